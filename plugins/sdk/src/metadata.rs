@@ -1,0 +1,117 @@
+//! A sender's structured data, kept as it was sent.
+
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::{Map, Value, value::RawValue};
+
+/// A JSON object that comes back as it was sent: order of keys, digits of numbers.
+///
+/// The text is the truth; the parsed value is made when a component first asks for it.
+#[derive(Clone, Default)]
+pub struct Metadata {
+    text: String,
+    value: OnceLock<Map<String, Value>>,
+}
+
+impl Metadata {
+    /// Takes the text of a JSON object. The error says why it is not one.
+    pub fn parse(text: impl Into<String>) -> Result<Self, String> {
+        let text = text.into();
+        let map: Map<String, Value> = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+        Ok(Self { text, value: OnceLock::from(map) })
+    }
+
+    /// Takes text that a decoder has already proved to be a JSON object, without parsing it again.
+    pub fn from_checked(text: String) -> Self {
+        debug_assert!(serde_json::from_str::<Map<String, Value>>(&text).is_ok());
+        Self { text, value: OnceLock::new() }
+    }
+
+    /// The object as text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The parsed object. Numbers beyond 64 bits are rounded here, never in the text.
+    pub fn map(&self) -> &Map<String, Value> {
+        self.value.get_or_init(|| serde_json::from_str(&self.text).unwrap_or_default())
+    }
+
+    /// The value under a key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.map().get(key)
+    }
+
+    /// Adds a key at the end, unless the object has it; the rest of the text stays as it was.
+    pub fn insert_default(&mut self, key: &str, value: &Value) {
+        if self.map().contains_key(key) {
+            return;
+        }
+        let comma = if self.map().is_empty() { "" } else { "," };
+        // The text is a JSON object, so its last brace closes it.
+        let end = self.text.rfind('}').unwrap_or(self.text.len());
+        let head = self.text[..end].trim_end();
+        self.text = format!("{head}{comma}{}:{value}}}", Value::from(key));
+        self.value = OnceLock::new();
+    }
+
+    /// An object with no keys.
+    pub fn empty() -> Self {
+        Self::from_checked("{}".to_owned())
+    }
+}
+
+impl std::fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Metadata {
+    fn eq(&self, other: &Self) -> bool {
+        self.map() == other.map()
+    }
+}
+
+impl Serialize for Metadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.text)
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Through a value, so that formats other than JSON work too.
+        let map = Map::<String, Value>::deserialize(deserializer)?;
+        Self::parse(Value::Object(map).to_string()).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Metadata;
+    use serde_json::json;
+
+    #[test]
+    fn text_is_kept_and_defaults_are_appended() {
+        let mut metadata =
+            Metadata::parse(r#"{"z": 1.50, "a": 12345678901234567890123 }"#).expect("an object");
+        metadata.insert_default("z", &json!(2));
+        metadata.insert_default("new \"key\"", &json!({"x": []}));
+        assert_eq!(metadata.text(), r#"{"z": 1.50, "a": 12345678901234567890123,"new \"key\"":{"x":[]}}"#);
+        assert_eq!(metadata.get("new \"key\""), Some(&json!({"x": []})));
+        let mut empty = Metadata::parse("{ }").expect("an object");
+        empty.insert_default("a", &json!(null));
+        assert_eq!(empty.text(), r#"{"a":null}"#);
+    }
+
+    #[test]
+    fn only_objects_are_metadata() {
+        for text in ["[]", "1", "null", "{", r#""x""#] {
+            assert!(Metadata::parse(text).is_err(), "{text}");
+        }
+    }
+}

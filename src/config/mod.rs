@@ -1,0 +1,5 @@
+//! The settings: read from files, checked, and handed on as plain values.
+
+mod model;
+
+pub use model::*;

@@ -1,0 +1,190 @@
+//! Settings as the rest of the gateway sees them: checked, with every default filled in.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use indexmap::IndexMap;
+use ipnet::IpNet;
+
+use crate::domain::{Limits, Permissions, Profile, TenantId, Timestamp, UserId};
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What needs a restart when it changes.
+    pub server: Server,
+    /// Where notifications are kept.
+    pub store: StoreConfig,
+    /// How logs are written.
+    pub log: Log,
+    /// The folder of the site's own notification types.
+    pub plugins: Option<PathBuf>,
+    /// How large things may be.
+    pub limits: Limits,
+    /// Failed authentications by source address.
+    pub failed_auth: Quota,
+    /// The tenants by name. `default` is always there.
+    pub tenants: IndexMap<TenantId, Tenant>,
+    /// Every API key of every tenant.
+    pub keys: Vec<ApiKey>,
+}
+
+/// The listeners and what protects them.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where the public API listens.
+    pub listen: SocketAddr,
+    /// Where `/metrics`, `/healthz` and `/readyz` listen.
+    pub admin_listen: SocketAddr,
+    /// A bearer token that the admin listener asks for.
+    pub admin_token: Option<Secret>,
+    /// Networks that may use the admin listener without the token. Loopback always may.
+    pub admin_networks: Vec<IpNet>,
+    /// The proxies whose forwarding headers count.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a request may take, body included.
+    pub request_timeout: Duration,
+    /// How long requests may go on after a signal to stop.
+    pub shutdown_timeout: Duration,
+}
+
+/// The store.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// `sqlite://PATH`; the path is relative to the working directory.
+    pub url: String,
+}
+
+/// Log settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// The least level written.
+    pub level: tracing::Level,
+}
+
+/// One tenant.
+#[derive(Debug, Clone, Default)]
+pub struct Tenant {
+    /// Whether a send to an unknown user creates the user.
+    pub users: UserMode,
+    /// Users who are made at start, when they do not exist.
+    pub seed_users: Vec<(UserId, Profile)>,
+    /// Who signs this tenant's bearer tokens.
+    pub issuers: Vec<Issuer>,
+    /// For each role that a bearer of this tenant may carry, what it allows.
+    pub roles: IndexMap<String, Permissions>,
+    /// Requests of all its principals together.
+    pub ceiling: Option<Quota>,
+    /// Requests of each of its users.
+    pub user_quota: Quota,
+    /// Types whose advisory problems refuse here: globs over type names.
+    pub strict_types: Vec<String>,
+    /// How long notifications stay.
+    pub retention: Retention,
+}
+
+/// Whether the directory knows all users beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UserMode {
+    /// A send to an unknown user is a 404.
+    #[default]
+    Managed,
+    /// A send to an unknown user creates the user.
+    Open,
+}
+
+/// How long notifications stay in a tenant's inboxes. `None` is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Since they were stored, for those that were read.
+    pub read: Option<Duration>,
+    /// Since they were stored, for those that were not.
+    pub unread: Option<Duration>,
+    /// How many of the newest a user keeps.
+    pub newest: Option<u64>,
+}
+
+/// So many requests a second, and so many at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Quota {
+    /// Requests a second, at least 1.
+    pub per_second: u32,
+    /// Requests at once, at least 1.
+    pub burst: u32,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self { per_second: 100, burst: 200 }
+    }
+}
+
+/// One API key. Of a plain key only its hash is kept.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// What the key is for, for people.
+    pub description: Option<String>,
+    /// The tenant it acts in.
+    pub tenant: TenantId,
+    /// The union of its roles, with `user.erase` taken out unless a role other than `admin` has it.
+    pub permissions: Permissions,
+    /// Refused from this time on.
+    pub expires_at: Option<Timestamp>,
+    /// Refused for now.
+    pub disabled: bool,
+    /// The types it may send, as globs; empty for all.
+    pub types: Vec<String>,
+    /// The networks it may come from; empty for all.
+    pub networks: Vec<IpNet>,
+    /// Its own rate limit.
+    pub quota: Quota,
+    /// It stands in the published documentation, so anyone knows it.
+    pub development: bool,
+}
+
+/// Who signs bearer tokens, and how their claims read.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// What `iss` must say; a tenant's issuers are tried in order where it is absent here.
+    pub issuer: Option<String>,
+    /// What `aud` must hold.
+    pub audience: Option<String>,
+    /// The one algorithm it signs with.
+    pub algorithm: Algorithm,
+    /// What verifies (for HS256: also signs) its tokens: the secret's bytes, or a public key in PEM.
+    pub key: Secret,
+    /// Seconds that clocks may differ.
+    pub leeway: Duration,
+    /// The claims tried in turn for the user's id.
+    pub user_claims: Vec<String>,
+    /// The claim that holds the roles, a list or one string.
+    pub roles_claim: String,
+    /// Its key stands in the published documentation, so anyone knows it.
+    pub development: bool,
+}
+
+/// How a token is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// RSA with SHA-256.
+    Rs256,
+    /// ECDSA on P-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+/// Bytes that no log, error or metric may show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Vec<u8>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}

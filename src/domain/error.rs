@@ -1,0 +1,90 @@
+//! What can go wrong, without a word of HTTP.
+
+use std::time::Duration;
+
+use super::{NotificationId, Permission, Problem, UserId};
+
+/// The result of a use case.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a use case failed. [`Error::Internal`] alone has text that no caller may see.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No valid credential.
+    #[error(transparent)]
+    Unauthenticated(#[from] AuthFailure),
+    /// A valid credential that may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Too many requests for now.
+    #[error("Rate limit exceeded; retry in {} s", retry_after.as_secs().max(1))]
+    RateLimited {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The request says something that cannot be; the text names the field.
+    #[error("{0}")]
+    Invalid(String),
+    /// The type's pipeline or the core's limits refused the draft.
+    #[error("{}", join(.0))]
+    Refused(Vec<Problem>),
+    /// No such user in the caller's tenant.
+    #[error("User {0} not found")]
+    UserNotFound(UserId),
+    /// No such notification in the caller's inbox.
+    #[error("Notification {0} not found")]
+    NotificationNotFound(NotificationId),
+    /// The gateway is full, or its store cannot take more now. Nothing was stored.
+    #[error("The service is busy; try again")]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The gateway's own fault. The text is for the log alone.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The error of a principal that lacks a permission.
+    pub fn lacks(permission: Permission) -> Self {
+        Self::Forbidden(format!("Permission {permission} is required"))
+    }
+}
+
+fn join(problems: &[Problem]) -> String {
+    problems.iter().map(|p| p.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// Why a credential proves nobody. The texts are the contract's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum AuthFailure {
+    /// An API key that is unknown, disabled, expired or used from a network it may not come from.
+    #[error("Invalid API key")]
+    InvalidKey,
+    /// No credential at all.
+    #[error("Authentication required")]
+    Missing,
+    /// A token that no issuer of any tenant signed as it stands.
+    #[error("Invalid token")]
+    InvalidToken,
+    /// A token past its time.
+    #[error("Token has expired")]
+    ExpiredToken,
+    /// An API key where only a user will do.
+    #[error("A user's bearer token is required")]
+    UserRequired,
+}
+
+impl AuthFailure {
+    /// A short name for metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidKey => "invalid_key",
+            Self::Missing => "missing",
+            Self::InvalidToken => "invalid_token",
+            Self::ExpiredToken => "expired_token",
+            Self::UserRequired => "user_required",
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! How large things may be.
+
+/// The core's limits on what is stored. Characters are Unicode scalar values; sizes are bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Characters in a title.
+    pub title: usize,
+    /// Characters in a message.
+    pub message: usize,
+    /// Characters in a link.
+    pub link: usize,
+    /// Bytes of metadata, as sent.
+    pub metadata_bytes: usize,
+    /// How deep metadata may nest; the object itself is 1.
+    pub metadata_depth: usize,
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            title: 255,
+            message: 10_000,
+            link: 2_048,
+            metadata_bytes: 16 * 1024,
+            metadata_depth: 32,
+            body_bytes: 256 * 1024,
+        }
+    }
+}

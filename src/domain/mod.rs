@@ -1,0 +1,22 @@
+//! The words of the gateway as types: pure, with no I/O and no framework.
+
+mod change;
+mod error;
+mod id;
+mod limits;
+mod notification;
+mod permission;
+mod principal;
+mod timestamp;
+mod user;
+
+pub use bellboard_sdk::{Draft, Metadata, Problem, Problems, Severity};
+pub use change::{Change, ChangeKind};
+pub use error::{AuthFailure, Error, Result};
+pub use id::{IdError, MAX_ID, NotificationId, TenantId, UserId};
+pub use limits::Limits;
+pub use notification::{Content, Notification, Sealed};
+pub use permission::{Permission, Permissions};
+pub use principal::{Principal, PrincipalKind};
+pub use timestamp::Timestamp;
+pub use user::{Head, Profile, User};

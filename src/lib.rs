@@ -1,0 +1,7 @@
+//! Bellboard, a self-hosted, multi-tenant notification gateway.
+//!
+//! The modules are layers; imports point down only. See `docs/architecture.md`.
+
+pub mod clock;
+pub mod config;
+pub mod domain;
