@@ -15,6 +15,10 @@ pub struct Sealed {
     pub kind: String,
     /// What is stored as one document.
     pub content: Content,
+    /// How many bytes of [`Content::fields`] are the sender's own fields.
+    own_fields: usize,
+    /// The ticket it is about; it stands in the content too.
+    pub related_ticket_id: Option<i64>,
     /// Kept apart from the content, so that erasing a user can find and clear it.
     pub related_user: Option<UserId>,
     /// When it leaves the inbox by itself.
@@ -66,8 +70,9 @@ pub struct Notification {
     pub expires_at: Option<Timestamp>,
 }
 
+/// The fields that the answer to a send shows.
 #[derive(Serialize)]
-struct ContentFields<'a> {
+struct OwnFields<'a> {
     title: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
@@ -75,6 +80,11 @@ struct ContentFields<'a> {
     link: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<&'a RawValue>,
+}
+
+/// The fields that only readers see.
+#[derive(Serialize)]
+struct AddedFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     related_ticket_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +94,12 @@ struct ContentFields<'a> {
 }
 
 impl Sealed {
+    /// The fields of the content that the answer to a send shows: `title`, `message`, `link` and
+    /// `metadata`, as JSON without braces.
+    pub fn own_fields(&self) -> &str {
+        self.content.fields().get(..self.own_fields).unwrap_or_default()
+    }
+
     /// Checks a draft against the core's limits, whatever its type's components made of it.
     pub fn from_draft(draft: Draft, limits: &Limits) -> Result<Self, Vec<Problem>> {
         let problems = faults(&draft, limits);
@@ -98,20 +114,32 @@ impl Sealed {
             .map(|m| serde_json::from_str(m.text()))
             .transpose()
             .map_err(|e| refuse("metadata", format!("must be a JSON object: {e}")))?;
-        let content = ContentFields {
+        let own = OwnFields {
             title: &draft.title,
             message: draft.message.as_deref(),
             link: draft.link.as_deref(),
             metadata,
+        };
+        let added = AddedFields {
             related_ticket_id: draft.related_ticket_id,
             severity: draft.severity,
             icon: draft.icon.as_deref(),
         };
-        let content = serde_json::to_string(&content).map_err(|e| refuse("metadata", e.to_string()))?;
+        let unwritable = |e: serde_json::Error| refuse("metadata", e.to_string());
+        let mut content = serde_json::to_string(&own).map_err(unwritable)?;
+        let own_fields = content.len() - 2;
+        let added = serde_json::to_string(&added).map_err(unwritable)?;
+        if added != "{}" {
+            content.pop();
+            content.push(',');
+            content.push_str(&added[1..]);
+        }
         Ok(Self {
             user: id("user_id", draft.user_id)?,
             related_user: draft.related_user_id.map(|n| id("related_user_id", n)).transpose()?,
             content: Content(content),
+            own_fields,
+            related_ticket_id: draft.related_ticket_id,
             kind: draft.kind,
             expires_at: draft.expires_at.map(Timestamp),
             collapse_key: draft.collapse_key,
@@ -162,6 +190,14 @@ mod tests {
         let sealed = Sealed::from_draft(Draft { metadata: Some(metadata), ..draft() }, &Limits::default());
         let content = sealed.expect("a good draft").content;
         assert_eq!(content.fields(), r#""title":"Hello","metadata":{"b":1.50,"a":[ 1 ]}"#);
+    }
+
+    #[test]
+    fn what_readers_alone_see_stands_after_the_senders_own_fields() {
+        let draft = Draft { icon: Some("bell".into()), related_ticket_id: Some(4), ..draft() };
+        let sealed = Sealed::from_draft(draft, &Limits::default()).expect("a good draft");
+        assert_eq!(sealed.own_fields(), r#""title":"Hello""#);
+        assert_eq!(sealed.content.as_json(), r#"{"title":"Hello","related_ticket_id":4,"icon":"bell"}"#);
     }
 
     #[test]

@@ -13,6 +13,35 @@ pub struct Profile {
     pub time_zone: Option<String>,
 }
 
+impl Profile {
+    /// Whether text can be a display name. The error completes the clause "display_name …".
+    pub fn check_display_name(name: &str) -> Result<(), &'static str> {
+        if name.trim().is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
+            return Err("must be 1 to 255 characters on one line");
+        }
+        Ok(())
+    }
+
+    /// Whether text has the shape of a BCP 47 language tag. The error completes the clause "locale …".
+    pub fn check_locale(tag: &str) -> Result<(), &'static str> {
+        let subtag = |s: &str| (1..=8).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric());
+        let language = tag.split('-').next().unwrap_or_default();
+        let spoken = language.len() >= 2 && language.bytes().all(|b| b.is_ascii_alphabetic());
+        if tag.len() > 35 || !spoken || !tag.split('-').all(subtag) {
+            return Err("must be a language tag such as en or de-CH");
+        }
+        Ok(())
+    }
+
+    /// Whether an IANA time zone has that name. The error completes the clause "time_zone …".
+    pub fn check_time_zone(name: &str) -> Result<(), &'static str> {
+        match jiff::tz::TimeZone::get(name) {
+            Ok(zone) if !zone.is_unknown() => Ok(()),
+            _ => Err("must be the name of a time zone such as Europe/Zurich"),
+        }
+    }
+}
+
 /// A user of a tenant's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {

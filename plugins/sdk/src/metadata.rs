@@ -1,6 +1,6 @@
 //! A sender's structured data, kept as it was sent.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value, value::RawValue};
@@ -11,15 +11,18 @@ use serde_json::{Map, Value, value::RawValue};
 #[derive(Clone, Default)]
 pub struct Metadata {
     text: String,
-    value: OnceLock<Map<String, Value>>,
+    /// Always an object.
+    value: OnceLock<Value>,
 }
+
+static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
 
 impl Metadata {
     /// Takes the text of a JSON object. The error says why it is not one.
     pub fn parse(text: impl Into<String>) -> Result<Self, String> {
         let text = text.into();
         let map: Map<String, Value> = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-        Ok(Self { text, value: OnceLock::from(map) })
+        Ok(Self { text, value: OnceLock::from(Value::Object(map)) })
     }
 
     /// Takes text that a decoder has already proved to be a JSON object, without parsing it again.
@@ -35,7 +38,12 @@ impl Metadata {
 
     /// The parsed object. Numbers beyond 64 bits are rounded here, never in the text.
     pub fn map(&self) -> &Map<String, Value> {
-        self.value.get_or_init(|| serde_json::from_str(&self.text).unwrap_or_default())
+        self.value().as_object().unwrap_or(&EMPTY)
+    }
+
+    /// The parsed object as a value, for what takes any JSON value.
+    pub fn value(&self) -> &Value {
+        self.value.get_or_init(|| Value::Object(serde_json::from_str(&self.text).unwrap_or_default()))
     }
 
     /// The value under a key.

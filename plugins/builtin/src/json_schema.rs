@@ -1,0 +1,204 @@
+//! `json_schema`: metadata holds to a JSON Schema.
+
+use std::sync::LazyLock;
+
+use bellboard_sdk::{Builder, Component, Context, Draft, Problems, Resources, Validator};
+use jsonschema::{PatternOptions, ValidationError, error::ValidationErrorKind};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    excerpt::{excerpt, shorten},
+    settings::{self, Mode},
+};
+
+/// The entry in the list of components.
+pub(crate) const BUILDER: Builder =
+    Builder { name: "json_schema", summary: "Holds metadata to a JSON Schema.", build };
+
+/// What `type.yaml` says under the name. All may be left out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// The file in the type's folder that holds the schema.
+    file: Option<String>,
+    /// The schema itself, in place of a file.
+    schema: Option<Value>,
+    /// Whether a mismatch refuses the notification.
+    #[serde(default)]
+    mode: Mode,
+    /// Whether `format` is checked; else it only describes.
+    #[serde(default)]
+    formats: bool,
+}
+
+/// The file when the settings name none.
+const FILE: &str = "metadata.schema.json";
+
+/// The most characters of a problem's field and of its fault.
+const MAX_TEXT: usize = 160;
+
+/// What a draft without metadata is checked as.
+static EMPTY: LazyLock<Value> = LazyLock::new(|| Value::Object(Map::new()));
+
+struct JsonSchema {
+    schema: jsonschema::Validator,
+    mode: Mode,
+}
+
+fn build(settings: Value, resources: &Resources) -> Result<Component, String> {
+    let Settings { file, schema, mode, formats } = settings::read(settings)?;
+    let (schema, origin) = match (file, schema) {
+        (Some(_), Some(_)) => return Err("takes either file or schema".into()),
+        (None, Some(schema)) => (schema, "schema".to_owned()),
+        (file, None) => {
+            let file = file.unwrap_or_else(|| FILE.into());
+            let schema = serde_json::from_str(resources.text(&file)?);
+            (schema.map_err(|e| format!("`{file}` is not JSON: {e}"))?, file)
+        }
+    };
+    // Nothing is fetched, and a pattern takes time in proportion to what it reads.
+    let schema = jsonschema::options()
+        .offline()
+        .with_pattern_options(PatternOptions::regex())
+        .should_validate_formats(formats)
+        .build(&schema)
+        .map_err(|e| {
+            let (fault, place) = (shorten(&e.to_string(), MAX_TEXT), e.instance_path());
+            format!("`{origin}` is not a JSON Schema: {fault} (at `{place}`)")
+        })?;
+    Ok(Component::Validator(Box::new(JsonSchema { schema, mode })))
+}
+
+impl Validator for JsonSchema {
+    fn validate(&self, draft: &Draft, _: &Context, problems: &mut Problems) {
+        let metadata = draft.metadata.as_ref().map_or(&*EMPTY, |m| m.value());
+        // Nearly all hold, and asking only whether they do allocates nothing.
+        if self.schema.is_valid(metadata) {
+            return;
+        }
+        for error in self.schema.iter_errors(metadata).take(Problems::MAX) {
+            let (field, fault) = describe(&error);
+            self.mode.report(problems, shorten(&field, MAX_TEXT), shorten(&fault, MAX_TEXT));
+        }
+    }
+}
+
+/// The field at fault, and what is wrong with it. The value itself is never repeated.
+fn describe(error: &ValidationError<'_>) -> (String, String) {
+    let mut field = "metadata".to_owned();
+    for key in error.instance_path().as_str().split('/').skip(1) {
+        field.push('.');
+        field.push_str(&excerpt(&key.replace("~1", "/").replace("~0", "~")));
+    }
+    let fault = match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            field.push('.');
+            field.push_str(&excerpt(property.as_str().unwrap_or_default()));
+            "is required".to_owned()
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            format!("must not have the key {}", excerpt(unexpected.first().map_or("", String::as_str)))
+        }
+        ValidationErrorKind::Constant { expected_value } => format!("must be {expected_value}"),
+        ValidationErrorKind::FalseSchema => "is not allowed".to_owned(),
+        ValidationErrorKind::PropertyNames { .. } => "has a key that its schema does not allow".to_owned(),
+        ValidationErrorKind::Not { .. } => "is what its schema rules out".to_owned(),
+        ValidationErrorKind::Contains => "holds no item that its schema asks for".to_owned(),
+        // Most texts start with the value and go on with what is wrong with it.
+        _ => match error.masked_with("").to_string() {
+            text if text.starts_with(' ') => text.trim_start().to_owned(),
+            text => format!("does not hold to its schema: {text}"),
+        },
+    };
+    (field, fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BUILDER;
+    use crate::testing::{build, build_with, draft, error, messages, problems};
+    use serde_json::{Value, json};
+
+    fn faults(schema: Value, metadata: Value) -> Vec<String> {
+        let component = build(BUILDER, json!({"schema": schema})).expect("a good schema");
+        messages(&component, &draft(metadata))
+    }
+
+    #[test]
+    fn problems_name_the_field_and_never_the_value() {
+        let schema = json!({
+            "properties": {
+                "amount": {"type": ["number", "string"]},
+                "lines": {"items": {"properties": {"a/b": {"type": "integer", "minimum": 1}}}},
+                "state": {"enum": ["open", "closed"]},
+                "kind": {"const": "x"},
+                "no": false,
+            },
+            "required": ["id"],
+            "additionalProperties": false,
+        });
+        let metadata = json!({
+            "amount": [],
+            "lines": [{"a/b": 1}, {"a/b": 0}, {"a/b": "secret"}],
+            "state": "secret",
+            "kind": "secret",
+            "no": "secret",
+            "x".repeat(500): 1,
+        });
+        let messages = faults(schema, metadata);
+        for wanted in [
+            "metadata.id is required",
+            "metadata.amount is not of types \"number\", \"string\"",
+            "metadata.lines.1.a/b is less than the minimum of 1",
+            "metadata.lines.2.a/b is not of type \"integer\"",
+            "metadata.kind must be \"x\"",
+            "metadata.no is not allowed",
+        ] {
+            assert!(messages.iter().any(|m| m == wanted), "{wanted} in {messages:#?}");
+        }
+        assert!(messages.iter().any(|m| m.starts_with("metadata.state is not one of")), "{messages:#?}");
+        assert!(messages.iter().any(|m| m.starts_with("metadata must not have the key xxx")));
+        assert!(messages.iter().all(|m| m.len() < 200 && !m.contains("secret")), "{messages:#?}");
+    }
+
+    #[test]
+    fn absent_metadata_counts_as_an_empty_object() {
+        assert_eq!(faults(json!({"required": ["id"]}), json!(null)), ["metadata.id is required"]);
+        assert!(faults(json!({"type": "object"}), json!(null)).is_empty());
+    }
+
+    #[test]
+    fn warn_makes_problems_advisory() {
+        let settings = json!({"mode": "warn", "file": "a.json"});
+        let component =
+            build_with(BUILDER, settings, &[("a.json", json!({"required": ["id"]}))]).expect("a good schema");
+        assert!(problems(&component, &draft(json!({})))[0].advisory);
+    }
+
+    #[test]
+    fn formats_are_checked_only_when_asked() {
+        let schema = json!({"properties": {"at": {"format": "date"}}});
+        for (formats, found) in [(false, 0), (true, 1)] {
+            let component =
+                build(BUILDER, json!({"schema": schema, "formats": formats})).expect("a good schema");
+            assert_eq!(problems(&component, &draft(json!({"at": "soon"}))).len(), found);
+        }
+    }
+
+    #[test]
+    fn nothing_is_fetched_and_patterns_are_linear() {
+        for schema in [
+            json!({"$ref": "https://example.com/schema.json"}),
+            json!({"$ref": "file:///etc/passwd"}),
+            json!({"$ref": "other.json"}),
+            json!({"pattern": "(?=x)y"}),
+            json!({"type": "number?"}),
+        ] {
+            assert!(error(BUILDER, json!({"schema": schema})).contains("is not a JSON Schema"), "{schema}");
+        }
+        assert!(error(BUILDER, json!(null)).contains("no file `metadata.schema.json`"));
+        assert!(error(BUILDER, json!({"file": "a", "schema": {}})).contains("either"));
+    }
+}
