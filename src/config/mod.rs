@@ -1,5 +1,38 @@
 //! The settings: read from files, checked, and handed on as plain values.
+//!
+//! [`Inputs`] does the reading and nothing else does; [`parse`] turns exactly those bytes into a [`Config`]
+//! or into every problem there is, each with file, line and field.
 
+mod decode;
+mod development;
+mod field;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod guard;
+mod inputs;
+mod keys;
 mod model;
+mod problem;
+mod roles;
+mod secret;
+mod tenants;
+mod tree;
+mod value;
 
+pub use development::check_exposure;
+pub use guard::{keep_until_restart, refuse_reload, restart_needed};
+pub use inputs::{Env, Inputs, environment};
 pub use model::*;
+pub use problem::{ConfigProblem, ConfigProblems};
+
+/// Parses and checks what was read. Does no I/O.
+///
+/// # Errors
+/// Every problem there is, up to a bound. None shows a secret.
+pub fn parse(inputs: &Inputs) -> Result<Config, ConfigProblems> {
+    decode::decode(inputs.main(), inputs)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -26,6 +26,19 @@ pub struct Config {
     pub tenants: IndexMap<TenantId, Tenant>,
     /// Every API key of every tenant.
     pub keys: Vec<ApiKey>,
+    /// Where the settings come from.
+    pub origin: Origin,
+}
+
+/// What a reload and a message need to know of the files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The main file.
+    pub file: PathBuf,
+    /// The main file says nothing at all.
+    pub empty: bool,
+    /// A file says `api_keys: {}`: that there are no keys is meant.
+    pub keys_emptied: bool,
 }
 
 /// The listeners and what protects them.
@@ -47,11 +60,31 @@ pub struct Server {
     pub shutdown_timeout: Duration,
 }
 
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 8080).into(),
+            admin_listen: ([127, 0, 0, 1], 9090).into(),
+            admin_token: None,
+            admin_networks: Vec::new(),
+            trusted_proxies: Vec::new(),
+            request_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
 /// The store.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// `sqlite://PATH`; the path is relative to the working directory.
     pub url: String,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { url: "sqlite://bellboard.db".into() }
+    }
 }
 
 /// Log settings.
@@ -61,6 +94,12 @@ pub struct Log {
     pub json: bool,
     /// The least level written.
     pub level: tracing::Level,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { json: false, level: tracing::Level::INFO }
+    }
 }
 
 /// One tenant.
@@ -146,7 +185,7 @@ pub struct ApiKey {
 }
 
 /// Who signs bearer tokens, and how their claims read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
     /// What `iss` must say; a tenant's issuers are tried in order where it is absent here.
     pub issuer: Option<String>,

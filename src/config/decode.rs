@@ -1,0 +1,316 @@
+//! From files to [`Config`]: which files there are, and what stands at the top of each.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    Config, Log, Origin, Quota, Server, StoreConfig,
+    field::{Field, Section},
+    inputs::{Answer, Ask, Source},
+    keys,
+    problem::{ConfigProblem, ConfigProblems, Report},
+    roles::Roles,
+    secret,
+    tenants::Tenants,
+    tree::{self, Node},
+    value,
+};
+use crate::domain::Limits;
+
+const MAIN: &[&str] = &[
+    "include",
+    "server",
+    "store",
+    "log",
+    "plugins",
+    "limits",
+    "rate_limits",
+    "roles",
+    "tenants",
+    "api_keys",
+    "api_keys_from",
+];
+const INCLUDED: &[&str] = &["roles", "tenants", "api_keys"];
+const SERVER: &[&str] = &[
+    "listen",
+    "admin_listen",
+    "admin_token",
+    "admin_token_env",
+    "admin_token_file",
+    "admin_networks",
+    "trusted_proxies",
+    "request_timeout",
+    "shutdown_timeout",
+];
+const LIMITS: &[&str] = &["title", "message", "link", "metadata_bytes", "metadata_depth", "body_bytes"];
+const RATE_LIMITS: &[&str] = &["per_key", "per_user", "tenant", "failed_auth"];
+const MOST_FILES: usize = 256;
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A file as a tree.
+struct Document {
+    file: PathBuf,
+    root: Node,
+}
+
+/// Reads all settings out of what the source has.
+pub(super) fn decode(main: &Path, source: &dyn Source) -> Result<Config, ConfigProblems> {
+    let report = Report::default();
+    let config = Decoder { source, report: &report }.all(main);
+    report.finish(config)
+}
+
+/// What every part of the decoding needs.
+pub(super) struct Decoder<'a> {
+    pub source: &'a dyn Source,
+    pub report: &'a Report,
+}
+
+impl Decoder<'_> {
+    fn all(&self, path: &Path) -> Option<Config> {
+        let document = match &*self.source.ask(Ask::File(path.into())) {
+            Answer::File(bytes) => self.document(path, bytes)?,
+            Answer::Failed(message) => return self.lost(path, message),
+            _ => return self.lost(path, "does not exist"),
+        };
+        let root = Field::root(self.report, &document.file, &document.root);
+        let main = root.section(MAIN)?;
+        let included = self.included(&main);
+        let foreign = self.foreign(&main);
+
+        let mut sections = vec![main];
+        sections.extend(included.iter().filter_map(|d| self.root(d).section(INCLUDED)));
+        let main = &sections[0];
+        let quotas = main.section("rate_limits", RATE_LIMITS);
+        let quota = |name| quotas.as_ref().and_then(|s| rate_limit(s, name));
+        let roles = Roles::decode(&sections);
+        let Tenants { tenants, per_key } = self.tenants(
+            &sections,
+            &roles,
+            super::tenants::Quotas {
+                per_key: quota("per_key").unwrap_or_default(),
+                per_user: quota("per_user").unwrap_or_default(),
+                ceiling: quota("tenant"),
+            },
+        );
+        let mut api_keys: Vec<Field<'_>> = sections.iter().filter_map(|s| s.given("api_keys")).collect();
+        api_keys.extend(foreign.iter().filter_map(|d| self.foreign_keys(d)));
+        let keys = keys::decode(&api_keys, &roles, &per_key);
+        Some(Config {
+            server: self.server(main),
+            store: store(main),
+            log: log(main),
+            plugins: self.plugins(main),
+            limits: limits(main),
+            failed_auth: quota("failed_auth").unwrap_or_default(),
+            tenants,
+            keys,
+            origin: Origin {
+                file: path.into(),
+                empty: root.is_null() || root.is_empty_map(),
+                keys_emptied: api_keys.iter().any(Field::is_empty_map),
+            },
+        })
+    }
+
+    fn document(&self, file: &Path, bytes: &[u8]) -> Option<Document> {
+        match tree::parse(file, bytes) {
+            Ok(root) => Some(Document { file: file.into(), root }),
+            Err(problem) => {
+                self.report.add(problem);
+                None
+            }
+        }
+    }
+
+    fn root<'d>(&'d self, document: &'d Document) -> Field<'d> {
+        Field::root(self.report, &document.file, &document.root)
+    }
+
+    fn lost<T>(&self, path: &Path, message: &str) -> Option<T> {
+        self.report.add(ConfigProblem::new(path, "", message));
+        None
+    }
+
+    /// A file that a field names, relative to the file that the field is in.
+    pub fn file(&self, field: &Field<'_>) -> Option<Arc<Answer>> {
+        let path = resolved(field, field.text()?);
+        self.open(field, path)
+    }
+
+    fn open(&self, field: &Field<'_>, path: PathBuf) -> Option<Arc<Answer>> {
+        let shown = path.display().to_string();
+        let answer = self.source.ask(Ask::File(path));
+        match &*answer {
+            Answer::File(_) => return Some(answer),
+            Answer::Failed(message) => field.fail(format!("{shown} {message}")),
+            _ => field.fail(format!("{shown} does not exist")),
+        }
+        None
+    }
+
+    /// The files that `include` names, each once; a pattern may match none.
+    fn included(&self, main: &Section<'_>) -> Vec<Document> {
+        let mut seen = vec![main.field().file().to_path_buf()];
+        let mut documents = Vec::new();
+        for field in main.get("include").iter().flat_map(Field::one_or_many) {
+            let Some(text) = field.text() else { continue };
+            let path = resolved(&field, text);
+            let paths =
+                if text.contains(['*', '?', '[', '{']) { self.matching(&field, path) } else { vec![path] };
+            for path in paths {
+                if documents.len() == MOST_FILES {
+                    field.fail(format!("names too many files: at most {MOST_FILES}"));
+                    return documents;
+                }
+                if !seen.contains(&path) {
+                    seen.push(path.clone());
+                    documents.extend(self.read_document(&field, path));
+                }
+            }
+        }
+        documents
+    }
+
+    fn matching(&self, field: &Field<'_>, pattern: PathBuf) -> Vec<PathBuf> {
+        if pattern.parent().is_some_and(|p| p.to_string_lossy().contains(['*', '?', '[', '{'])) {
+            field.fail("may have a pattern only in the file's name, such as keys/*.yaml");
+            return Vec::new();
+        }
+        let shown = pattern.display().to_string();
+        match &*self.source.ask(Ask::Pattern(pattern)) {
+            Answer::Pattern(paths) => return paths.clone(),
+            Answer::Failed(message) => field.fail(format!("{shown} {message}")),
+            _ => field.fail(format!("{shown} does not exist")),
+        }
+        Vec::new()
+    }
+
+    fn read_document(&self, field: &Field<'_>, path: PathBuf) -> Option<Document> {
+        match &*self.open(field, path.clone())? {
+            Answer::File(bytes) => self.document(&path, bytes),
+            _ => None,
+        }
+    }
+
+    /// Another system's files, of which only `api_keys` is read.
+    fn foreign(&self, main: &Section<'_>) -> Vec<Document> {
+        let fields = main.get("api_keys_from").iter().flat_map(Field::one_or_many).collect::<Vec<_>>();
+        let read = |field: &Field<'_>| self.read_document(field, resolved(field, field.text()?));
+        fields.iter().filter_map(read).collect()
+    }
+
+    fn foreign_keys<'d>(&'d self, document: &'d Document) -> Option<Field<'d>> {
+        let root = self.root(document);
+        let mut found =
+            root.entries().into_iter().filter(|(name, _)| *name == "api_keys").map(|(_, field)| field);
+        let first = found.next();
+        for again in found {
+            again.fail("stands here again");
+        }
+        if first.is_none() {
+            root.fail("holds no api_keys, but api_keys_from names this file");
+        }
+        first
+    }
+
+    fn server(&self, main: &Section<'_>) -> Server {
+        let default = Server::default();
+        let Some(s) = main.section("server", SERVER) else { return default };
+        let token = secret::one_of(self, &s, ["admin_token", "admin_token_env", "admin_token_file"]);
+        if let Some((token, field)) = &token
+            && token.0.len() < value::SHORTEST_KEY
+        {
+            field.fail(format!("must have at least {} characters", value::SHORTEST_KEY));
+        }
+        let timeout = |name, default| s.duration(name, SECOND..=10 * MINUTE).unwrap_or(default);
+        Server {
+            listen: s.read("listen", address).unwrap_or(default.listen),
+            admin_listen: s.read("admin_listen", address).unwrap_or(default.admin_listen),
+            admin_token: token.map(|(token, _)| token),
+            admin_networks: s.list("admin_networks", value::network),
+            trusted_proxies: s.list("trusted_proxies", value::network),
+            request_timeout: timeout("request_timeout", default.request_timeout),
+            shutdown_timeout: timeout("shutdown_timeout", default.shutdown_timeout),
+        }
+    }
+
+    /// The folder of types. That it does not exist is no problem: it may come later.
+    fn plugins(&self, main: &Section<'_>) -> Option<PathBuf> {
+        let field = main.get("plugins")?;
+        let path = resolved(&field, field.text()?);
+        if let Answer::Failed(message) = &*self.source.ask(Ask::Folder(path.clone())) {
+            field.fail(format!("{} {message}", path.display()));
+        }
+        Some(path)
+    }
+}
+
+/// A path relative to the file that names it.
+fn resolved(field: &Field<'_>, path: &str) -> PathBuf {
+    let folder = field.file().parent().unwrap_or(Path::new(""));
+    // Through its parts, so that `./a` and `a` are the same file.
+    folder.join(path.strip_prefix("./").unwrap_or(path)).components().collect()
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
+}
+
+fn store(main: &Section<'_>) -> StoreConfig {
+    let url = main.section("store", &["url"]).and_then(|s| {
+        s.read("url", |url| match url.strip_prefix("sqlite://") {
+            Some(path) if !path.is_empty() => Ok(url.to_owned()),
+            _ => Err("must be sqlite://PATH".into()),
+        })
+    });
+    url.map_or_else(StoreConfig::default, |url| StoreConfig { url })
+}
+
+fn log(main: &Section<'_>) -> Log {
+    use tracing::Level;
+    let default = Log::default();
+    let Some(s) = main.section("log", &["format", "level"]) else { return default };
+    let levels = value::one_of(&[
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+    ]);
+    Log {
+        json: s.read("format", value::one_of(&[("pretty", false), ("json", true)])).unwrap_or(default.json),
+        level: s.read("level", levels).unwrap_or(default.level),
+    }
+}
+
+fn limits(main: &Section<'_>) -> Limits {
+    let default = Limits::default();
+    let Some(s) = main.section("limits", LIMITS) else { return default };
+    let limits = Limits {
+        title: s.size("title", 1..=1_000, default.title),
+        message: s.size("message", 1..=100_000, default.message),
+        link: s.size("link", 1..=8_192, default.link),
+        metadata_bytes: s.size("metadata_bytes", 2..=1 << 20, default.metadata_bytes),
+        metadata_depth: s.size("metadata_depth", 1..=64, default.metadata_depth),
+        body_bytes: s.size("body_bytes", 1_024..=8 << 20, default.body_bytes),
+    };
+    if limits.metadata_bytes >= limits.body_bytes {
+        s.field().fail("metadata_bytes must be less than body_bytes, which holds the metadata");
+    }
+    limits
+}
+
+/// A rate limit; `burst` is twice `per_second` unless it is given.
+pub(super) fn rate_limit(section: &Section<'_>, name: &'static str) -> Option<Quota> {
+    const MOST: i64 = 1_000_000;
+    let s = section.section(name, &["per_second", "burst"])?;
+    let per_second = u32::try_from(s.required("per_second")?.integer(1..=MOST)?).ok()?;
+    let burst = s.integer("burst", 1..=MOST).and_then(|n| u32::try_from(n).ok());
+    Some(Quota { per_second, burst: burst.unwrap_or(per_second * 2) })
+}

@@ -1,0 +1,217 @@
+//! Tenants: their users, issuers, rate limits and retention.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use indexmap::IndexMap;
+
+use super::{
+    Algorithm, Issuer, Quota, Retention, Secret, Tenant, UserMode,
+    decode::{Decoder, rate_limit},
+    development,
+    field::{Field, Section},
+    roles::Roles,
+    secret, value,
+};
+use crate::domain::{Profile, TenantId, UserId};
+
+const TENANT: &[&str] = &["users", "seed", "issuers", "rate_limits", "strict_types", "retention"];
+const SEED: &[&str] = &["id", "display_name", "locale", "time_zone"];
+const ISSUER: &[&str] = &[
+    "issuer",
+    "audience",
+    "algorithm",
+    "secret",
+    "secret_env",
+    "secret_file",
+    "public_key",
+    "public_key_env",
+    "public_key_file",
+    "leeway",
+    "user_claims",
+    "roles_claim",
+];
+const ALGORITHMS: &[(&str, Algorithm)] = &[
+    ("HS256", Algorithm::Hs256),
+    ("RS256", Algorithm::Rs256),
+    ("ES256", Algorithm::Es256),
+    ("EdDSA", Algorithm::EdDsa),
+];
+/// As many bytes as HMAC with SHA-256 gives; a shorter secret can be guessed from one token.
+const SHORTEST_SECRET: usize = 32;
+const DAY: Duration = Duration::from_secs(86_400);
+const HUNDRED_YEARS: Duration = Duration::from_secs(86_400 * 36_525);
+
+/// The rate limits of a tenant that sets none itself.
+#[derive(Clone, Copy)]
+pub(super) struct Quotas {
+    pub per_key: Quota,
+    pub per_user: Quota,
+    pub ceiling: Option<Quota>,
+}
+
+/// The tenants, and what each grants a key that has no rate limit of its own.
+pub(super) struct Tenants {
+    pub tenants: IndexMap<TenantId, Tenant>,
+    pub per_key: IndexMap<TenantId, Quota>,
+}
+
+impl Decoder<'_> {
+    /// The tenants of all files; `default` is always among them.
+    pub fn tenants(&self, sections: &[Section<'_>], roles: &Roles, quotas: Quotas) -> Tenants {
+        let mut all = Tenants { tenants: IndexMap::new(), per_key: IndexMap::new() };
+        let mut places: HashMap<&str, String> = HashMap::new();
+        for (name, field) in sections.iter().filter_map(|s| s.get("tenants")).flat_map(|f| f.entries()) {
+            let id = TenantId::new(name).map_err(|e| field.fail(format!("is no tenant's name: it {e}"))).ok();
+            if let Some(first) = places.insert(name, field.place()) {
+                field.fail(format!("is defined at {first} already"));
+            }
+            let (tenant, per_key) = self.tenant(&field, roles, quotas);
+            if let Some(id) = id {
+                all.tenants.insert(id.clone(), tenant);
+                all.per_key.insert(id, per_key);
+            }
+        }
+        let bare = || Tenant {
+            roles: roles.of_bearers(),
+            ceiling: quotas.ceiling,
+            user_quota: quotas.per_user,
+            ..Tenant::default()
+        };
+        all.tenants.entry(TenantId::default()).or_insert_with(bare);
+        all.per_key.entry(TenantId::default()).or_insert(quotas.per_key);
+        all
+    }
+
+    fn tenant(&self, field: &Field<'_>, roles: &Roles, quotas: Quotas) -> (Tenant, Quota) {
+        let mut tenant = Tenant { roles: roles.of_bearers(), ..Tenant::default() };
+        let Some(s) = field.section(TENANT) else { return (tenant, quotas.per_key) };
+        let own = s.section("rate_limits", &["per_key", "per_user", "tenant"]);
+        let quota = |name| own.as_ref().and_then(|own| rate_limit(own, name));
+        let modes = value::one_of(&[("managed", UserMode::Managed), ("open", UserMode::Open)]);
+        tenant.users = s.read("users", modes).unwrap_or_default();
+        tenant.seed_users = seeds(&s);
+        tenant.issuers = s
+            .get("issuers")
+            .iter()
+            .flat_map(Field::list)
+            .filter_map(|issuer| self.issuer(&issuer.section(ISSUER)?))
+            .collect();
+        tenant.ceiling = quota("tenant").or(quotas.ceiling);
+        tenant.user_quota = quota("per_user").unwrap_or(quotas.per_user);
+        tenant.strict_types = s.list("strict_types", value::glob);
+        if let Some(retention) = s.section("retention", &["read", "unread", "newest"]) {
+            let age = |name| retention.duration(name, DAY..=HUNDRED_YEARS);
+            let newest = retention.integer("newest", 1..=1_000_000_000).and_then(|n| u64::try_from(n).ok());
+            tenant.retention = Retention { read: age("read"), unread: age("unread"), newest };
+        }
+        (tenant, quota("per_key").unwrap_or(quotas.per_key))
+    }
+
+    fn issuer(&self, s: &Section<'_>) -> Option<Issuer> {
+        let algorithm = s.required("algorithm").and_then(|field| field.read(value::one_of(ALGORITHMS)));
+        let secret = secret::one_of(self, s, ["secret", "secret_env", "secret_file"]);
+        let public = secret::one_of(self, s, ["public_key", "public_key_env", "public_key_file"]);
+        let key = match algorithm {
+            Some(Algorithm::Hs256) => hmac_secret(s, secret, public),
+            Some(_) => verifying_key(s, secret, public),
+            None => None,
+        };
+        let name = value::words(255);
+        let mut user_claims = s.list("user_claims", &name);
+        if user_claims.is_empty() {
+            user_claims = vec!["user_id".into(), "sub".into()];
+        }
+        let issuer = s.read("issuer", &name);
+        let audience = s.read("audience", &name);
+        let leeway = s.duration("leeway", Duration::ZERO..=Duration::from_secs(600));
+        let roles_claim = s.read("roles_claim", &name);
+        let key = key?;
+        Some(Issuer {
+            issuer,
+            audience,
+            algorithm: algorithm?,
+            development: development::is_known_secret(&key.0),
+            key,
+            leeway: leeway.unwrap_or(Duration::from_secs(30)),
+            user_claims,
+            roles_claim: roles_claim.unwrap_or_else(|| "roles".into()),
+        })
+    }
+}
+
+type Given<'a> = Option<(Secret, Field<'a>)>;
+
+fn hmac_secret(s: &Section<'_>, secret: Given<'_>, public: Given<'_>) -> Option<Secret> {
+    if let Some((_, field)) = public {
+        field.fail("is not for HS256, which has a secret");
+    }
+    let names = ["secret", "secret_env", "secret_file"];
+    let Some((secret, field)) = secret else {
+        return missing(s, names, "HS256 needs one of secret, secret_env and secret_file");
+    };
+    if secret.0.len() < SHORTEST_SECRET {
+        field.fail(format!("must give at least {SHORTEST_SECRET} bytes"));
+        return None;
+    }
+    Some(secret)
+}
+
+fn verifying_key(s: &Section<'_>, secret: Given<'_>, public: Given<'_>) -> Option<Secret> {
+    if let Some((_, field)) = secret {
+        field.fail("is only for HS256; the other algorithms have a public key");
+    }
+    let names = ["public_key", "public_key_env", "public_key_file"];
+    let Some((key, field)) = public else {
+        return missing(
+            s,
+            names,
+            "this algorithm needs one of public_key, public_key_env and public_key_file",
+        );
+    };
+    let text = std::str::from_utf8(&key.0).unwrap_or_default();
+    value::public_key(text).map_err(|message| field.fail(message)).ok()?;
+    Some(key)
+}
+
+/// Tells that nothing is given, unless what was given has its own problem.
+fn missing<T>(s: &Section<'_>, names: [&'static str; 3], message: &str) -> Option<T> {
+    if names.iter().all(|name| s.get(name).is_none()) {
+        s.field().fail(message);
+    }
+    None
+}
+
+/// The users made at start: ids alone, or ids with a profile.
+fn seeds(s: &Section<'_>) -> Vec<(UserId, Profile)> {
+    let mut seen = HashSet::new();
+    let mut seeds = Vec::new();
+    for field in s.get("seed").iter().flat_map(Field::list) {
+        let Some((id, profile)) = seed(&field) else { continue };
+        if seen.insert(id) {
+            seeds.push((id, profile));
+        } else {
+            field.fail(format!("user {id} stands in this list already"));
+        }
+    }
+    seeds
+}
+
+fn seed(field: &Field<'_>) -> Option<(UserId, Profile)> {
+    let ids = 1..=crate::domain::MAX_ID;
+    if !field.is_map() {
+        return Some((UserId::new(field.integer(ids)?).ok()?, Profile::default()));
+    }
+    let s = field.section(SEED)?;
+    let checked = |check: fn(&str) -> Result<(), &'static str>| {
+        move |text: &str| check(text).map(|()| text.to_owned()).map_err(Into::into)
+    };
+    let profile = Profile {
+        display_name: s.read("display_name", checked(Profile::check_display_name)),
+        locale: s.read("locale", checked(Profile::check_locale)),
+        time_zone: s.read("time_zone", checked(Profile::check_time_zone)),
+    };
+    Some((UserId::new(s.required("id")?.integer(ids)?).ok()?, profile))
+}
