@@ -2,6 +2,8 @@
 //!
 //! The modules are layers; imports point down only. See `docs/architecture.md`.
 
+pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod limit;

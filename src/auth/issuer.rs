@@ -1,0 +1,179 @@
+//! One issuer: whether it signed a token, and what the token's claims say.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jsonwebtoken::{
+    Algorithm as Jwa, AlgorithmFamily, DecodingKey, Validation, crypto::aws_lc::DEFAULT_PROVIDER, decode,
+};
+use serde_json::{Map, Value};
+
+use super::tokens::Verified;
+use crate::{
+    config::{Algorithm, Issuer},
+    domain::{Permissions, Principal, PrincipalKind, TenantId, Timestamp, UserId},
+};
+
+type Claims = Map<String, Value>;
+
+/// What checks the tokens of one issuer.
+pub(super) struct IssuerVerifier {
+    settings: Issuer,
+    key: DecodingKey,
+    validation: Validation,
+    tenant: usize,
+    tenant_id: TenantId,
+    roles: Arc<IndexMap<String, Permissions>>,
+}
+
+impl IssuerVerifier {
+    /// Reads the issuer's key. The error says what is wrong with it, and shows nothing of it.
+    pub(super) fn build(
+        settings: &Issuer,
+        tenant: usize,
+        tenant_id: &TenantId,
+        roles: &Arc<IndexMap<String, Permissions>>,
+    ) -> Result<Self, &'static str> {
+        let key = decoding_key(settings)?;
+        let mut validation = Validation::new(jwa(settings.algorithm));
+        // The library checks algorithm and signature. The claims are checked here: it would read the
+        // system's clock, and let a token pass that lacks the claim to be compared.
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = false;
+        let (settings, tenant_id, roles) = (settings.clone(), tenant_id.clone(), Arc::clone(roles));
+        Ok(Self { settings, key, validation, tenant, tenant_id, roles })
+    }
+
+    /// What `iss` must say.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.settings.issuer.as_deref()
+    }
+
+    /// The algorithm that its tokens must name.
+    pub(super) fn algorithm(&self) -> Jwa {
+        jwa(self.settings.algorithm)
+    }
+
+    /// Whom the token proves, whether or not it has expired. The error is for the log.
+    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, &'static str> {
+        let data = decode::<Claims>(token, &self.key, &self.validation)
+            .map_err(|_| "its signature or form is wrong")?;
+        if data.header.crit.is_some() {
+            return Err("it names critical extensions");
+        }
+        let claims = data.claims;
+        self.check_addressing(&claims)?;
+        let expires = self.check_times(&claims, now)?;
+        let user = self.user(&claims).ok_or("it names no user")?;
+        let principal = Principal {
+            tenant: self.tenant_id.clone(),
+            kind: PrincipalKind::User(user),
+            permissions: self.permissions(&claims),
+            name: format!("user:{user}").into(),
+        };
+        Ok(Verified {
+            principal: Arc::new(principal),
+            user,
+            tenant: self.tenant,
+            development: self.settings.development,
+            expires,
+        })
+    }
+
+    fn check_addressing(&self, claims: &Claims) -> Result<(), &'static str> {
+        if let Some(issuer) = self.name()
+            && claims.get("iss").and_then(Value::as_str) != Some(issuer)
+        {
+            return Err("its iss is another");
+        }
+        let addressed = match (claims.get("aud"), self.settings.audience.as_deref()) {
+            (None | Some(Value::Null), expected) => expected.is_none(),
+            // RFC 7519 4.1.3: a token that names its readers is not for one who has no name.
+            (Some(_), None) => false,
+            (Some(Value::String(aud)), Some(expected)) => aud == expected,
+            (Some(Value::Array(auds)), Some(expected)) => auds.iter().any(|aud| aud == expected),
+            (Some(_), Some(_)) => false,
+        };
+        if addressed { Ok(()) } else { Err("its aud does not hold the configured audience") }
+    }
+
+    /// When the token ends, with the leeway; fails when that is missing, or it has not begun.
+    fn check_times(&self, claims: &Claims, now: Timestamp) -> Result<Timestamp, &'static str> {
+        let leeway = i64::try_from(self.settings.leeway.as_secs()).unwrap_or(i64::MAX);
+        if let Some(nbf) = claims.get("nbf") {
+            let nbf = seconds(nbf).ok_or("its nbf is not a time")?;
+            if now.unix_seconds() < nbf.saturating_sub(leeway) {
+                return Err("its nbf is to come");
+            }
+        }
+        let exp = claims.get("exp").and_then(seconds).ok_or("it has no exp")?;
+        Ok(Timestamp(0).plus_seconds(exp.saturating_add(leeway)))
+    }
+
+    /// The first of the configured claims that is there decides.
+    fn user(&self, claims: &Claims) -> Option<UserId> {
+        let claim =
+            self.settings.user_claims.iter().find_map(|name| claims.get(name).filter(|v| !v.is_null()))?;
+        let id = match claim {
+            Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok()?,
+            other => other.as_i64()?,
+        };
+        UserId::new(id).ok()
+    }
+
+    /// The union of the roles that the tenant knows; other names mean nothing here.
+    fn permissions(&self, claims: &Claims) -> Permissions {
+        let named = match claims.get(&self.settings.roles_claim) {
+            Some(Value::Array(roles)) => roles.as_slice(),
+            Some(role) => std::slice::from_ref(role),
+            None => &[],
+        };
+        named
+            .iter()
+            .filter_map(|role| self.roles.get(role.as_str()?))
+            .fold(Permissions::default(), |all, role| all.union(*role))
+    }
+}
+
+/// A NumericDate: seconds since 1970, possibly with a fraction.
+fn seconds(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))
+}
+
+fn jwa(algorithm: Algorithm) -> Jwa {
+    match algorithm {
+        Algorithm::Hs256 => Jwa::HS256,
+        Algorithm::Rs256 => Jwa::RS256,
+        Algorithm::Es256 => Jwa::ES256,
+        Algorithm::EdDsa => Jwa::EdDSA,
+    }
+}
+
+/// Reads a key so strictly that one which could never verify a token is found now, not at the first
+/// token.
+fn decoding_key(issuer: &Issuer) -> Result<DecodingKey, &'static str> {
+    let bytes = &issuer.key.0;
+    let (key, expected) = match issuer.algorithm {
+        Algorithm::Hs256 => (Ok(DecodingKey::from_secret(bytes)), "an HS256 secret has at least 32 bytes"),
+        Algorithm::Rs256 => {
+            (DecodingKey::from_rsa_pem(bytes), "RS256 needs an RSA public key of 2048 to 8192 bits in PEM")
+        }
+        Algorithm::Es256 => (DecodingKey::from_ec_pem(bytes), "ES256 needs a P-256 public key in PEM"),
+        Algorithm::EdDsa => (DecodingKey::from_ed_pem(bytes), "EdDSA needs an Ed25519 public key in PEM"),
+    };
+    key.ok().filter(usable).ok_or(expected)
+}
+
+fn usable(key: &DecodingKey) -> bool {
+    let Ok(bytes) = key.try_get_as_bytes() else { return false };
+    match key.family() {
+        AlgorithmFamily::Hmac => bytes.len() >= 32,
+        AlgorithmFamily::Rsa => (DEFAULT_PROVIDER.key_utils.rsa_pub_components_from_public_key)(bytes)
+            .is_ok_and(|(n, _)| (256..=1024).contains(&n.len())),
+        // An uncompressed point of P-256.
+        AlgorithmFamily::Ec => bytes.len() == 65 && bytes[0] == 4,
+        AlgorithmFamily::Ed => bytes.len() == 32,
+    }
+}

@@ -1,0 +1,186 @@
+//! API keys, looked up by the hash of what is presented, so that comparing leaks no timing.
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use ipnet::IpNet;
+
+use super::{hex, sha256};
+use crate::{
+    config::{ApiKey, Config},
+    domain::{AuthFailure, Principal, PrincipalKind, Timestamp},
+};
+
+/// Every API key of every tenant.
+#[derive(Default)]
+pub struct Keys(HashMap<[u8; 32], KeyEntry>);
+
+/// What is known of one API key. Neither the key nor its whole hash is in it.
+#[derive(Debug)]
+pub struct KeyEntry {
+    /// Who it proves.
+    pub principal: Arc<Principal>,
+    /// The first 12 hexadecimal digits of its hash: names it to people without giving it away.
+    pub fingerprint: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Its place among the configured keys; its limiter has the same.
+    pub index: usize,
+    /// The place of its tenant among the configured tenants.
+    pub tenant: usize,
+    /// It stands in the published documentation, so anyone knows it.
+    pub development: bool,
+    expires_at: Option<Timestamp>,
+    disabled: bool,
+    networks: Vec<IpNet>,
+}
+
+impl Keys {
+    /// Takes the configured keys. The error names the key that cannot be used, by its fingerprint.
+    pub fn build(config: &Config) -> Result<Self, String> {
+        let mut keys = HashMap::with_capacity(config.keys.len());
+        for (index, key) in config.keys.iter().enumerate() {
+            let entry = KeyEntry::build(config, index, key)?;
+            if let Some(twin) = keys.insert(key.hash, entry) {
+                return Err(format!("API key {} is configured twice", twin.fingerprint));
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// Who the key proves, at a time and from an address. Unknown, disabled, expired and elsewhere
+    /// are one and the same failure; the address is only asked for when the key is tied to networks.
+    pub fn verify(
+        &self,
+        key: &[u8],
+        now: Timestamp,
+        client: impl FnOnce() -> IpAddr,
+    ) -> Result<&KeyEntry, AuthFailure> {
+        let entry = self.0.get(&sha256(key)).ok_or(AuthFailure::InvalidKey)?;
+        let fault = if entry.disabled {
+            "disabled"
+        } else if entry.expires_at.is_some_and(|at| now >= at) {
+            "expired"
+        } else if !entry.allows(client) {
+            "not allowed from there"
+        } else {
+            return Ok(entry);
+        };
+        tracing::debug!(key = %entry.fingerprint, "an API key was refused: it is {fault}");
+        Err(AuthFailure::InvalidKey)
+    }
+}
+
+impl KeyEntry {
+    fn build(config: &Config, index: usize, key: &ApiKey) -> Result<Self, String> {
+        let fingerprint = hex(&key.hash[..6]);
+        let tenant = config
+            .tenants
+            .get_index_of(&key.tenant)
+            .ok_or_else(|| format!("API key {fingerprint} belongs to no known tenant: {}", key.tenant))?;
+        let allowed_types = globs(&key.types).map_err(|e| format!("API key {fingerprint}: {e}"))?;
+        let principal = Principal {
+            tenant: key.tenant.clone(),
+            kind: PrincipalKind::Key { allowed_types: allowed_types.map(Arc::new) },
+            permissions: key.permissions,
+            name: format!("key:{fingerprint}").into(),
+        };
+        Ok(Self {
+            principal: Arc::new(principal),
+            fingerprint,
+            description: key.description.clone(),
+            index,
+            tenant,
+            development: key.development,
+            expires_at: key.expires_at,
+            disabled: key.disabled,
+            networks: key.networks.clone(),
+        })
+    }
+
+    fn allows(&self, client: impl FnOnce() -> IpAddr) -> bool {
+        if self.networks.is_empty() {
+            return true;
+        }
+        let client = client();
+        self.networks.iter().any(|network| network.contains(&client))
+    }
+}
+
+/// `None` for an empty list, which restricts nothing.
+fn globs(patterns: &[String]) -> Result<Option<GlobSet>, globset::Error> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern)?);
+    }
+    set.build().map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::fixture::{config, key};
+
+    const PLAIN: &str = "your-secure-api-key-minimum-32-characters";
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn keys(key: ApiKey) -> Keys {
+        Keys::build(&Config { keys: vec![key], ..config() }).unwrap()
+    }
+
+    fn holds(keys: &Keys, plain: &str, now: i64, from: &str) -> bool {
+        keys.verify(plain.as_bytes(), Timestamp(now), || from.parse().unwrap()).is_ok()
+    }
+
+    #[test]
+    fn a_key_proves_its_principal_and_its_hash_proves_nothing() {
+        let keys = keys(key(PLAIN));
+        let entry = keys.verify(PLAIN.as_bytes(), Timestamp(0), || HERE).unwrap();
+        assert_eq!(&*entry.principal.name, format!("key:{}", entry.fingerprint));
+        assert_eq!(entry.fingerprint.len(), 12);
+        for wrong in
+            [format!("sha256:{}", hex(&sha256(PLAIN.as_bytes()))), PLAIN.to_uppercase(), String::new()]
+        {
+            assert!(!holds(&keys, &wrong, 0, "127.0.0.1"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_key_ends_at_its_time_and_when_disabled() {
+        let until = keys(ApiKey { expires_at: Some(Timestamp(1_000)), ..key(PLAIN) });
+        assert!(holds(&until, PLAIN, 999, "127.0.0.1"));
+        assert!(!holds(&until, PLAIN, 1_000, "127.0.0.1"));
+        let disabled = keys(ApiKey { disabled: true, ..key(PLAIN) });
+        assert!(!holds(&disabled, PLAIN, 0, "127.0.0.1"));
+    }
+
+    #[test]
+    fn a_key_works_only_from_its_networks() {
+        let networks = vec!["10.1.0.0/16".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+        let tied = keys(ApiKey { networks, ..key(PLAIN) });
+        assert!(holds(&tied, PLAIN, 0, "10.1.200.3"));
+        assert!(holds(&tied, PLAIN, 0, "2001:db8::1"));
+        assert!(!holds(&tied, PLAIN, 0, "10.2.0.1"));
+    }
+
+    #[test]
+    fn a_key_sends_only_its_types() {
+        let keys = keys(ApiKey { types: vec!["billing_*".into()], ..key(PLAIN) });
+        let principal = &keys.verify(PLAIN.as_bytes(), Timestamp(0), || HERE).unwrap().principal;
+        assert!(principal.may_send_type("billing_invoice") && !principal.may_send_type("ticket_reply"));
+    }
+
+    #[test]
+    fn what_cannot_be_built_is_named_by_its_fingerprint() {
+        let fingerprint = hex(&sha256(PLAIN.as_bytes())[..6]);
+        let twice = Config { keys: vec![key(PLAIN), key(PLAIN)], ..config() };
+        let glob = Config { keys: vec![ApiKey { types: vec!["[".into()], ..key(PLAIN) }], ..config() };
+        for broken in [twice, glob] {
+            let error = Keys::build(&broken).err().unwrap();
+            assert!(error.contains(&fingerprint) && !error.contains(PLAIN), "{error}");
+        }
+    }
+}

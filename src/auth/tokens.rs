@@ -1,0 +1,179 @@
+//! Bearer tokens: which issuer signed one, and a memory of those that were verified.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use indexmap::IndexMap;
+use jsonwebtoken::dangerous::insecure_decode;
+use moka::sync::Cache;
+use serde::Deserialize;
+
+use super::{issuer::IssuerVerifier, sha256};
+use crate::{
+    config::{Config, Issuer},
+    domain::{AuthFailure, Permissions, Principal, TenantId, Timestamp, UserId},
+};
+
+/// A longer token is refused unread.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// How many signatures a single token can make the gateway compute.
+const MAX_CANDIDATES: usize = 32;
+
+/// How many verified tokens are remembered, and for how long.
+const REMEMBERED: u64 = 50_000;
+const REMEMBERED_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// The issuers of all tenants, and the tokens that this very set of issuers has verified.
+pub struct Tokens {
+    set: Vec<TenantIssuers>,
+    issuers: Vec<IssuerVerifier>,
+    /// Those with an `iss` of their own, by it.
+    named: HashMap<String, Vec<usize>>,
+    /// Those without, tried in the order of the configuration.
+    unnamed: Vec<usize>,
+    verified: Cache<[u8; 32], Arc<Verified>>,
+}
+
+/// Everything of one tenant that decides what a token proves: where it differs, no memory is kept.
+#[derive(PartialEq)]
+struct TenantIssuers {
+    tenant: TenantId,
+    issuers: Vec<Issuer>,
+    roles: Arc<IndexMap<String, Permissions>>,
+}
+
+/// What a bearer token proves.
+#[derive(Debug)]
+pub struct Verified {
+    /// Who it proves.
+    pub principal: Arc<Principal>,
+    /// The user of it.
+    pub user: UserId,
+    /// The place of the user's tenant among the configured tenants.
+    pub tenant: usize,
+    /// The issuer's key stands in the published documentation, so anyone can sign such a token.
+    pub development: bool,
+    /// When it ends, leeway included.
+    pub(super) expires: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Unverified {
+    iss: Option<serde_json::Value>,
+}
+
+impl Tokens {
+    /// Reads the issuers' keys, or takes over the previous verifier with its memory where neither the
+    /// issuers nor the roles changed. The error says which issuer's key is unusable and why.
+    pub fn build(config: &Config, previous: Option<&Arc<Self>>) -> Result<Arc<Self>, String> {
+        let set: Vec<_> = config
+            .tenants
+            .iter()
+            .map(|(id, tenant)| TenantIssuers {
+                tenant: id.clone(),
+                issuers: tenant.issuers.clone(),
+                roles: Arc::new(tenant.roles.clone()),
+            })
+            .collect();
+        if let Some(previous) = previous.filter(|p| p.set == set) {
+            return Ok(Arc::clone(previous));
+        }
+        refuse_twins(&set)?;
+        let mut issuers = Vec::new();
+        for (place, tenant) in set.iter().enumerate() {
+            for (nth, issuer) in tenant.issuers.iter().enumerate() {
+                let verifier = IssuerVerifier::build(issuer, place, &tenant.tenant, &tenant.roles)
+                    .map_err(|e| format!("tenant {}, {}: {e}", tenant.tenant, describe(nth, issuer)))?;
+                issuers.push(verifier);
+            }
+        }
+        let mut named: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut unnamed = Vec::new();
+        for (index, issuer) in issuers.iter().enumerate() {
+            match issuer.name() {
+                Some(name) => named.entry(name.to_owned()).or_default().push(index),
+                None => unnamed.push(index),
+            }
+        }
+        if unnamed.len() + named.values().map(Vec::len).max().unwrap_or(0) > MAX_CANDIDATES {
+            return Err(format!(
+                "more than {MAX_CANDIDATES} token issuers name no `issuer`, or the same one: \
+                 each token would be tried with all of them"
+            ));
+        }
+        let verified = Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build();
+        Ok(Arc::new(Self { set, issuers, named, unnamed, verified }))
+    }
+
+    /// Whom a token proves at that time: `ExpiredToken` for one that is good but for its time,
+    /// `InvalidToken` for everything else.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, AuthFailure> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(AuthFailure::InvalidToken);
+        }
+        let hash = sha256(token.as_bytes());
+        let remembered = self.verified.get(&hash);
+        let known = remembered.is_some();
+        let verified = match remembered {
+            Some(verified) => verified,
+            None => Arc::new(self.first_issuer_of(token, now)?),
+        };
+        if now >= verified.expires {
+            return Err(AuthFailure::ExpiredToken);
+        }
+        if !known {
+            self.verified.insert(hash, Arc::clone(&verified));
+        }
+        Ok(verified)
+    }
+
+    fn first_issuer_of(&self, token: &str, now: Timestamp) -> Result<Verified, AuthFailure> {
+        // Read unverified, only to choose whom to ask; each issuer then checks all of it again.
+        let unverified = insecure_decode::<Unverified>(token).map_err(|_| AuthFailure::InvalidToken)?;
+        let iss = unverified.claims.iss.as_ref().and_then(|iss| iss.as_str());
+        let named = iss.and_then(|iss| self.named.get(iss)).map_or(&[][..], Vec::as_slice);
+        let mut why = "no issuer has its iss and algorithm";
+        for issuer in named.iter().chain(&self.unnamed).filter_map(|index| self.issuers.get(*index)) {
+            if issuer.algorithm() != unverified.header.alg {
+                continue;
+            }
+            match issuer.verify(token, now) {
+                Ok(verified) => return Ok(verified),
+                Err(fault) => why = fault,
+            }
+        }
+        tracing::debug!("a bearer token was refused: {why}");
+        Err(AuthFailure::InvalidToken)
+    }
+}
+
+/// Two tenants' issuers that accept the very same tokens would let the order of the configuration
+/// decide whose user a token proves.
+fn refuse_twins(set: &[TenantIssuers]) -> Result<(), String> {
+    let mut seen = HashMap::new();
+    for tenant in set {
+        for (nth, issuer) in tenant.issuers.iter().enumerate() {
+            let accepts = (&issuer.issuer, &issuer.audience, issuer.algorithm, &issuer.key.0);
+            if let Some(other) = seen.insert(accepts, &tenant.tenant).filter(|other| **other != tenant.tenant)
+            {
+                return Err(format!(
+                    "tenant {}, {}: tenant {other} has an issuer with the same key, issuer and audience",
+                    tenant.tenant,
+                    describe(nth, issuer)
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn describe(nth: usize, issuer: &Issuer) -> String {
+    match &issuer.issuer {
+        Some(name) => format!("issuer {} ({name})", nth + 1),
+        None => format!("issuer {}", nth + 1),
+    }
+}
+
+#[cfg(test)]
+#[path = "tokens_tests.rs"]
+mod tests;

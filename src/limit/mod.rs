@@ -1,0 +1,174 @@
+//! Rate limits: of each credential, of each tenant as a whole, and of failed authentications.
+
+mod failures;
+mod limiter;
+mod ticks;
+
+pub use ticks::Ticks;
+
+use std::{collections::HashMap, hash::Hash, net::IpAddr, sync::Arc, time::Duration};
+
+use failures::{Failures, Source};
+use governor::state::{InMemoryState, NotKeyed, keyed::DashMapStateStore};
+use limiter::Limiter;
+
+use crate::{
+    config::{Config, Quota},
+    domain::{TenantId, UserId},
+};
+
+/// What a limit says to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitStatus {
+    /// Which limit it is: `key`, `user`, `tenant` or `auth`.
+    pub quota: &'static str,
+    /// Requests at once.
+    pub limit: u32,
+    /// Requests a second.
+    pub per_second: u32,
+    /// Requests that would pass now.
+    pub remaining: u32,
+    /// Seconds until `limit` requests would pass again.
+    pub reset: u64,
+    /// Set when the request is denied: when to try again, in whole seconds, at least one.
+    pub retry_after: Option<Duration>,
+}
+
+impl LimitStatus {
+    /// Seconds in which a wholly spent limit fills up.
+    pub fn window(&self) -> u64 {
+        u64::from(self.limit).div_ceil(u64::from(self.per_second.max(1)))
+    }
+}
+
+/// Whose own limit a request spends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spender {
+    /// The API key at that place of the configuration.
+    Key(usize),
+    /// A user of the tenant.
+    User(UserId),
+}
+
+type Single = Limiter<NotKeyed, InMemoryState>;
+type PerUser = Limiter<UserId, DashMapStateStore<UserId>>;
+
+/// Every limiter of a snapshot. Those of an earlier snapshot whose credential and quota are the same
+/// live on in the next, with what they have counted.
+pub struct Limiters {
+    ticks: Ticks,
+    keys: Vec<([u8; 32], Arc<Single>)>,
+    tenants: Vec<TenantLimiters>,
+    failures: Arc<Failures>,
+}
+
+struct TenantLimiters {
+    id: TenantId,
+    ceiling: Option<Arc<Single>>,
+    /// Grows only with users who hold a valid token, and [`Limiters::tidy`] shrinks it again.
+    users: Arc<PerUser>,
+}
+
+impl Limiters {
+    /// Makes the limiters of the configured keys and tenants. `ticks` counts only when there is no
+    /// previous set, whose time goes on.
+    pub fn build(config: &Config, previous: Option<&Self>, ticks: Ticks) -> Self {
+        let ticks = previous.map_or(ticks, |p| p.ticks.clone());
+        let old = previous.map(Earlier::of).unwrap_or_default();
+        let keys = config.keys.iter().map(|key| {
+            let kept = keep(&old.keys, key.hash, key.quota);
+            (key.hash, kept.unwrap_or_else(|| Arc::new(Limiter::new("key", key.quota, &ticks))))
+        });
+        let tenants = config.tenants.iter().map(|(id, tenant)| TenantLimiters {
+            id: id.clone(),
+            ceiling: tenant.ceiling.map(|quota| {
+                let kept = keep(&old.ceilings, id, quota);
+                kept.unwrap_or_else(|| Arc::new(Limiter::new("tenant", quota, &ticks)))
+            }),
+            users: keep(&old.users, id, tenant.user_quota)
+                .unwrap_or_else(|| Arc::new(Limiter::new("user", tenant.user_quota, &ticks))),
+        });
+        let (keys, tenants) = (keys.collect(), tenants.collect());
+        let failures = previous
+            .map(|p| &p.failures)
+            .filter(|failures| failures.quota() == config.failed_auth)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(failures::new(config.failed_auth, &ticks)));
+        Self { ticks, keys, tenants, failures }
+    }
+
+    /// Spends one request of the spender's own limit and then of its tenant's ceiling, and tells the
+    /// one with the least left.
+    ///
+    /// The spender's limit comes first: what it denies never reaches the ceiling, so a noisy key takes
+    /// no more of it than its own rate. The price is that a request that the ceiling denies has spent
+    /// one of its spender's own, which harms nobody else.
+    pub fn check(&self, tenant: usize, spender: Spender) -> LimitStatus {
+        let limits = self.tenants.get(tenant);
+        let own = match spender {
+            Spender::Key(index) => self.keys.get(index).map(|(_, limiter)| limiter.check()),
+            Spender::User(user) => limits.map(|tenant| tenant.users.check_key(&user)),
+        };
+        // Places come from the same snapshot; one out of range is denied rather than let through.
+        let Some(own) = own else { return NO_SUCH_PLACE };
+        if own.retry_after.is_some() {
+            return own;
+        }
+        match limits.and_then(|tenant| tenant.ceiling.as_ref()).map(|ceiling| ceiling.check()) {
+            Some(ceiling) if ceiling.retry_after.is_some() || ceiling.remaining < own.remaining => ceiling,
+            _ => own,
+        }
+    }
+
+    /// Counts a failed authentication from an address; denied when there were too many. It is never
+    /// asked for a valid credential, so nobody is locked out by others behind the same address.
+    pub fn check_failure(&self, client: IpAddr) -> LimitStatus {
+        self.failures.check_key(&Source::of(client))
+    }
+
+    /// Forgets users who have been quiet for so long that their limits are full again. To be called
+    /// about once a minute.
+    pub fn tidy(&self) {
+        for tenant in &self.tenants {
+            tenant.users.tidy();
+        }
+    }
+}
+
+const NO_SUCH_PLACE: LimitStatus = LimitStatus {
+    quota: "key",
+    limit: 0,
+    per_second: 0,
+    remaining: 0,
+    reset: 1,
+    retry_after: Some(Duration::from_secs(1)),
+};
+
+/// The limiters of the previous snapshot by whom they limit.
+#[derive(Default)]
+struct Earlier<'a> {
+    keys: HashMap<[u8; 32], &'a Arc<Single>>,
+    ceilings: HashMap<&'a TenantId, &'a Arc<Single>>,
+    users: HashMap<&'a TenantId, &'a Arc<PerUser>>,
+}
+
+impl<'a> Earlier<'a> {
+    fn of(limiters: &'a Limiters) -> Self {
+        Self {
+            keys: limiters.keys.iter().map(|(hash, limiter)| (*hash, limiter)).collect(),
+            ceilings: limiters.tenants.iter().filter_map(|t| Some((&t.id, t.ceiling.as_ref()?))).collect(),
+            users: limiters.tenants.iter().map(|t| (&t.id, &t.users)).collect(),
+        }
+    }
+}
+
+fn keep<I: Eq + Hash, K, S: governor::state::StateStore<Key = K>>(
+    earlier: &HashMap<I, &Arc<Limiter<K, S>>>,
+    whom: I,
+    quota: Quota,
+) -> Option<Arc<Limiter<K, S>>> {
+    earlier.get(&whom).filter(|limiter| limiter.quota() == quota).map(|limiter| Arc::clone(limiter))
+}
+
+#[cfg(test)]
+mod tests;
