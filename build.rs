@@ -1,0 +1,5 @@
+//! Builds again when a file is added to a folder that the binary holds.
+
+fn main() {
+    println!("cargo::rerun-if-changed=plugins/types");
+}

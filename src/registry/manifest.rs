@@ -1,0 +1,82 @@
+//! `type.yaml`: what a type says of itself.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
+};
+use serde_json::Value;
+use serde_saphyr::{Spanned, UserMessageFormatter};
+
+use crate::domain::{Severity, TenantId};
+
+/// The file's content.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    /// When to send it, in a sentence or two.
+    pub description: String,
+    /// The name of an icon, such as `check-circle`.
+    pub icon: String,
+    /// How grave it is, unless a component decides.
+    pub severity: Severity,
+    /// Who may use it; all tenants where it is left out.
+    pub tenants: Option<Vec<TenantId>>,
+    /// That it takes the place of the standard type of its name.
+    #[serde(default)]
+    pub replaces: bool,
+    /// Its components: validators, then enrichers.
+    #[serde(default)]
+    pub pipeline: Vec<Spanned<Step>>,
+}
+
+/// One component of a pipeline: `safe_link`, or `safe_link: {hosts: [crm.example]}`.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// The component's name.
+    pub name: String,
+    /// Its settings, null where there are none.
+    pub settings: Value,
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StepVisitor)
+    }
+}
+
+struct StepVisitor;
+
+impl<'de> Visitor<'de> for StepVisitor {
+    type Value = Step;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a component's name, or one with its settings below it")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Step, E> {
+        Ok(Step { name: name.to_owned(), settings: Value::Null })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Step, A::Error> {
+        let (name, settings) =
+            map.next_entry()?.ok_or_else(|| A::Error::custom("a component's name is missing"))?;
+        if let Some(second) = map.next_key::<String>()? {
+            let message = format!("`{second}` is a second component: start it with a `-` of its own");
+            return Err(A::Error::custom(message));
+        }
+        Ok(Step { name, settings })
+    }
+}
+
+/// Reads YAML. The error is one line of text, and the line of the file that it is about.
+pub(super) fn yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, (Option<u64>, String)> {
+    serde_saphyr::from_slice(bytes).map_err(|error| {
+        let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
+        // The place is told beside the text.
+        let end = text.rfind(" at line ").unwrap_or(text.len());
+        let text = text[..end].lines().next().unwrap_or_default().to_owned();
+        (error.location().map(|l| l.line()).filter(|line| *line > 0), text)
+    })
+}
