@@ -3,8 +3,10 @@
 //! The modules are layers; imports point down only. See `docs/architecture.md`.
 
 pub mod auth;
+pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod limit;
 pub mod registry;
+pub mod store;

@@ -1,0 +1,129 @@
+-- Times are integer microseconds since 1970. The tenant is the first column of every key that
+-- serves a tenant. Nothing but a transaction of the gateway's writer may change these tables.
+
+-- One row a user: the directory, and the head of the user's inbox. An erased user's row stays,
+-- so that the revision never runs backwards; what came up to `erased_upto` is hidden for ever.
+CREATE TABLE directory (
+    tenant       TEXT    NOT NULL,
+    id           INTEGER NOT NULL,
+    rev          INTEGER NOT NULL DEFAULT 0,
+    unread       INTEGER NOT NULL DEFAULT 0 CHECK (unread >= 0),
+    next_expiry  INTEGER,
+    erased_upto  INTEGER NOT NULL DEFAULT 0,
+    erased_at    INTEGER,
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    display_name TEXT,
+    locale       TEXT,
+    time_zone    TEXT,
+    PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+
+CREATE INDEX directory_expiry ON directory (next_expiry) WHERE next_expiry IS NOT NULL;
+
+-- What was said, append-only: only erasing a user rewrites it. AUTOINCREMENT, so that an id is
+-- not used again even after the newest row is purged.
+CREATE TABLE notification (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant          TEXT    NOT NULL,
+    user_id         INTEGER NOT NULL,
+    type            TEXT    NOT NULL,
+    created_at      INTEGER NOT NULL,
+    expires_at      INTEGER,
+    sender          TEXT    NOT NULL,
+    request_id      TEXT    NOT NULL,
+    related_user_id INTEGER,
+    doc             TEXT    NOT NULL
+);
+
+CREATE INDEX notification_related ON notification (tenant, related_user_id)
+    WHERE related_user_id IS NOT NULL;
+
+-- The narrow state that changes. `rev` and `unread_after` are those of the arrival.
+CREATE TABLE inbox (
+    tenant       TEXT    NOT NULL,
+    user_id      INTEGER NOT NULL,
+    id           INTEGER NOT NULL,
+    rev          INTEGER NOT NULL,
+    unread_after INTEGER NOT NULL,
+    read_at      INTEGER,
+    expires_at   INTEGER,
+    PRIMARY KEY (tenant, user_id, id)
+) WITHOUT ROWID;
+
+CREATE INDEX inbox_expiry ON inbox (tenant, user_id, expires_at) WHERE expires_at IS NOT NULL;
+
+-- What happened to an inbox other than an arrival. `seq` grows with time, so the oldest are first.
+CREATE TABLE change (
+    seq             INTEGER PRIMARY KEY,
+    tenant          TEXT    NOT NULL,
+    user_id         INTEGER NOT NULL,
+    rev             INTEGER NOT NULL,
+    kind            TEXT    NOT NULL,
+    notification_id INTEGER,
+    unread          INTEGER NOT NULL,
+    at              INTEGER NOT NULL,
+    UNIQUE (tenant, user_id, rev)
+);
+
+-- The latest notification sent with a collapse key.
+CREATE TABLE collapse (
+    tenant  TEXT    NOT NULL,
+    user_id INTEGER NOT NULL,
+    key     TEXT    NOT NULL,
+    id      INTEGER NOT NULL,
+    PRIMARY KEY (tenant, user_id, key)
+) WITHOUT ROWID;
+
+CREATE INDEX collapse_id ON collapse (id);
+
+-- Erased users whose rows are still to be purged: notifications up to `upto`, changes before `rev`.
+CREATE TABLE erasure (
+    tenant  TEXT    NOT NULL,
+    user_id INTEGER NOT NULL,
+    upto    INTEGER NOT NULL,
+    rev     INTEGER NOT NULL,
+    PRIMARY KEY (tenant, user_id)
+) WITHOUT ROWID;
+
+-- One row that the readiness probe writes.
+CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL);
+
+-- An arrival moves the head, then fills the inbox with the head's values. BEFORE, so that the
+-- statement's RETURNING sees the moved head; the writer always gives the id, so NEW.id is set.
+CREATE TRIGGER notification_arrives BEFORE INSERT ON notification BEGIN
+    UPDATE directory SET rev = rev + 1, unread = unread + 1
+     WHERE tenant = NEW.tenant AND id = NEW.user_id;
+    INSERT INTO inbox (tenant, user_id, id, rev, unread_after, expires_at)
+    SELECT NEW.tenant, NEW.user_id, NEW.id, rev, unread, NEW.expires_at
+      FROM directory WHERE tenant = NEW.tenant AND id = NEW.user_id;
+END;
+
+CREATE TRIGGER notification_will_expire BEFORE INSERT ON notification
+WHEN NEW.expires_at IS NOT NULL BEGIN
+    UPDATE directory SET next_expiry = min(ifnull(next_expiry, NEW.expires_at), NEW.expires_at)
+     WHERE tenant = NEW.tenant AND id = NEW.user_id;
+END;
+
+-- For people with a question: the users there are, and what stands in their inboxes.
+CREATE VIEW users AS
+SELECT id, tenant, display_name, locale, time_zone, unread AS unread_count,
+       strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1e6, 'unixepoch') AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', updated_at / 1e6, 'unixepoch') AS updated_at
+  FROM directory WHERE erased_at IS NULL;
+
+CREATE VIEW notifications AS
+SELECT n.id AS notification_id, n.tenant, n.user_id, n.type,
+       n.doc ->> '$.title' AS title, n.doc ->> '$.message' AS message,
+       n.doc ->> '$.link' AS link, n.doc -> '$.metadata' AS metadata,
+       i.read_at IS NOT NULL AS is_read,
+       strftime('%Y-%m-%dT%H:%M:%fZ', n.created_at / 1e6, 'unixepoch') AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', i.read_at / 1e6, 'unixepoch') AS read_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', i.expires_at / 1e6, 'unixepoch') AS expires_at,
+       n.doc ->> '$.related_ticket_id' AS related_ticket_id, n.related_user_id,
+       n.doc ->> '$.severity' AS severity, n.sender, n.request_id
+  FROM directory d
+ CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
+ CROSS JOIN notification n ON n.id = i.id
+ WHERE d.erased_at IS NULL
+   AND (i.expires_at IS NULL OR i.expires_at > unixepoch('subsec') * 1000000);

@@ -1,0 +1,185 @@
+//! Unread counts, remembered until the inbox changes.
+//!
+//! The cache does no arithmetic. Each inbox belongs to a stripe with a generation, which the
+//! writer moves on after a commit and before it answers. A reader takes the generation first and
+//! loads under a key that contains it: what was loaded before a commit can only stand under a key
+//! that nobody asks for after the answer.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use moka::future::Cache;
+use moka::policy::EvictionPolicy;
+
+use crate::domain::{Error, Head, Result, TenantId, Timestamp, UserId};
+
+/// Inboxes share a generation with one in so many others, which costs them a load now and then.
+const STRIPES: usize = 1 << 14;
+
+/// Unread counts by inbox. Cheap to share behind an `Arc`.
+pub struct UnreadCache {
+    stripes: Box<[AtomicU64]>,
+    hasher: RandomState,
+    counts: Cache<Key, Count>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    tenant: TenantId,
+    user: UserId,
+    generation: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Count {
+    unread: i64,
+    next_expiry: Option<Timestamp>,
+}
+
+impl Count {
+    fn is_due(self, now: Timestamp) -> bool {
+        self.next_expiry.is_some_and(|at| at <= now)
+    }
+}
+
+impl UnreadCache {
+    /// A cache of so many counts.
+    pub fn new(capacity: u64) -> Self {
+        let counts = Cache::builder()
+            .max_capacity(capacity)
+            // Keys of past generations are never asked for again: the oldest must go first, not
+            // the least popular, which would be every new one.
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_idle(Duration::from_secs(3600))
+            .build();
+        Self {
+            stripes: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
+            hasher: RandomState::new(),
+            counts,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    /// Forgets the count of an inbox. To be called after the commit that changed it and before
+    /// anyone is told of the commit.
+    pub fn bump(&self, tenant: &TenantId, user: UserId) {
+        self.stripe(tenant, user).fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The unread count, right as of some time during the call. Calls that come together load once.
+    ///
+    /// # Errors
+    /// Those of `load`, which reads the inbox's head after it has expired what is due.
+    pub async fn count<F>(&self, tenant: &TenantId, user: UserId, now: Timestamp, load: F) -> Result<i64>
+    where
+        F: Future<Output = Result<Head>>,
+    {
+        let key = self.key(tenant, user);
+        if let Some(count) = self.counts.get(&key).await {
+            if !count.is_due(now) {
+                self.hits.fetch_add(1, Ordering::Relaxed);
+                return Ok(count.unread);
+            }
+            self.counts.invalidate(&key).await;
+        }
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        let load = async {
+            let head = load.await?;
+            Ok(Count { unread: head.unread, next_expiry: head.next_expiry })
+        };
+        let count = self.counts.try_get_with(key, load).await.map_err(|e| shared(&e))?;
+        Ok(count.unread)
+    }
+
+    /// Calls answered from memory so far.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Calls that had to load, or waited for one that did, so far.
+    pub fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
+    }
+
+    /// The key as of now. Nothing may be loaded before it is taken.
+    fn key(&self, tenant: &TenantId, user: UserId) -> Key {
+        let generation = self.stripe(tenant, user).load(Ordering::SeqCst);
+        Key { tenant: tenant.clone(), user, generation }
+    }
+
+    fn stripe(&self, tenant: &TenantId, user: UserId) -> &AtomicU64 {
+        let hash = self.hasher.hash_one((tenant, user));
+        // The mask keeps it within the stripes, whatever the width of usize.
+        &self.stripes[hash as usize & (STRIPES - 1)]
+    }
+}
+
+/// One load's error, told to all who waited for it.
+fn shared(error: &Arc<Error>) -> Error {
+    match **error {
+        Error::UserNotFound(user) => Error::UserNotFound(user),
+        Error::Busy { retry_after } => Error::Busy { retry_after },
+        ref other => Error::Internal(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicI64;
+
+    use super::*;
+
+    fn inbox() -> (TenantId, UserId) {
+        (TenantId::default(), UserId::new(1).expect("an id"))
+    }
+
+    fn head(unread: i64, next_expiry: Option<i64>) -> Result<Head> {
+        Ok(Head { rev: 0, unread, next_expiry: next_expiry.map(Timestamp), erased_up_to: None })
+    }
+
+    #[tokio::test]
+    async fn remembered_until_bumped_or_due() {
+        let cache = UnreadCache::new(100);
+        let (tenant, user) = inbox();
+        let count = |now, load| cache.count(&tenant, user, Timestamp(now), async move { load });
+        assert_eq!(count(0, head(3, Some(10))).await.expect("loads"), 3);
+        assert_eq!(count(9, head(9, None)).await.expect("remembered"), 3);
+        assert_eq!(count(10, head(2, None)).await.expect("loads, as something is due"), 2);
+        cache.bump(&tenant, user);
+        assert_eq!(count(11, head(7, None)).await.expect("loads"), 7);
+        assert_eq!((cache.hits(), cache.misses()), (1, 3));
+    }
+
+    #[tokio::test]
+    async fn errors_are_told_and_not_remembered() {
+        let cache = UnreadCache::new(100);
+        let (tenant, user) = inbox();
+        let count = |load| cache.count(&tenant, user, Timestamp(0), async move { load });
+        assert!(matches!(count(Err(Error::UserNotFound(user))).await, Err(Error::UserNotFound(_))));
+        assert_eq!(count(head(1, None)).await.expect("loads"), 1);
+    }
+
+    #[tokio::test]
+    async fn a_load_that_a_commit_overtakes_serves_nobody_after_the_answer() {
+        let cache = UnreadCache::new(100);
+        let (tenant, user) = inbox();
+        let stored = AtomicI64::new(1);
+        let slow = async {
+            let before = stored.load(Ordering::SeqCst);
+            // The commit and the bump come while the old value is on its way.
+            stored.store(2, Ordering::SeqCst);
+            cache.bump(&tenant, user);
+            tokio::task::yield_now().await;
+            head(before, None)
+        };
+        cache.count(&tenant, user, Timestamp(0), slow).await.expect("loads");
+        let after = async { head(stored.load(Ordering::SeqCst), None) };
+        assert_eq!(cache.count(&tenant, user, Timestamp(0), after).await.expect("loads"), 2);
+    }
+}

@@ -1,0 +1,91 @@
+//! What is asked of the writer, and what it answers.
+
+use std::sync::Arc;
+
+use crate::domain::{NotificationId, Profile, Sealed, TenantId, Timestamp, User, UserId};
+
+/// A notification to store.
+#[derive(Debug, Clone)]
+pub struct NewNotification {
+    /// What it says and to whom.
+    pub sealed: Arc<Sealed>,
+    /// The principal's name, for the record.
+    pub sender: Arc<str>,
+    /// The id of the request that brought it, for the record.
+    pub request_id: String,
+    /// Whether to create the user when the directory does not know them.
+    pub create_user: bool,
+}
+
+/// What storing a notification gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Its id.
+    pub id: NotificationId,
+    /// When it was stored.
+    pub created_at: Timestamp,
+}
+
+/// Names one inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct InboxKey {
+    pub tenant: TenantId,
+    pub user: UserId,
+}
+
+/// One change asked of the writer. Those of unknown length do some hundred rows each.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Send(TenantId, Box<NewNotification>),
+    MarkRead(InboxKey, NotificationId),
+    /// Marks what is unread from the first to the last id.
+    MarkRange(InboxKey, NotificationId, NotificationId),
+    Delete(InboxKey, NotificationId),
+    /// Removes from one inbox what is due at a time.
+    Expire(InboxKey, Timestamp),
+    /// Removes what its tenant's retention no longer keeps.
+    Retire(InboxKey, Vec<NotificationId>),
+    PutUser(InboxKey, Profile),
+    /// Creates those users that the directory has never had.
+    SeedUsers(TenantId, Vec<(UserId, Profile)>),
+    EraseUser(InboxKey),
+    /// Purges some of what an erased user left.
+    PurgeErased(InboxKey),
+    /// Purges some changes made before a time, and the contents that only they kept.
+    PurgeChanges(Timestamp),
+    /// Proves that writing works.
+    Probe,
+}
+
+impl Command {
+    /// Whose turn it takes in the queue; `None` is the store's own work.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Send(tenant, _) | Self::SeedUsers(tenant, _) => Some(tenant),
+            Self::MarkRead(inbox, _)
+            | Self::MarkRange(inbox, ..)
+            | Self::Delete(inbox, _)
+            | Self::Expire(inbox, _)
+            | Self::Retire(inbox, _)
+            | Self::PutUser(inbox, _)
+            | Self::EraseUser(inbox)
+            | Self::PurgeErased(inbox) => Some(&inbox.tenant),
+            Self::PurgeChanges(_) | Self::Probe => None,
+        }
+    }
+}
+
+/// What became of one command, once its batch is committed.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Stored(Stored),
+    /// When the notification was first marked read.
+    Marked(Timestamp),
+    /// How many rows a chunk of long work changed; none when there is nothing left.
+    Rows(u64),
+    /// The user as stored, and whether they were created.
+    User(User, bool),
+    Done,
+    NoUser,
+    NoNotification,
+}

@@ -1,0 +1,120 @@
+//! What a database must be able to do: the one seam between the store and its engines.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::command::{Command, InboxKey, Outcome};
+use super::page::{Page, PageQuery};
+use crate::domain::{
+    Change, Error, Head, Notification, NotificationId, Result, TenantId, Timestamp, User, UserId,
+};
+
+/// Applies commands. The writer alone calls it, one batch at a time.
+#[async_trait]
+pub(crate) trait Engine: Send {
+    /// Applies all commands durably in one transaction, or none of them. Commands of one batch
+    /// have no order among them. Any error leaves the engine ready for the next batch.
+    async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure>;
+
+    /// Folds the log into the database and lets go of it.
+    async fn close(self: Box<Self>);
+}
+
+/// What a committed batch did.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// One for each command, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// In the order of revisions within each inbox.
+    pub changes: Vec<Change>,
+}
+
+/// Why a batch was not applied. The texts are for the log alone.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Some row cannot be stored; a batch without it can.
+    #[error("a row cannot be stored: {0}")]
+    Row(String),
+    /// The database takes nothing for now: locked, or the disk is full.
+    #[error("the database takes nothing for now: {0}")]
+    Busy(String),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Broken(String),
+}
+
+impl Failure {
+    /// What the callers of the batch are told.
+    pub fn to_error(&self) -> Error {
+        match self {
+            Self::Busy(_) => Error::Busy { retry_after: Duration::from_secs(1) },
+            Self::Row(text) | Self::Broken(text) => Error::Internal(text.clone()),
+        }
+    }
+}
+
+/// Reads. Each method sees one committed state; none holds a cursor after it returns.
+#[async_trait]
+pub(crate) trait Reads: Send + Sync {
+    /// The head, `None` for a user who does not exist.
+    async fn head(&self, inbox: &InboxKey) -> Result<Option<Head>>;
+    /// A page and the head it belongs to, in one state.
+    async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>>;
+    /// One notification that is in the inbox and not expired at that time.
+    async fn notification(
+        &self,
+        inbox: &InboxKey,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> Result<Option<Notification>>;
+    /// The first and last of the oldest unread ids up to one, at most `limit` of them.
+    async fn unread_range(
+        &self,
+        inbox: &InboxKey,
+        up_to: NotificationId,
+        limit: u32,
+    ) -> Result<Option<(NotificationId, NotificationId)>>;
+    /// The newest id in the inbox.
+    async fn newest(&self, inbox: &InboxKey) -> Result<Option<NotificationId>>;
+    async fn user(&self, inbox: &InboxKey) -> Result<Option<User>>;
+    /// Users after one, in the order of ids.
+    async fn users(&self, tenant: &TenantId, after: Option<UserId>, limit: u32) -> Result<Vec<User>>;
+
+    /// Tenants that have users.
+    async fn tenants(&self) -> Result<Vec<TenantId>>;
+    /// Inboxes with something due.
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<InboxKey>>;
+    /// Erased users who are not purged yet.
+    async fn erased(&self, limit: u32) -> Result<Vec<InboxKey>>;
+    /// The last id stored before a time.
+    async fn last_before(&self, at: Timestamp) -> Result<Option<NotificationId>>;
+    /// What retention no longer keeps among the users `after` one up to `through`.
+    async fn outlived(
+        &self,
+        users: &UserRange<'_>,
+        keep: &Keep,
+        limit: u32,
+    ) -> Result<Vec<(UserId, NotificationId)>>;
+
+    /// Closes every connection.
+    async fn close(&self);
+}
+
+/// Some users of a tenant: after one, up to another.
+pub(crate) struct UserRange<'a> {
+    pub tenant: &'a TenantId,
+    pub after: Option<UserId>,
+    pub through: UserId,
+}
+
+/// Retention in terms of ids.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keep {
+    /// Read ones up to this go.
+    pub read_up_to: Option<NotificationId>,
+    /// All up to this go.
+    pub all_up_to: Option<NotificationId>,
+    /// How many of the newest a user keeps.
+    pub newest: Option<u64>,
+}

@@ -1,0 +1,141 @@
+//! One round of upkeep: expiry, retention and purges, in chunks that no send waits behind.
+
+use std::time::Duration;
+
+use super::command::{Command, InboxKey, Outcome};
+use super::engine::{Keep, UserRange};
+use super::{Store, unexpected};
+use crate::config::Retention;
+use crate::domain::{NotificationId, Result, TenantId, Timestamp, UserId};
+
+/// What a round of upkeep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Maintained {
+    /// Notifications that had expired.
+    pub expired: u64,
+    /// Notifications that outlived their tenant's retention.
+    pub retired: u64,
+    /// Rows of erased users purged or cleared.
+    pub erased: u64,
+    /// Changes past keeping purged.
+    pub changes: u64,
+}
+
+/// Users, inboxes or rows looked at together.
+const CHUNK: u32 = 300;
+
+impl Store {
+    /// Does one round of upkeep. Call it again and again, every minute or so.
+    ///
+    /// # Errors
+    /// The first that a step meets; the next round goes on from there.
+    pub async fn maintain(
+        &self,
+        retention: &(dyn Fn(&TenantId) -> Retention + Send + Sync),
+    ) -> Result<Maintained> {
+        let now = self.0.clock.now();
+        let mut done = Maintained { expired: self.expire_due(now).await?, ..Maintained::default() };
+        for tenant in self.0.reads.tenants().await? {
+            let retention = retention(&tenant);
+            if retention != Retention::default() {
+                done.retired += self.retire(&tenant, &retention, now).await?;
+            }
+        }
+        loop {
+            let inboxes = self.0.reads.erased(CHUNK).await?;
+            if inboxes.is_empty() {
+                break;
+            }
+            for inbox in inboxes {
+                done.erased += self.purge_erased(&inbox.tenant, inbox.user).await?;
+            }
+        }
+        let before = before(now, self.0.keep_changes);
+        done.changes = self.repeat(|| Command::PurgeChanges(before)).await?;
+        Ok(done)
+    }
+
+    /// Purges all that an erased user left, and clears their id from others' notifications; says how
+    /// many rows that were. Nothing to do for a user who is not erased.
+    ///
+    /// # Errors
+    /// [`crate::domain::Error::Busy`] and the like; what is left then goes with [`Store::maintain`].
+    pub async fn purge_erased(&self, tenant: &TenantId, user: UserId) -> Result<u64> {
+        let inbox = InboxKey { tenant: tenant.clone(), user };
+        self.repeat(|| Command::PurgeErased(inbox.clone())).await
+    }
+
+    async fn expire_due(&self, now: Timestamp) -> Result<u64> {
+        let mut expired = 0;
+        loop {
+            let inboxes = self.0.reads.due(now, CHUNK).await?;
+            if inboxes.is_empty() {
+                return Ok(expired);
+            }
+            for inbox in inboxes {
+                expired += self.rows(Command::Expire(inbox, now)).await?;
+            }
+        }
+    }
+
+    async fn retire(&self, tenant: &TenantId, retention: &Retention, now: Timestamp) -> Result<u64> {
+        let mut keep = Keep { read_up_to: None, all_up_to: None, newest: retention.newest };
+        if let Some(age) = retention.read {
+            keep.read_up_to = self.0.reads.last_before(before(now, age)).await?;
+        }
+        if let Some(age) = retention.unread {
+            keep.all_up_to = self.0.reads.last_before(before(now, age)).await?;
+        }
+        let (mut retired, mut after) = (0, None);
+        loop {
+            let users = self.0.reads.users(tenant, after, CHUNK).await?;
+            let Some(through) = users.last().map(|user| user.id) else { return Ok(retired) };
+            let range = UserRange { tenant, after, through };
+            loop {
+                let outlived = self.0.reads.outlived(&range, &keep, CHUNK).await?;
+                if outlived.is_empty() {
+                    break;
+                }
+                for (user, ids) in by_user(outlived) {
+                    let inbox = InboxKey { tenant: tenant.clone(), user };
+                    retired += self.rows(Command::Retire(inbox, ids)).await?;
+                }
+            }
+            after = Some(through);
+        }
+    }
+
+    /// Repeats a command of long work until nothing is left of it.
+    async fn repeat(&self, command: impl Fn() -> Command) -> Result<u64> {
+        let mut total = 0;
+        loop {
+            match self.rows(command()).await? {
+                0 => return Ok(total),
+                rows => total += rows,
+            }
+        }
+    }
+
+    async fn rows(&self, command: Command) -> Result<u64> {
+        match self.submit(command).await? {
+            Outcome::Rows(rows) => Ok(rows),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+fn before(now: Timestamp, age: Duration) -> Timestamp {
+    Timestamp(now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)))
+}
+
+/// Gathers what is sorted by user.
+fn by_user(rows: Vec<(UserId, NotificationId)>) -> Vec<(UserId, Vec<NotificationId>)> {
+    let mut users: Vec<(UserId, Vec<NotificationId>)> = Vec::new();
+    for (user, id) in rows {
+        match users.last_mut() {
+            Some((last, ids)) if *last == user => ids.push(id),
+            _ => users.push((user, vec![id])),
+        }
+    }
+    users
+}

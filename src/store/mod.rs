@@ -1,0 +1,306 @@
+//! The store: every user's inbox, durable. One writer changes it; a few readers read it.
+//!
+//! The engines know their database; what holds for all of them (the queue, group commit, expiry
+//! before reads, long work in chunks) is here and in the files beside.
+
+mod command;
+mod engine;
+mod maintain;
+mod page;
+mod queue;
+mod sqlite;
+mod writer;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+pub use command::{NewNotification, Stored};
+pub use maintain::Maintained;
+pub use page::{Page, PageQuery};
+pub use sqlite::OpenError;
+pub use writer::{CommitListener, Observer};
+
+use crate::clock::Clock;
+use crate::domain::{Error, Head, Notification, NotificationId, Profile, Result, TenantId, User, UserId};
+use command::{Command, InboxKey, Outcome};
+use engine::Reads;
+use queue::Queue;
+use writer::Writer;
+
+/// How the store is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Tells the time of everything stored.
+    pub clock: Clock,
+    /// How many commands may wait; one tenant may hold half.
+    pub queue_capacity: usize,
+    /// How many commands are committed together at most.
+    pub batch_max: usize,
+    /// How long a command may wait before it is withdrawn.
+    pub wait: Duration,
+    /// How many connections read.
+    pub readers: u32,
+    /// How long changes, and the contents of what was deleted, are kept for streams that resume.
+    pub keep_changes: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Clock::default(),
+            queue_capacity: 8_192,
+            batch_max: 256,
+            wait: Duration::from_secs(5),
+            readers: 4,
+            keep_changes: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// The store. Cheap to clone; [`Store::close`] once at the end.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    queue: Arc<Queue>,
+    reads: Box<dyn Reads>,
+    clock: Clock,
+    wait: Duration,
+    keep_changes: Duration,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The writer ends with its last caller.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// Ids that one command marks; a tenth of a batch's time at most.
+const MARKS: u32 = 300;
+
+impl Store {
+    /// Opens the database at `sqlite://PATH`, creates or migrates it, and starts the writer.
+    pub async fn open(
+        url: &str,
+        options: Options,
+        listener: Arc<dyn CommitListener>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, OpenError> {
+        let (engine, reads) = sqlite::open(url, &options).await?;
+        let queue = Arc::new(Queue::new(options.queue_capacity));
+        let writer = Writer {
+            engine: Box::new(engine),
+            queue: queue.clone(),
+            clock: options.clock.clone(),
+            batch_max: options.batch_max.max(1),
+            listener,
+            observer,
+        };
+        Ok(Self(Arc::new(Inner {
+            queue,
+            reads: Box::new(reads),
+            clock: options.clock,
+            wait: options.wait,
+            keep_changes: options.keep_changes,
+            writer: Mutex::new(Some(tokio::spawn(writer.run()))),
+        })))
+    }
+
+    /// Stores a notification. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`] unless the user exists or is to be created; [`Error::Busy`] when
+    /// nothing was stored for want of room or time. Dropping the future withdraws the
+    /// notification, unless the writer has claimed it: then it is stored all the same.
+    pub async fn send(&self, tenant: &TenantId, new: NewNotification) -> Result<Stored> {
+        let user = new.sealed.user;
+        match self.submit(Command::Send(tenant.clone(), Box::new(new))).await? {
+            Outcome::Stored(stored) => Ok(stored),
+            Outcome::NoUser => Err(Error::UserNotFound(user)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Marks one notification read, and gives it with the time of its first reading.
+    ///
+    /// # Errors
+    /// [`Error::NotificationNotFound`] where the inbox does not show it.
+    pub async fn mark_read(
+        &self,
+        tenant: &TenantId,
+        user: UserId,
+        id: NotificationId,
+    ) -> Result<Notification> {
+        let inbox = key(tenant, user);
+        // Contents never change, so the writer need not read them, nor know of what is not there.
+        let found = self.0.reads.notification(&inbox, id, self.0.clock.now()).await?;
+        let mut notification = found.ok_or(Error::NotificationNotFound(id))?;
+        if notification.read_at.is_none() {
+            match self.submit(Command::MarkRead(inbox, id)).await? {
+                Outcome::Marked(at) => notification.read_at = Some(at),
+                Outcome::NoNotification => return Err(Error::NotificationNotFound(id)),
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(notification)
+    }
+
+    /// Marks all read that are unread now, up to an id; gives how many were. Works in chunks: an
+    /// error leaves what was marked until then.
+    pub async fn mark_all_read(
+        &self,
+        tenant: &TenantId,
+        user: UserId,
+        up_to: Option<NotificationId>,
+    ) -> Result<u64> {
+        let inbox = key(tenant, user);
+        // What is due must not be marked, nor be found again and again.
+        self.head(tenant, user).await?;
+        let newest = self.0.reads.newest(&inbox).await?;
+        let Some(end) = newest.map(|newest| up_to.map_or(newest, |id| id.min(newest))) else {
+            return Ok(0);
+        };
+        let mut marked = 0;
+        while let Some((first, last)) = self.0.reads.unread_range(&inbox, end, MARKS).await? {
+            match self.submit(Command::MarkRange(inbox.clone(), first, last)).await? {
+                // All of them have expired or were marked meanwhile.
+                Outcome::Rows(0) => drop(self.head(tenant, user).await?),
+                Outcome::Rows(rows) => marked += rows,
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(marked)
+    }
+
+    /// Takes a notification out of its inbox.
+    ///
+    /// # Errors
+    /// [`Error::NotificationNotFound`] where the inbox does not show it.
+    pub async fn delete(&self, tenant: &TenantId, user: UserId, id: NotificationId) -> Result<()> {
+        match self.submit(Command::Delete(key(tenant, user), id)).await? {
+            Outcome::Done => Ok(()),
+            Outcome::NoNotification => Err(Error::NotificationNotFound(id)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Creates a user or replaces their profile; says whether they were created.
+    pub async fn put_user(&self, tenant: &TenantId, user: UserId, profile: Profile) -> Result<(User, bool)> {
+        match self.submit(Command::PutUser(key(tenant, user), profile)).await? {
+            Outcome::User(user, created) => Ok((user, created)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Creates those users whom the directory has never had. One who was erased stays erased.
+    pub async fn seed_users(&self, tenant: &TenantId, users: &[(UserId, Profile)]) -> Result<()> {
+        for some in users.chunks(256) {
+            self.submit(Command::SeedUsers(tenant.clone(), some.to_vec())).await?;
+        }
+        Ok(())
+    }
+
+    /// Erases a user: hidden with their whole inbox at once, purged by [`Store::maintain`].
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`].
+    pub async fn erase_user(&self, tenant: &TenantId, user: UserId) -> Result<()> {
+        match self.submit(Command::EraseUser(key(tenant, user))).await? {
+            Outcome::Done => Ok(()),
+            Outcome::NoUser => Err(Error::UserNotFound(user)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The head of an inbox, after what is due was expired.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`].
+    pub async fn head(&self, tenant: &TenantId, user: UserId) -> Result<Head> {
+        let inbox = key(tenant, user);
+        let now = self.0.clock.now();
+        loop {
+            let head = self.0.reads.head(&inbox).await?.ok_or(Error::UserNotFound(user))?;
+            if !head.expiry_due(now) {
+                return Ok(head);
+            }
+            self.submit(Command::Expire(inbox.clone(), now)).await?;
+        }
+    }
+
+    /// A page of an inbox with its head, of one state, after what is due was expired.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`].
+    pub async fn page(&self, tenant: &TenantId, user: UserId, query: &PageQuery) -> Result<Page> {
+        let inbox = key(tenant, user);
+        let now = self.0.clock.now();
+        loop {
+            let page = self.0.reads.page(&inbox, query).await?.ok_or(Error::UserNotFound(user))?;
+            if !page.head.expiry_due(now) {
+                return Ok(page);
+            }
+            self.submit(Command::Expire(inbox.clone(), now)).await?;
+        }
+    }
+
+    /// One user.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`].
+    pub async fn user(&self, tenant: &TenantId, user: UserId) -> Result<User> {
+        self.0.reads.user(&key(tenant, user)).await?.ok_or(Error::UserNotFound(user))
+    }
+
+    /// Users after one, in the order of ids, and whether there are more.
+    pub async fn users(
+        &self,
+        tenant: &TenantId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<(Vec<User>, bool)> {
+        let mut users = self.0.reads.users(tenant, after, limit.saturating_add(1)).await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = users.len() > limit;
+        users.truncate(limit);
+        Ok((users, more))
+    }
+
+    /// Proves that the store can write, by a small durable write through the writer's queue.
+    pub async fn probe(&self) -> Result<()> {
+        self.submit(Command::Probe).await.map(drop)
+    }
+
+    /// How many commands wait for the writer.
+    pub fn queue_depth(&self) -> usize {
+        self.0.queue.depth()
+    }
+
+    /// Takes no more, answers what it accepted, and folds the log into the database.
+    pub async fn close(&self) {
+        self.0.queue.close();
+        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && let Err(error) = writer.await
+        {
+            tracing::error!(%error, "the store's writer failed");
+        }
+        self.0.reads.close().await;
+    }
+
+    async fn submit(&self, command: Command) -> Result<Outcome> {
+        self.0.queue.push(command)?.outcome(self.0.wait).await
+    }
+}
+
+fn key(tenant: &TenantId, user: UserId) -> InboxKey {
+    InboxKey { tenant: tenant.clone(), user }
+}
+
+fn unexpected(outcome: &Outcome) -> Error {
+    Error::Internal(format!("the writer gave {outcome:?}"))
+}

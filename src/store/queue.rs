@@ -1,0 +1,216 @@
+//! The bounded queue before the writer: a line for each tenant, and the writer takes turns.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+
+use super::command::{Command, Outcome};
+use crate::domain::{Error, Result, TenantId};
+
+/// Decides who has a queued command: the writer that claims it or the caller that withdraws it.
+/// The first to take it has it for good.
+#[derive(Default)]
+struct Ticket(AtomicBool);
+
+impl Ticket {
+    fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+}
+
+struct Entry {
+    command: Command,
+    ticket: Arc<Ticket>,
+    answer: Answer,
+}
+
+/// Where a command's outcome goes.
+pub(super) type Answer = oneshot::Sender<Result<Outcome>>;
+
+/// `None` is the store's own work, which takes its turn like a tenant.
+type Lane = Option<TenantId>;
+
+#[derive(Default)]
+struct State {
+    lanes: HashMap<Lane, VecDeque<Entry>>,
+    /// The lanes that are not empty, the next to be served first.
+    turns: VecDeque<Lane>,
+    depth: usize,
+    closed: bool,
+}
+
+pub(super) struct Queue {
+    state: Mutex<State>,
+    ready: Notify,
+    capacity: usize,
+    lane_capacity: usize,
+}
+
+impl Queue {
+    /// A queue of so many commands, of which one tenant may hold half.
+    pub fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(2);
+        Self { state: Mutex::default(), ready: Notify::new(), capacity, lane_capacity: capacity / 2 }
+    }
+
+    /// Queues a command, or says that there is no room.
+    pub fn push(&self, command: Command) -> Result<Waiting> {
+        let lane = command.tenant().cloned();
+        let ticket = Arc::new(Ticket::default());
+        let (answer, outcome) = oneshot::channel();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        if state.closed {
+            return Err(Error::Busy { retry_after: RETRY });
+        }
+        let in_lane = state.lanes.get(&lane).map_or(0, VecDeque::len);
+        if state.depth >= self.capacity || in_lane >= self.lane_capacity {
+            return Err(Error::Busy { retry_after: RETRY });
+        }
+        if in_lane == 0 {
+            state.turns.push_back(lane.clone());
+        }
+        state.lanes.entry(lane).or_default().push_back(Entry { command, ticket: ticket.clone(), answer });
+        state.depth += 1;
+        drop(guard);
+        self.ready.notify_one();
+        Ok(Waiting { ticket, outcome })
+    }
+
+    /// Waits for commands and claims up to `max` of them. `None` once closed and empty.
+    pub async fn take(&self, max: usize) -> Option<(Vec<Command>, Vec<Answer>)> {
+        loop {
+            let taken = self.claim(max);
+            if !taken.0.is_empty() {
+                return Some(taken);
+            }
+            if self.state().closed {
+                return None;
+            }
+            self.ready.notified().await;
+        }
+    }
+
+    /// One command from each lane in turn, past those withdrawn.
+    fn claim(&self, max: usize) -> (Vec<Command>, Vec<Answer>) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let room = max.min(state.depth);
+        let (mut commands, mut answers) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        while commands.len() < max {
+            let Some(lane) = state.turns.pop_front() else { break };
+            let Some(line) = state.lanes.get_mut(&lane) else { continue };
+            if let Some(entry) = line.pop_front() {
+                state.depth -= 1;
+                if entry.ticket.take() {
+                    commands.push(entry.command);
+                    answers.push(entry.answer);
+                }
+            }
+            if line.is_empty() {
+                state.lanes.remove(&lane);
+            } else {
+                state.turns.push_back(lane);
+            }
+        }
+        (commands, answers)
+    }
+
+    /// How many commands wait.
+    pub fn depth(&self) -> usize {
+        self.state().depth
+    }
+
+    /// Takes no more; what is queued is still served.
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.ready.notify_one();
+    }
+
+    /// Drops what waits, whose callers then learn that the writer is gone.
+    pub fn abandon(&self) {
+        let mut state = self.state();
+        *state = State { closed: true, ..State::default() };
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code that holds the lock can leave the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A queued command as its caller holds it. Dropping it withdraws the command, unless the writer
+/// has claimed it.
+pub(super) struct Waiting {
+    ticket: Arc<Ticket>,
+    outcome: oneshot::Receiver<Result<Outcome>>,
+}
+
+impl Waiting {
+    /// The outcome; after `longest` in the queue the command is withdrawn, but once claimed it is
+    /// always answered.
+    pub async fn outcome(mut self, longest: Duration) -> Result<Outcome> {
+        let answered = match tokio::time::timeout(longest, &mut self.outcome).await {
+            Ok(answered) => answered,
+            Err(_) if self.ticket.take() => return Err(Error::Busy { retry_after: RETRY }),
+            Err(_) => (&mut self.outcome).await,
+        };
+        answered.unwrap_or_else(|_| Err(Error::Internal("the store's writer has stopped".into())))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.ticket.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probe_of(tenant: &str) -> Command {
+        Command::SeedUsers(TenantId::new(tenant).expect("a name"), Vec::new())
+    }
+
+    fn tenants(commands: &[Command]) -> Vec<&str> {
+        commands.iter().filter_map(|c| c.tenant()).map(TenantId::as_str).collect()
+    }
+
+    #[test]
+    fn tenants_take_turns_and_none_fills_the_queue_alone() {
+        let queue = Queue::new(6);
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            waiting.push(queue.push(probe_of("noisy")).expect("room"));
+        }
+        assert!(matches!(queue.push(probe_of("noisy")), Err(Error::Busy { .. })));
+        waiting.push(queue.push(probe_of("quiet")).expect("room is kept for others"));
+        assert_eq!(tenants(&queue.claim(3).0), ["noisy", "quiet", "noisy"]);
+        assert_eq!(queue.depth(), 1);
+    }
+
+    #[test]
+    fn a_withdrawn_command_is_never_claimed() {
+        let queue = Queue::new(6);
+        drop(queue.push(probe_of("a")).expect("room"));
+        let kept = queue.push(probe_of("b")).expect("room");
+        assert_eq!(tenants(&queue.claim(9).0), ["b"]);
+        assert!(!kept.ticket.take(), "claimed: it can no longer be withdrawn");
+    }
+
+    #[tokio::test]
+    async fn waiting_too_long_is_busy_and_withdraws() {
+        let queue = Queue::new(6);
+        let waiting = queue.push(probe_of("a")).expect("room");
+        assert!(matches!(waiting.outcome(Duration::ZERO).await, Err(Error::Busy { .. })));
+        assert!(queue.claim(9).0.is_empty());
+    }
+}

@@ -1,0 +1,56 @@
+//! Takes out of inboxes what has expired or outlived its tenant's retention.
+
+use super::marks::remove;
+use super::writes::Batch;
+use crate::domain::{ChangeKind, NotificationId, Timestamp};
+use crate::store::command::{Command, InboxKey, Outcome};
+
+/// Rows in one command.
+const CHUNK: i64 = 300;
+
+pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
+    for (place, command) in commands.iter().enumerate() {
+        let (inbox, ids) = match command {
+            Command::Expire(inbox, at) => (inbox, due(batch, inbox, *at).await?),
+            Command::Retire(inbox, ids) => (inbox, ids.iter().copied().map(NotificationId::get).collect()),
+            _ => continue,
+        };
+        let removed = remove(batch, inbox, &ids, ChangeKind::Expired).await?;
+        batch.settle(place, Outcome::Rows(removed.len() as u64));
+        batch.pending.extend(removed);
+        find_next_expiry(batch, inbox).await?;
+    }
+    Ok(())
+}
+
+/// What is due at the time of the reader who asked: were the clock set back since, the reader would
+/// otherwise ask for ever.
+async fn due(batch: &mut Batch<'_>, inbox: &InboxKey, at: Timestamp) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar(
+        "SELECT id FROM inbox
+          WHERE tenant = ?1 AND user_id = ?2 AND expires_at <= ?3
+            AND id > (SELECT erased_upto FROM directory WHERE tenant = ?1 AND id = ?2)
+          ORDER BY expires_at LIMIT ?4",
+    )
+    .bind(inbox.tenant.as_str())
+    .bind(inbox.user.get())
+    .bind(at.0)
+    .bind(CHUNK)
+    .fetch_all(&mut *batch.connection)
+    .await
+}
+
+/// Recomputes the head's next expiry. (The `+` makes SQLite use the index of expiries.)
+async fn find_next_expiry(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE directory SET next_expiry =
+            (SELECT min(expires_at) FROM inbox
+              WHERE tenant = ?1 AND user_id = ?2 AND expires_at IS NOT NULL AND +inbox.id > erased_upto)
+          WHERE tenant = ?1 AND id = ?2 AND erased_at IS NULL",
+    )
+    .bind(inbox.tenant.as_str())
+    .bind(inbox.user.get())
+    .execute(&mut *batch.connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Marks notifications read and takes them out of inboxes.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+
+use super::heads::Pending;
+use super::values::{ROWS, id_array, made, values};
+use super::writes::Batch;
+use crate::domain::{ChangeKind, NotificationId, Timestamp};
+use crate::store::command::{Command, InboxKey, Outcome};
+
+/// A mark and its place in the batch.
+type Mark<'a> = (usize, &'a InboxKey, NotificationId);
+
+pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
+    let mut single: Vec<Mark> = Vec::new();
+    for (place, command) in commands.iter().enumerate() {
+        match command {
+            Command::MarkRead(inbox, id) => single.push((place, inbox, *id)),
+            Command::MarkRange(inbox, first, last) => {
+                let rows = mark_range(batch, inbox, *first, *last).await?;
+                batch.settle(place, Outcome::Rows(rows));
+            }
+            Command::Delete(inbox, id) => {
+                let removed = match is_visible(batch, inbox, *id).await? {
+                    Some(_) => remove(batch, inbox, &[id.get()], ChangeKind::Deleted).await?,
+                    None => Vec::new(),
+                };
+                batch.settle(place, if removed.is_empty() { Outcome::NoNotification } else { Outcome::Done });
+                batch.pending.extend(removed);
+            }
+            _ => {}
+        }
+    }
+    for chunk in single.chunks(ROWS) {
+        mark(batch, chunk).await?;
+    }
+    Ok(())
+}
+
+/// Marks up to [`ROWS`] notifications of any inboxes.
+async fn mark(batch: &mut Batch<'_>, marks: &[Mark<'_>]) -> sqlx::Result<()> {
+    let mut update = made(format!(
+        "UPDATE inbox SET read_at = ?1
+           FROM (VALUES {}) AS v
+           JOIN directory AS d ON d.tenant = v.column1 AND d.id = v.column2 AND d.erased_at IS NULL
+          WHERE inbox.tenant = v.column1 AND inbox.user_id = v.column2 AND inbox.id = v.column3
+            AND inbox.id > d.erased_upto AND inbox.read_at IS NULL
+            AND (inbox.expires_at IS NULL OR inbox.expires_at > ?1)
+         RETURNING tenant, user_id, id",
+        values(2, marks.len(), 3)
+    ))
+    .bind(batch.now.0);
+    for (_, inbox, id) in marks {
+        update = update.bind(inbox.tenant.as_str()).bind(inbox.user.get()).bind(id.get());
+    }
+    let mut marked: HashSet<(String, i64, i64)> = HashSet::with_capacity(marks.len());
+    for row in update.fetch_all(&mut *batch.connection).await? {
+        marked.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+    }
+    for (place, inbox, id) in marks {
+        // Taken out, so that a second mark of the same one makes no second change.
+        if marked.remove(&(inbox.tenant.as_str().to_owned(), inbox.user.get(), id.get())) {
+            batch.settle(*place, Outcome::Marked(batch.now));
+            batch.pending.push(Pending {
+                inbox: (*inbox).clone(),
+                kind: ChangeKind::Read,
+                notification: Some(*id),
+                unread: -1,
+            });
+        } else {
+            let outcome = match is_visible(batch, inbox, *id).await? {
+                Some(Some(read_at)) => Outcome::Marked(read_at),
+                _ => Outcome::NoNotification,
+            };
+            batch.settle(*place, outcome);
+        }
+    }
+    Ok(())
+}
+
+/// Marks what is unread in a range of ids: one change, however many rows.
+async fn mark_range(
+    batch: &mut Batch<'_>,
+    inbox: &InboxKey,
+    first: NotificationId,
+    last: NotificationId,
+) -> sqlx::Result<u64> {
+    let marked = sqlx::query(
+        "UPDATE inbox SET read_at = ?1
+          WHERE tenant = ?2 AND user_id = ?3 AND id BETWEEN ?4 AND ?5 AND read_at IS NULL
+            AND (expires_at IS NULL OR expires_at > ?1)
+            AND id > (SELECT erased_upto FROM directory WHERE tenant = ?2 AND id = ?3 AND erased_at IS NULL)",
+    )
+    .bind(batch.now.0)
+    .bind(inbox.tenant.as_str())
+    .bind(inbox.user.get())
+    .bind(first.get())
+    .bind(last.get())
+    .execute(&mut *batch.connection)
+    .await?
+    .rows_affected();
+    if marked > 0 {
+        batch.pending.push(Pending {
+            inbox: inbox.clone(),
+            kind: ChangeKind::ReadAll,
+            notification: Some(last),
+            unread: -i64::try_from(marked).unwrap_or(i64::MAX),
+        });
+    }
+    Ok(marked)
+}
+
+/// Whether a notification is in the inbox; if so, when it was read.
+async fn is_visible(
+    batch: &mut Batch<'_>,
+    inbox: &InboxKey,
+    id: NotificationId,
+) -> sqlx::Result<Option<Option<Timestamp>>> {
+    let read_at: Option<Option<i64>> = sqlx::query_scalar(
+        "SELECT i.read_at FROM directory d
+           JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
+          WHERE d.tenant = ? AND d.id = ? AND d.erased_at IS NULL AND i.id = ?
+            AND (i.expires_at IS NULL OR i.expires_at > ?)",
+    )
+    .bind(inbox.tenant.as_str())
+    .bind(inbox.user.get())
+    .bind(id.get())
+    .bind(batch.now.0)
+    .fetch_optional(&mut *batch.connection)
+    .await?;
+    Ok(read_at.map(|at| at.map(Timestamp)))
+}
+
+/// Takes notifications out of an inbox. What was hidden before moves no head. (The `+` keeps SQLite
+/// from walking the whole inbox rather than looking up the ids.)
+pub(super) async fn remove(
+    batch: &mut Batch<'_>,
+    inbox: &InboxKey,
+    ids: &[i64],
+    kind: ChangeKind,
+) -> sqlx::Result<Vec<Pending>> {
+    let rows = sqlx::query(
+        "DELETE FROM inbox
+          WHERE tenant = ?1 AND user_id = ?2 AND id IN (SELECT value FROM json_each(?3))
+            AND +id > (SELECT erased_upto FROM directory WHERE tenant = ?1 AND id = ?2 AND erased_at IS NULL)
+         RETURNING id, read_at IS NULL",
+    )
+    .bind(inbox.tenant.as_str())
+    .bind(inbox.user.get())
+    .bind(id_array(ids.iter().copied()))
+    .fetch_all(&mut *batch.connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let unread: bool = row.try_get(1)?;
+            Ok(Pending {
+                inbox: inbox.clone(),
+                kind,
+                notification: NotificationId::new(row.try_get(0)?).ok(),
+                unread: -i64::from(unread),
+            })
+        })
+        .collect()
+}

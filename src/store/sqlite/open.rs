@@ -1,0 +1,167 @@
+//! Opens the database: the lock beside it, the settings that make a commit durable, the schema.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
+
+use super::{reads::SqliteReads, writes::SqliteEngine};
+use crate::store::Options;
+
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL is not one that the store knows.
+    #[error("the store's URL must be sqlite://PATH, with no options: {0}")]
+    Url(String),
+    /// A database in memory would lose everything at the end.
+    #[error("the store must be a file; a database in memory would lose what it acknowledged")]
+    InMemory,
+    /// The folder of the database is missing or cannot be used.
+    #[error("the store's folder {0} cannot be used: {1}")]
+    Folder(PathBuf, std::io::Error),
+    /// Another process has the database.
+    #[error("another process uses {0}: its lock file {1} is taken")]
+    InUse(PathBuf, PathBuf),
+    /// The lock file cannot be made or locked.
+    #[error("the lock file {0} cannot be used: {1}")]
+    Lock(PathBuf, std::io::Error),
+    /// A setting that durability needs did not take.
+    #[error("the database keeps {setting} at {found}, and must be at {wanted}")]
+    Setting {
+        /// The setting's name.
+        setting: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// The database cannot be opened or read.
+    #[error("the database {0} cannot be opened: {1}")]
+    Database(PathBuf, sqlx::Error),
+    /// The schema cannot be brought up to date.
+    #[error("the database {0} cannot be migrated: {1}")]
+    Migrate(PathBuf, sqlx::migrate::MigrateError),
+}
+
+/// Holds the database for this process. The lock is on a file of its own: whoever opens and closes
+/// the database file itself drops SQLite's own locks on it.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "the lock lasts as long as the open file")] File);
+
+pub(in crate::store) async fn open(
+    url: &str,
+    settings: &Options,
+) -> Result<(SqliteEngine, SqliteReads), OpenError> {
+    let path = path_of(url)?;
+    let lock = lock(&path)?;
+    let options = options(&path, settings.wait);
+    let failed = |e| OpenError::Database(path.clone(), e);
+    let mut writer = connect_writer(&options).await.map_err(failed)?;
+    migrations().run(&mut writer).await.map_err(|e| OpenError::Migrate(path.clone(), e))?;
+    assert_durable(&mut writer).await?;
+    let engine = SqliteEngine::new(options.clone(), writer, lock).await.map_err(failed)?;
+    // A read holds no cursor and no state: a new connection is as good as a tested one.
+    let pool = SqlitePoolOptions::new()
+        .max_connections(settings.readers.max(1))
+        .min_connections(1)
+        .test_before_acquire(false)
+        .acquire_timeout(settings.wait)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options.read_only(true).create_if_missing(false).pragma("mmap_size", "1073741824"))
+        .await
+        .map_err(failed)?;
+    Ok((engine, SqliteReads::new(pool)))
+}
+
+/// Every migration, oldest first. One that was released never changes.
+fn migrations() -> Migrator {
+    let all = [(1, "inboxes", include_str!("../../../migrations/sqlite/0001_inboxes.sql"))];
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(all.into_iter().map(migration).collect())
+}
+
+fn path_of(url: &str) -> Result<PathBuf, OpenError> {
+    let path = url.strip_prefix("sqlite:").ok_or_else(|| OpenError::Url(url.to_owned()))?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.contains(":memory:") || path.contains("mode=memory") {
+        return Err(OpenError::InMemory);
+    }
+    let named = Path::new(path);
+    let Some(name) = named.file_name().filter(|_| !path.contains('?')) else {
+        return Err(OpenError::Url(url.to_owned()));
+    };
+    // One lock file however the database is named. Neither step opens the database file.
+    if let Ok(real) = named.canonicalize() {
+        return Ok(real);
+    }
+    let folder = named.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().map_err(|e| OpenError::Folder(folder.to_owned(), e))?;
+    Ok(folder.join(name))
+}
+
+fn lock(path: &Path) -> Result<Lock, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let file = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = file.map_err(|e| OpenError::Lock(name.clone(), e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned(), name)),
+        Err(TryLockError::Error(e)) => Err(OpenError::Lock(name, e)),
+    }
+}
+
+fn options(path: &Path, wait: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        // Only a tool from outside can hold the database; callers wait no longer for it than for the queue.
+        .busy_timeout(wait)
+        // One statement for each number of rows.
+        .statement_cache_capacity(512)
+        .row_buffer_size(256)
+        .foreign_keys(false)
+        .disable_statement_logging()
+}
+
+/// Opens the one connection that writes. Checkpoints are rare, as each holds up a batch; the large
+/// cache keeps the hot pages of the heads and inboxes (both measured).
+pub(super) async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
+    let options = options
+        .clone()
+        .create_if_missing(true)
+        .page_size(4096)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", "-65536")
+        .pragma("wal_autocheckpoint", "10000")
+        .pragma("journal_size_limit", "268435456");
+    SqliteConnection::connect_with(&options).await
+}
+
+/// What the live connection says, not what was asked of it.
+pub(super) async fn assert_durable(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    for (setting, query, wanted) in
+        [("journal_mode", "PRAGMA journal_mode", "wal"), ("synchronous", "PRAGMA synchronous", "2")]
+    {
+        let row: Result<sqlx::sqlite::SqliteRow, _> = sqlx::query(query).fetch_one(&mut *connection).await;
+        let found = row.and_then(|row| text_of(&row)).unwrap_or_else(|e| e.to_string());
+        if found != wanted {
+            return Err(OpenError::Setting { setting, wanted, found });
+        }
+    }
+    Ok(())
+}
+
+/// A pragma's value, whether it is a word or a number.
+fn text_of(row: &sqlx::sqlite::SqliteRow) -> sqlx::Result<String> {
+    use sqlx::Row;
+    row.try_get::<String, _>(0).or_else(|_| row.try_get::<i64, _>(0).map(|n| n.to_string()))
+}

@@ -1,0 +1,137 @@
+//! Purges, some hundred rows a command: what erased users left, and contents that only old changes kept.
+
+use sqlx::Row;
+
+use super::values::id_array;
+use super::writes::Batch;
+use crate::domain::Timestamp;
+use crate::store::command::{Command, InboxKey, Outcome};
+
+/// Rows in one command.
+const CHUNK: i64 = 300;
+
+pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
+    for (place, command) in commands.iter().enumerate() {
+        let outcome = match command {
+            Command::PurgeErased(inbox) => Outcome::Rows(purge_erased(batch, inbox).await?),
+            Command::PurgeChanges(before) => Outcome::Rows(purge_changes(batch, *before).await?),
+            Command::Probe => {
+                sqlx::query(
+                    "INSERT INTO probe (id, at) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET at = ?1",
+                )
+                .bind(batch.now.0)
+                .execute(&mut *batch.connection)
+                .await?;
+                Outcome::Done
+            }
+            _ => continue,
+        };
+        batch.settle(place, outcome);
+    }
+    Ok(())
+}
+
+/// Purges the oldest changes, and the contents of what they took out of an inbox. A seq grows with
+/// time, so no index by time is needed.
+async fn purge_changes(batch: &mut Batch<'_>, before: Timestamp) -> sqlx::Result<u64> {
+    let rows = sqlx::query(
+        "DELETE FROM change
+          WHERE at < ?1 AND seq IN (SELECT seq FROM change ORDER BY seq LIMIT ?2)
+         RETURNING notification_id, kind IN ('deleted', 'expired')",
+    )
+    .bind(before.0)
+    .bind(CHUNK)
+    .fetch_all(&mut *batch.connection)
+    .await?;
+    let mut gone = Vec::new();
+    for row in &rows {
+        if let (Some(id), true) = (row.try_get::<Option<i64>, _>(0)?, row.try_get(1)?) {
+            gone.push(id);
+        }
+    }
+    forget(batch, gone).await?;
+    Ok(rows.len() as u64)
+}
+
+/// Purges one step of what an erased user left: rows of the inbox, then what was deleted before,
+/// then the user's id where others' notifications name it. No rows: all is purged.
+async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u64> {
+    let (tenant, user) = (inbox.tenant.as_str(), inbox.user.get());
+    let erasure = sqlx::query("SELECT upto, rev FROM erasure WHERE tenant = ? AND user_id = ?")
+        .bind(tenant)
+        .bind(user)
+        .fetch_optional(&mut *batch.connection)
+        .await?;
+    let Some(erasure) = erasure else { return Ok(0) };
+    let (upto, rev): (i64, i64) = (erasure.try_get(0)?, erasure.try_get(1)?);
+
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "DELETE FROM inbox WHERE tenant = ?1 AND user_id = ?2 AND id IN
+            (SELECT id FROM inbox WHERE tenant = ?1 AND user_id = ?2 AND id <= ?3 ORDER BY id LIMIT ?4)
+         RETURNING id",
+    )
+    .bind(tenant)
+    .bind(user)
+    .bind(upto)
+    .bind(CHUNK)
+    .fetch_all(&mut *batch.connection)
+    .await?;
+    if !ids.is_empty() {
+        let rows = ids.len() as u64;
+        forget(batch, ids).await?;
+        return Ok(rows);
+    }
+
+    // The marks and deletions before the erasure; every content they name is this user's.
+    let ids: Vec<Option<i64>> = sqlx::query_scalar(
+        "DELETE FROM change WHERE seq IN
+            (SELECT seq FROM change WHERE tenant = ?1 AND user_id = ?2 AND rev < ?3 LIMIT ?4)
+         RETURNING notification_id",
+    )
+    .bind(tenant)
+    .bind(user)
+    .bind(rev)
+    .bind(CHUNK)
+    .fetch_all(&mut *batch.connection)
+    .await?;
+    if !ids.is_empty() {
+        let rows = ids.len() as u64;
+        forget(batch, ids.into_iter().flatten().collect()).await?;
+        return Ok(rows);
+    }
+
+    let related = sqlx::query(
+        "UPDATE notification SET related_user_id = NULL WHERE id IN
+            (SELECT id FROM notification WHERE tenant = ?1 AND related_user_id = ?2 AND id <= ?3 LIMIT ?4)",
+    )
+    .bind(tenant)
+    .bind(user)
+    .bind(upto)
+    .bind(CHUNK)
+    .execute(&mut *batch.connection)
+    .await?
+    .rows_affected();
+    if related == 0 {
+        sqlx::query("DELETE FROM erasure WHERE tenant = ? AND user_id = ?")
+            .bind(tenant)
+            .bind(user)
+            .execute(&mut *batch.connection)
+            .await?;
+    }
+    Ok(related)
+}
+
+/// Purges contents, and the collapse keys that point to them.
+async fn forget(batch: &mut Batch<'_>, ids: Vec<i64>) -> sqlx::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids = id_array(ids);
+    for table in [
+        "DELETE FROM notification WHERE id IN (SELECT value FROM json_each(?))",
+        "DELETE FROM collapse WHERE id IN (SELECT value FROM json_each(?))",
+    ] {
+        sqlx::query(table).bind(ids.as_str()).execute(&mut *batch.connection).await?;
+    }
+    Ok(())
+}

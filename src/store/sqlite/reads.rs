@@ -1,0 +1,184 @@
+//! Reads, each one statement on one of a few read-only connections.
+
+use async_trait::async_trait;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::{Row, query::Query};
+
+use super::error::{corrupt, internal};
+use super::values::made;
+use super::{page, users};
+use crate::domain::{Head, Notification, NotificationId, Result, TenantId, Timestamp, User, UserId};
+use crate::store::command::InboxKey;
+use crate::store::engine::{Keep, Reads, UserRange};
+use crate::store::page::{Page, PageQuery};
+
+pub(in crate::store) struct SqliteReads {
+    pool: SqlitePool,
+}
+
+impl SqliteReads {
+    pub(super) fn new(pool: SqlitePool) -> Self {
+        Self { pool }
+    }
+}
+
+#[async_trait]
+impl Reads for SqliteReads {
+    async fn head(&self, inbox: &InboxKey) -> Result<Option<Head>> {
+        let query = "SELECT rev, unread, next_expiry, erased_upto FROM directory
+                      WHERE tenant = ? AND id = ? AND erased_at IS NULL";
+        let row = of(inbox, sqlx::query(query)).fetch_optional(&self.pool).await.map_err(internal)?;
+        row.as_ref().map(page::head).transpose()
+    }
+
+    async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>> {
+        page::page(&self.pool, inbox, query).await
+    }
+
+    async fn notification(
+        &self,
+        inbox: &InboxKey,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> Result<Option<Notification>> {
+        page::one(&self.pool, inbox, id, now).await
+    }
+
+    async fn unread_range(
+        &self,
+        inbox: &InboxKey,
+        up_to: NotificationId,
+        limit: u32,
+    ) -> Result<Option<(NotificationId, NotificationId)>> {
+        let query = "SELECT min(id), max(id) FROM (
+            SELECT i.id FROM directory d
+              JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
+             WHERE d.tenant = ? AND d.id = ? AND d.erased_at IS NULL AND i.id <= ? AND i.read_at IS NULL
+             ORDER BY i.id LIMIT ?)";
+        let query = of(inbox, sqlx::query(query)).bind(up_to.get()).bind(limit);
+        let row = query.fetch_one(&self.pool).await.map_err(internal)?;
+        Ok(id_at(&row, 0)?.zip(id_at(&row, 1)?))
+    }
+
+    async fn newest(&self, inbox: &InboxKey) -> Result<Option<NotificationId>> {
+        let query = "SELECT id FROM inbox WHERE tenant = ? AND user_id = ? ORDER BY id DESC LIMIT 1";
+        let row = of(inbox, sqlx::query(query)).fetch_optional(&self.pool).await.map_err(internal)?;
+        row.map_or(Ok(None), |row| id_at(&row, 0))
+    }
+
+    async fn user(&self, inbox: &InboxKey) -> Result<Option<User>> {
+        let query = made(format!(
+            "SELECT {} FROM directory WHERE tenant = ? AND id = ? AND erased_at IS NULL",
+            users::COLUMNS
+        ));
+        let row = of(inbox, query).fetch_optional(&self.pool).await.map_err(internal)?;
+        row.as_ref().map(users::user).transpose().map_err(internal)
+    }
+
+    async fn users(&self, tenant: &TenantId, after: Option<UserId>, limit: u32) -> Result<Vec<User>> {
+        let query = made(format!(
+            "SELECT {} FROM directory WHERE tenant = ? AND id > ? AND erased_at IS NULL ORDER BY id LIMIT ?",
+            users::COLUMNS
+        ));
+        let query = query.bind(tenant.as_str()).bind(after.map_or(0, UserId::get)).bind(limit);
+        let rows = query.fetch_all(&self.pool).await.map_err(internal)?;
+        rows.iter().map(users::user).collect::<sqlx::Result<_>>().map_err(internal)
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>> {
+        // From one tenant's first row to the next, not through all users.
+        let query = "WITH RECURSIVE step (tenant) AS (
+            SELECT min(tenant) FROM directory
+            UNION ALL
+            SELECT (SELECT min(tenant) FROM directory WHERE tenant > step.tenant)
+              FROM step WHERE step.tenant IS NOT NULL)
+            SELECT tenant FROM step WHERE tenant IS NOT NULL";
+        let names: Vec<String> = sqlx::query_scalar(query).fetch_all(&self.pool).await.map_err(internal)?;
+        names.iter().map(|name| TenantId::new(name).map_err(corrupt)).collect()
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<InboxKey>> {
+        let query = "SELECT tenant, id FROM directory WHERE next_expiry <= ? ORDER BY next_expiry LIMIT ?";
+        let rows = sqlx::query(query).bind(now.0).bind(limit).fetch_all(&self.pool).await;
+        rows.map_err(internal)?.iter().map(inbox_of).collect()
+    }
+
+    async fn erased(&self, limit: u32) -> Result<Vec<InboxKey>> {
+        let query = sqlx::query("SELECT tenant, user_id FROM erasure LIMIT ?").bind(limit);
+        query.fetch_all(&self.pool).await.map_err(internal)?.iter().map(inbox_of).collect()
+    }
+
+    async fn last_before(&self, at: Timestamp) -> Result<Option<NotificationId>> {
+        // Ids grow with time, so halving finds it without an index by time.
+        let range = "SELECT ifnull(min(id), 1), ifnull(max(id), 0) + 1 FROM notification";
+        let row = sqlx::query(range).fetch_one(&self.pool).await.map_err(internal)?;
+        let (mut low, mut high): (i64, i64) =
+            (row.try_get(0).map_err(internal)?, row.try_get(1).map_err(internal)?);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let first = "SELECT created_at FROM notification WHERE id >= ? ORDER BY id LIMIT 1";
+            let created: Option<i64> =
+                sqlx::query_scalar(first).bind(middle).fetch_optional(&self.pool).await.map_err(internal)?;
+            if created.is_some_and(|created| created < at.0) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(NotificationId::new(low - 1).ok())
+    }
+
+    async fn outlived(
+        &self,
+        users: &UserRange<'_>,
+        keep: &Keep,
+        limit: u32,
+    ) -> Result<Vec<(UserId, NotificationId)>> {
+        let query = "SELECT i.user_id, i.id FROM directory d
+             CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
+             WHERE d.tenant = ?1 AND d.id > ?2 AND d.id <= ?3 AND d.erased_at IS NULL
+               AND i.id <= max(?4, ?5, CASE WHEN ?6 < 0 THEN 0 ELSE ifnull(
+                   (SELECT j.id FROM inbox j WHERE j.tenant = d.tenant AND j.user_id = d.id
+                     ORDER BY j.id DESC LIMIT 1 OFFSET ?6), 0) END)
+               AND (i.id <= ?5 OR (i.id <= ?4 AND i.read_at IS NOT NULL) OR (?6 >= 0 AND i.id <= ifnull(
+                   (SELECT j.id FROM inbox j WHERE j.tenant = d.tenant AND j.user_id = d.id
+                     ORDER BY j.id DESC LIMIT 1 OFFSET ?6), 0)))
+             ORDER BY d.id, i.id LIMIT ?7";
+        let rows = sqlx::query(query)
+            .bind(users.tenant.as_str())
+            .bind(users.after.map_or(0, UserId::get))
+            .bind(users.through.get())
+            .bind(keep.read_up_to.map_or(0, NotificationId::get))
+            .bind(keep.all_up_to.map_or(0, NotificationId::get))
+            .bind(keep.newest.map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)))
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(internal)?;
+        let outlived = |row: &SqliteRow| {
+            let user = UserId::new(row.try_get(0).map_err(internal)?).map_err(corrupt)?;
+            Ok((user, NotificationId::new(row.try_get(1).map_err(internal)?).map_err(corrupt)?))
+        };
+        rows.iter().map(outlived).collect()
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Binds the inbox as the first two parameters.
+fn of<'q>(inbox: &InboxKey, query: Query<'q, Sqlite, SqliteArguments>) -> Query<'q, Sqlite, SqliteArguments> {
+    query.bind(inbox.tenant.as_str().to_owned()).bind(inbox.user.get())
+}
+
+fn inbox_of(row: &SqliteRow) -> Result<InboxKey> {
+    let tenant: &str = row.try_get(0).map_err(internal)?;
+    let user = UserId::new(row.try_get(1).map_err(internal)?).map_err(corrupt)?;
+    Ok(InboxKey { tenant: TenantId::new(tenant).map_err(corrupt)?, user })
+}
+
+fn id_at(row: &SqliteRow, column: usize) -> Result<Option<NotificationId>> {
+    let id: Option<i64> = row.try_get(column).map_err(internal)?;
+    id.map(NotificationId::new).transpose().map_err(corrupt)
+}

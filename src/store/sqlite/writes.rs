@@ -1,0 +1,186 @@
+//! Applies a batch of commands in one transaction.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
+
+use super::heads::{Pending, move_heads};
+use super::open::{Lock, assert_durable, connect_writer};
+use super::{expire, marks, purge, send, users};
+use crate::domain::{Change, Timestamp};
+use crate::store::command::{Command, Outcome};
+use crate::store::engine::{Applied, Engine, Failure};
+
+pub(in crate::store) struct SqliteEngine {
+    options: SqliteConnectOptions,
+    /// `None` after a failure: the next batch opens another.
+    connection: Option<SqliteConnection>,
+    /// The id of the next notification. The writer alone hands ids out, and knows a row by its id.
+    next_id: i64,
+    /// Released once the connection is closed.
+    _lock: Lock,
+}
+
+/// A batch while it is applied.
+pub(super) struct Batch<'a> {
+    pub connection: &'a mut SqliteConnection,
+    pub now: Timestamp,
+    pub next_id: &'a mut i64,
+    outcomes: Vec<Option<Outcome>>,
+    /// Changes whose heads are not yet moved.
+    pub pending: Vec<Pending>,
+    pub changes: Vec<Change>,
+}
+
+impl Batch<'_> {
+    /// Says what became of the command at a place in the batch.
+    pub fn settle(&mut self, place: usize, outcome: Outcome) {
+        self.outcomes[place] = Some(outcome);
+    }
+
+    /// Whether the command at a place found no user.
+    pub fn is_no_user(&self, place: usize) -> bool {
+        matches!(self.outcomes[place], Some(Outcome::NoUser))
+    }
+
+    /// Moves the heads of what was changed so far.
+    pub async fn move_heads(&mut self) -> sqlx::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let pending = std::mem::take(&mut self.pending);
+        self.changes.extend(move_heads(self.connection, &pending, self.now).await?);
+        Ok(())
+    }
+}
+
+impl SqliteEngine {
+    pub(super) async fn new(
+        options: SqliteConnectOptions,
+        mut connection: SqliteConnection,
+        lock: Lock,
+    ) -> sqlx::Result<Self> {
+        let next_id = next_id(&mut connection).await?;
+        Ok(Self { options, connection: Some(connection), next_id, _lock: lock })
+    }
+
+    async fn connected(&mut self) -> Result<&mut SqliteConnection, Failure> {
+        if self.connection.is_none() {
+            let mut connection = connect_writer(&self.options).await?;
+            assert_durable(&mut connection).await.map_err(|e| Failure::Broken(e.to_string()))?;
+            self.next_id = next_id(&mut connection).await?;
+            self.connection = Some(connection);
+        }
+        self.connection.as_mut().ok_or_else(|| Failure::Broken("no connection".into()))
+    }
+
+    async fn try_apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
+        self.connected().await?;
+        let Self { connection: Some(connection), next_id, .. } = self else {
+            return Err(Failure::Broken("no connection".into()));
+        };
+        let mut batch = Batch {
+            connection,
+            now,
+            next_id,
+            outcomes: commands.iter().map(|_| None).collect(),
+            pending: Vec::new(),
+            changes: Vec::new(),
+        };
+        // Plain sends that fit one statement are a transaction by themselves.
+        let alone = send::fits_one_statement(commands);
+        if !alone {
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut *batch.connection).await?;
+        }
+        apply_all(&mut batch, commands).await?;
+        if !alone {
+            sqlx::query("COMMIT").execute(&mut *batch.connection).await?;
+        }
+        let Batch { outcomes, changes, .. } = batch;
+        let outcomes: Option<Vec<_>> = outcomes.into_iter().collect();
+        // Committed all the same: the writer answers what it has.
+        Ok(Applied { outcomes: outcomes.unwrap_or_default(), changes })
+    }
+}
+
+/// The commands grouped by kind, as those of one batch have no order among them: first all that
+/// moves inboxes, then users, so that an erased user's inbox is moved by nothing after that.
+async fn apply_all(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
+    send::apply(batch, commands).await?;
+    marks::apply(batch, commands).await?;
+    expire::apply(batch, commands).await?;
+    batch.move_heads().await?;
+    users::apply(batch, commands).await?;
+    purge::apply(batch, commands).await
+}
+
+async fn next_id(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
+    let last = "SELECT seq FROM sqlite_sequence WHERE name = 'notification'";
+    let last: Option<i64> = sqlx::query_scalar(last).fetch_optional(connection).await?;
+    Ok(last.unwrap_or(0) + 1)
+}
+
+#[async_trait]
+impl Engine for SqliteEngine {
+    async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
+        let result = self.try_apply(commands, now).await;
+        if let Err(failure) = &result {
+            // A row's failure leaves a sound connection with an open transaction, or none: a plain
+            // statement has undone itself. After anything else only a new connection is trusted.
+            let sound = match (&mut self.connection, failure) {
+                (Some(connection), Failure::Row(_)) => {
+                    let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+                    next_id(connection).await.ok()
+                }
+                _ => None,
+            };
+            match sound {
+                Some(id) => self.next_id = id,
+                None => self.connection = None,
+            }
+        }
+        result
+    }
+
+    async fn close(mut self: Box<Self>) {
+        if let Some(mut connection) = self.connection.take() {
+            let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;
+            if let Err(error) = checkpoint.and(connection.close().await) {
+                tracing::warn!(%error, "the database's log was not folded in; the next start does it");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::{Profile, TenantId, UserId};
+    use crate::store::{Options, command::InboxKey, sqlite::open};
+
+    use super::*;
+
+    fn put(user: i64) -> Command {
+        let inbox = InboxKey { tenant: TenantId::default(), user: UserId::new(user).expect("an id") };
+        let name = Some("x".repeat(100_000));
+        Command::PutUser(inbox, Profile { display_name: name, ..Profile::default() })
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_stores_nothing_and_is_got_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        let (mut engine, reads) = open(&url, &Options::default()).await.expect("opens");
+        let live = engine.connection.as_mut().expect("open");
+        sqlx::query("PRAGMA max_page_count = 64").execute(live).await.expect("set");
+        let batch: Vec<_> = (1..=5).map(put).collect();
+        let full = engine.apply(&batch, Timestamp(1)).await;
+        assert!(matches!(full, Err(Failure::Busy(_))), "{full:?}");
+        let tenant = TenantId::default();
+        use crate::store::engine::Reads;
+        assert!(reads.users(&tenant, None, 9).await.expect("reads").is_empty(), "all or none");
+
+        let applied = engine.apply(&batch, Timestamp(2)).await.expect("a new connection has room");
+        assert_eq!(applied.outcomes.len(), 5);
+        assert_eq!(reads.users(&tenant, None, 9).await.expect("reads").len(), 5);
+    }
+}

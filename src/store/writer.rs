@@ -1,0 +1,97 @@
+//! The writer: commits together what waits together, tells the listener, then answers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::command::Command;
+use super::engine::{Engine, Failure};
+use super::queue::{Answer, Queue};
+use crate::clock::Clock;
+use crate::domain::{Change, Error};
+
+/// Told what each commit did, after the commit and before any caller has its answer. It must be
+/// quick and must not wait: the writer does.
+pub trait CommitListener: Send + Sync {
+    /// The changes, in the order of revisions within each inbox.
+    fn committed(&self, changes: &[Change]);
+}
+
+/// Nobody listens.
+impl CommitListener for () {
+    fn committed(&self, _: &[Change]) {}
+}
+
+/// Told how the writer does.
+pub trait Observer: Send + Sync {
+    /// A batch of so many commands was committed, and how long that took.
+    fn batch(&self, commands: usize, commit: Duration);
+}
+
+/// Nobody observes.
+impl Observer for () {
+    fn batch(&self, _: usize, _: Duration) {}
+}
+
+pub(super) struct Writer {
+    pub engine: Box<dyn Engine>,
+    pub queue: Arc<Queue>,
+    pub clock: Clock,
+    pub batch_max: usize,
+    pub listener: Arc<dyn CommitListener>,
+    pub observer: Arc<dyn Observer>,
+}
+
+/// However the writer ends, nobody may wait for it any longer.
+struct Abandon(Arc<Queue>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+impl Writer {
+    /// Serves the queue until it is closed and empty.
+    pub async fn run(mut self) {
+        let _abandon = Abandon(self.queue.clone());
+        while let Some((commands, answers)) = self.queue.take(self.batch_max).await {
+            self.serve(&commands, answers).await;
+        }
+        self.engine.close().await;
+    }
+
+    /// Applies a batch; where a row fails, halves it until that row fails alone.
+    async fn serve(&mut self, commands: &[Command], answers: Vec<Answer>) {
+        let mut parts = vec![(commands, answers)];
+        while let Some((commands, mut answers)) = parts.pop() {
+            let start = Instant::now();
+            match self.engine.apply(commands, self.clock.now()).await {
+                Ok(applied) => {
+                    self.observer.batch(commands.len(), start.elapsed());
+                    if !applied.changes.is_empty() {
+                        self.listener.committed(&applied.changes);
+                    }
+                    let mut outcomes = applied.outcomes.into_iter();
+                    for answer in answers {
+                        let outcome =
+                            outcomes.next().ok_or_else(|| Error::Internal("a command has no outcome".into()));
+                        // A caller that hung up needs no answer.
+                        let _ = answer.send(outcome);
+                    }
+                }
+                Err(Failure::Row(_)) if commands.len() > 1 => {
+                    let (first, second) = commands.split_at(commands.len() / 2);
+                    let rest = answers.split_off(first.len());
+                    parts.push((second, rest));
+                    parts.push((first, answers));
+                }
+                Err(failure) => {
+                    tracing::error!(commands = commands.len(), %failure, "a batch was not stored");
+                    for answer in answers {
+                        let _ = answer.send(Err(failure.to_error()));
+                    }
+                }
+            }
+        }
+    }
+}

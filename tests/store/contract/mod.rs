@@ -1,0 +1,53 @@
+//! What every engine must do. Each function takes a bed: a fresh, empty database.
+
+pub mod bed;
+pub mod inbox;
+pub mod order;
+pub mod upkeep;
+pub mod users;
+
+/// Runs every test of the contract on the beds that an expression makes.
+macro_rules! contract {
+    ($bed:expr) => {
+        $crate::store::contract::contract! { $bed;
+            inbox: [
+                lists_newest_first_in_pages
+                filters_by_unread_and_type
+                answers_each_of_a_mixed_batch
+                marks_once_and_keeps_the_first_time
+                marks_all_up_to_one
+                deletes_for_good
+                keeps_tenants_apart
+                collapses_what_is_unread
+            ]
+            users: [
+                puts_pages_and_seeds
+                creates_users_on_send_where_asked
+                erasing_hides_at_once_and_purges_behind
+                an_erased_user_made_again_starts_empty
+            ]
+            upkeep: [
+                expires_before_every_read
+                expires_in_the_background
+                retires_by_age_and_number
+                purges_old_changes_with_their_contents
+            ]
+            order: [
+                counts_revisions_and_rows_agree_under_load
+                a_dropped_send_is_stored_or_not_but_counts_agree
+                a_full_queue_is_busy_before_queueing
+                keeps_what_it_acknowledged
+                answers_what_it_accepted_before_closing
+            ]
+        }
+    };
+    ($bed:expr; $($file:ident: [$($name:ident)*])*) => {
+        $(mod $file {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $crate::store::contract::$file::$name($bed).await;
+            })*
+        })*
+    };
+}
+pub(crate) use contract;

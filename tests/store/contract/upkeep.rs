@@ -1,0 +1,93 @@
+//! Expiry, retention and purges.
+
+use std::time::Duration;
+
+use bellboard::config::Retention;
+use bellboard::domain::{ChangeKind, Draft, Error, NotificationId};
+use bellboard::store::{Maintained, PageQuery, Store};
+
+use super::bed::*;
+
+async fn send_expiring(store: &Store, user: i64, title: &str, seconds: i64) -> NotificationId {
+    let expires_at = Some(NOON.plus_seconds(seconds).0);
+    send_draft(store, Draft { expires_at, ..draft(user, title) }).await
+}
+
+pub async fn expires_before_every_read(bed: Bed) {
+    let store = bed.with_users().await;
+    let read = send_expiring(&store, 1, "read", 10).await;
+    let short = send_expiring(&store, 1, "short", 10).await;
+    send_expiring(&store, 1, "long", 20).await;
+    send(&store, 1, "for ever").await;
+    store.mark_read(&tenant(), user_id(1), read).await.expect("marked");
+    let head = store.head(&tenant(), user_id(1)).await.expect("a head");
+    assert_eq!((head.unread, head.next_expiry), (3, Some(NOON.plus_seconds(10))));
+
+    bed.clock.advance_seconds(10);
+    let marked = store.mark_read(&tenant(), user_id(1), short).await;
+    assert!(matches!(marked, Err(Error::NotificationNotFound(_))), "expired, though not yet removed");
+    let deleted = store.delete(&tenant(), user_id(1), short).await;
+    assert!(matches!(deleted, Err(Error::NotificationNotFound(_))));
+    let page = store.page(&tenant(), user_id(1), &all()).await.expect("a page");
+    assert_eq!((page.head.unread, page.head.next_expiry), (2, Some(NOON.plus_seconds(20))));
+    assert_eq!(titles(&store, 1, all()).await, ["for ever", "long"]);
+
+    bed.clock.advance_seconds(10);
+    assert_eq!(store.mark_all_read(&tenant(), user_id(1), None).await.expect("marked"), 1);
+    let head = store.head(&tenant(), user_id(1)).await.expect("a head");
+    assert_eq!((head.unread, head.next_expiry), (0, None));
+    let told: Vec<_> = bed.changes().iter().map(|c| (c.rev, c.kind, c.unread)).skip(4).collect();
+    use ChangeKind::{Expired, Read, ReadAll};
+    assert_eq!(told, [(5, Read, 3), (6, Expired, 3), (7, Expired, 2), (8, Expired, 1), (9, ReadAll, 0)]);
+}
+
+pub async fn expires_in_the_background(bed: Bed) {
+    let store = bed.with_users().await;
+    for n in 0..400 {
+        send_expiring(&store, 1 + n % 2, "x", 10).await;
+    }
+    send_expiring(&store, 3, "later", 30).await;
+    bed.clock.advance_seconds(10);
+    let done = store.maintain(&|_| Retention::default()).await.expect("maintained");
+    assert_eq!(done, Maintained { expired: 400, ..Maintained::default() });
+    assert_eq!((unread(&store, 1).await, unread(&store, 3).await), (0, 1));
+}
+
+pub async fn retires_by_age_and_number(bed: Bed) {
+    let store = bed.with_users().await;
+    let (read, _) = (send(&store, 1, "read").await, send(&store, 1, "unread").await);
+    store.mark_read(&tenant(), user_id(1), read).await.expect("marked");
+    for n in 0..5 {
+        send(&store, 2, &n.to_string()).await;
+    }
+    bed.clock.advance_seconds(100);
+    send(&store, 1, "new").await;
+    let seconds = |n| Some(Duration::from_secs(n));
+    let maintain =
+        async |retention: Retention| store.maintain(&move |_| retention).await.expect("maintained");
+
+    let none = Retention { read: seconds(101), unread: seconds(200), newest: Some(5) };
+    assert_eq!(maintain(none).await.retired, 0);
+    assert_eq!(maintain(Retention { read: seconds(99), ..Retention::default() }).await.retired, 1);
+    assert_eq!(titles(&store, 1, all()).await, ["new", "unread"]);
+    assert_eq!(maintain(Retention { newest: Some(3), ..Retention::default() }).await.retired, 2);
+    assert_eq!(titles(&store, 2, all()).await, ["4", "3", "2"]);
+    assert_eq!(maintain(Retention { unread: seconds(99), ..Retention::default() }).await.retired, 4);
+    assert_eq!(titles(&store, 1, all()).await, ["new"]);
+    assert_eq!((unread(&store, 1).await, unread(&store, 2).await), (1, 0));
+}
+
+pub async fn purges_old_changes_with_their_contents(bed: Bed) {
+    let store = bed.with_users().await;
+    let sent = send(&store, 1, "gone").await;
+    let kept = send(&store, 1, "kept").await;
+    store.mark_read(&tenant(), user_id(1), kept).await.expect("marked");
+    store.delete(&tenant(), user_id(1), sent).await.expect("deleted");
+    bed.clock.advance_seconds(24 * 3600);
+    let none = store.maintain(&|_| Retention::default()).await.expect("maintained");
+    assert_eq!(none.changes, 0, "they are kept a day");
+    bed.clock.advance_seconds(1);
+    let done = store.maintain(&|_| Retention::default()).await.expect("maintained");
+    assert_eq!(done.changes, 2);
+    assert_eq!(titles(&store, 1, PageQuery { limit: 9, ..PageQuery::default() }).await, ["kept"]);
+}

@@ -1,0 +1,4 @@
+//! The store: what every engine must do, run on each, and what only one does.
+
+mod contract;
+mod sqlite;
