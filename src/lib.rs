@@ -2,6 +2,7 @@
 //!
 //! The modules are layers; imports point down only. See `docs/architecture.md`.
 
+pub mod admit;
 pub mod auth;
 pub mod cache;
 pub mod clock;
@@ -9,4 +10,5 @@ pub mod config;
 pub mod domain;
 pub mod limit;
 pub mod registry;
+pub mod snapshot;
 pub mod store;

@@ -1,0 +1,99 @@
+//! Admitting a request: credential → principal → permission → rate limit, before its body is read.
+
+mod client;
+mod proof;
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::{
+    domain::{AuthFailure, Error, Permission, Principal, Timestamp},
+    limit::LimitStatus,
+    snapshot::Snapshot,
+};
+
+pub use client::client_address;
+
+/// What a request shows of where it comes from and who sent it.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented<'a> {
+    /// The `X-API-KEY` header.
+    pub api_key: Option<&'a [u8]>,
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// Who opened the connection.
+    pub peer: IpAddr,
+    /// The `X-Forwarded-For` headers, joined by commas in their order.
+    pub forwarded_for: Option<&'a str>,
+    /// The `Forwarded` headers, joined by commas in their order.
+    pub forwarded: Option<&'a str>,
+    /// Whether `Forwarded`, `X-Forwarded-For` or `Via` is there.
+    pub via_proxy: bool,
+}
+
+/// What a request needs of its principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// That permission.
+    Permission(Permission),
+    /// To be a user, with an inbox of their own.
+    Inbox,
+    /// Only to be someone.
+    Any,
+}
+
+/// A request that may go on.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Who it comes from.
+    pub principal: Arc<Principal>,
+    /// What the tightest of its limits says.
+    pub limit: LimitStatus,
+}
+
+/// A request that may not.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What to answer.
+    pub error: Error,
+    /// What the limit says that was spent, if one was.
+    pub limit: Option<LimitStatus>,
+    /// Why its credential proved nobody, to be counted: known also where the answer is that there
+    /// were too many failures.
+    pub failure: Option<AuthFailure>,
+}
+
+impl Refusal {
+    fn unauthenticated(failure: AuthFailure) -> Self {
+        Self { error: failure.into(), limit: None, failure: Some(failure) }
+    }
+}
+
+/// Whether a request may go on. An API key alone decides wherever one is presented, even beside a
+/// bearer token.
+pub fn admit(
+    snapshot: &Snapshot,
+    presented: &Presented,
+    need: Need,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
+    let proof = proof::prove(snapshot, presented, now).map_err(|fault| fault.refuse(snapshot, presented))?;
+    match need {
+        Need::Permission(permission) if !proof.principal.permissions.has(permission) => {
+            return Err(Refusal { error: Error::lacks(permission), limit: None, failure: None });
+        }
+        Need::Inbox if proof.principal.user().is_none() => {
+            return Err(Refusal::unauthenticated(AuthFailure::UserRequired));
+        }
+        _ => {}
+    }
+    let limit = snapshot.limiters.check(proof.tenant, proof.spender);
+    match limit.retry_after {
+        None => Ok(Admitted { principal: proof.principal, limit }),
+        Some(retry_after) => {
+            Err(Refusal { error: Error::RateLimited { retry_after }, limit: Some(limit), failure: None })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! From what a request presents to the principal that it proves, or to why it proves none.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{Presented, Refusal, client_address};
+use crate::{
+    domain::{AuthFailure, Error, Principal, Timestamp},
+    limit::Spender,
+    snapshot::Snapshot,
+};
+
+/// A credential that holds.
+pub(super) struct Proof {
+    pub(super) principal: Arc<Principal>,
+    /// The place of its tenant in the snapshot.
+    pub(super) tenant: usize,
+    pub(super) spender: Spender,
+}
+
+/// A credential that does not.
+pub(super) struct Fault {
+    failure: AuthFailure,
+    /// The published credential that came through a proxy, in words for the log.
+    development: Option<String>,
+}
+
+impl From<AuthFailure> for Fault {
+    fn from(failure: AuthFailure) -> Self {
+        Self { failure, development: None }
+    }
+}
+
+pub(super) fn prove(snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> Result<Proof, Fault> {
+    match presented.api_key {
+        Some(key) => prove_key(snapshot, presented, key, now),
+        None => prove_bearer(snapshot, presented, now),
+    }
+}
+
+fn prove_key(snapshot: &Snapshot, presented: &Presented, key: &[u8], now: Timestamp) -> Result<Proof, Fault> {
+    let entry = snapshot.keys.verify(key, now, || client_of(snapshot, presented))?;
+    if entry.development && presented.via_proxy {
+        let description = entry.description.as_deref().unwrap_or("without description");
+        return Err(Fault {
+            failure: AuthFailure::InvalidKey,
+            development: Some(format!("API key {} ({description})", entry.fingerprint)),
+        });
+    }
+    Ok(Proof {
+        principal: Arc::clone(&entry.principal),
+        tenant: entry.tenant,
+        spender: Spender::Key(entry.index),
+    })
+}
+
+fn prove_bearer(snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> Result<Proof, Fault> {
+    let token = presented.authorization.and_then(bearer).ok_or(AuthFailure::Missing)?;
+    let verified = snapshot.tokens.verify(token, now)?;
+    if verified.development && presented.via_proxy {
+        let Principal { tenant, name, .. } = &*verified.principal;
+        return Err(Fault {
+            failure: AuthFailure::InvalidToken,
+            development: Some(format!("bearer token of {name}, tenant {tenant}")),
+        });
+    }
+    Ok(Proof {
+        principal: Arc::clone(&verified.principal),
+        tenant: verified.tenant,
+        spender: Spender::User(verified.user),
+    })
+}
+
+/// The token of a `Bearer` header. Another scheme is none of the gateway's credentials (a proxy's own
+/// `Basic`, say), so it counts as no credential at all; `Bearer` with nothing behind it is a bad token.
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn client_of(snapshot: &Snapshot, presented: &Presented) -> IpAddr {
+    client_address(presented.peer, presented.forwarded_for, presented.forwarded, &snapshot.trusted_proxies)
+}
+
+impl Fault {
+    /// The refusal, after counting it against the client's address if it may have been a guess: a
+    /// missing credential guesses nothing, and an expired token was once a good one.
+    pub(super) fn refuse(self, snapshot: &Snapshot, presented: &Presented) -> Refusal {
+        let refusal = Refusal::unauthenticated(self.failure);
+        if !matches!(self.failure, AuthFailure::InvalidKey | AuthFailure::InvalidToken) {
+            return refusal;
+        }
+        let limit = snapshot.limiters.check_failure(client_of(snapshot, presented));
+        if let Some(retry_after) = limit.retry_after {
+            return Refusal { error: Error::RateLimited { retry_after }, limit: Some(limit), ..refusal };
+        }
+        // Anyone can present a published credential, so the limit above also bounds these lines.
+        if let Some(credential) = self.development {
+            tracing::warn!("refused because it came through a proxy: development {credential}");
+        }
+        refusal
+    }
+}

@@ -1,0 +1,168 @@
+//! All that hot reload swaps, in one immutable value that a request holds from its first line to its
+//! last.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use indexmap::IndexMap;
+use ipnet::IpNet;
+
+use crate::{
+    auth::{Keys, Tokens},
+    config::{Config, Retention, Tenant, UserMode},
+    domain::{Error, Limits, Result, TenantId},
+    limit::{Limiters, Ticks},
+    registry::Registry,
+};
+
+/// The gateway's settings at work.
+pub struct Snapshot {
+    /// 1 at start, one more with each reload.
+    pub generation: u64,
+    /// How large things may be.
+    pub limits: Limits,
+    /// The API keys.
+    pub keys: Keys,
+    /// What verifies bearer tokens.
+    pub tokens: Arc<Tokens>,
+    /// The rate limits, with what they have counted.
+    pub limiters: Limiters,
+    /// The notification types.
+    pub registry: Arc<Registry>,
+    /// The tenants, in the order of the configuration.
+    pub tenants: IndexMap<TenantId, TenantSettings>,
+    /// The proxies whose forwarding headers count.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// What a tenant has of its own, besides credentials and limits.
+#[derive(Debug, Clone)]
+pub struct TenantSettings {
+    /// Whether a send to an unknown user creates the user.
+    pub users: UserMode,
+    /// How long notifications stay.
+    pub retention: Retention,
+    strict_types: GlobSet,
+}
+
+impl Snapshot {
+    /// Builds all of it, or nothing: the error says which key or issuer is unusable and why, and
+    /// shows no secret. Limiters and remembered tokens live on from the previous snapshot where what
+    /// they stand for did not change.
+    pub fn build(config: &Config, registry: Arc<Registry>, previous: Option<&Self>) -> Result<Self, String> {
+        Self::build_with(config, registry, previous, Ticks::default())
+    }
+
+    /// The same, with the time that limiters count in when there is no previous snapshot.
+    pub fn build_with(
+        config: &Config,
+        registry: Arc<Registry>,
+        previous: Option<&Self>,
+        ticks: Ticks,
+    ) -> Result<Self, String> {
+        let mut tenants = IndexMap::with_capacity(config.tenants.len());
+        for (id, tenant) in &config.tenants {
+            let settings = TenantSettings::build(tenant).map_err(|e| format!("tenant {id}: {e}"))?;
+            tenants.insert(id.clone(), settings);
+        }
+        Ok(Self {
+            generation: previous.map_or(1, |p| p.generation + 1),
+            limits: config.limits,
+            keys: Keys::build(config)?,
+            tokens: Tokens::build(config, previous.map(|p| &p.tokens))?,
+            limiters: Limiters::build(config, previous.map(|p| &p.limiters), ticks),
+            registry,
+            tenants,
+            trusted_proxies: config.server.trusted_proxies.clone(),
+        })
+    }
+
+    /// The same, with no types of its own.
+    #[cfg(test)]
+    pub(crate) fn fixture(config: &Config, previous: Option<&Self>, ticks: Ticks) -> Result<Self, String> {
+        Self::build_with(config, Arc::default(), previous, ticks)
+    }
+
+    /// A tenant's settings. Every principal's tenant has some: keys and issuers are built from them.
+    pub fn tenant(&self, id: &TenantId) -> Result<&TenantSettings> {
+        self.tenants.get(id).ok_or_else(|| Error::Internal(format!("a principal of the unknown tenant {id}")))
+    }
+}
+
+impl TenantSettings {
+    fn build(tenant: &Tenant) -> Result<Self, globset::Error> {
+        let mut strict = GlobSetBuilder::new();
+        for pattern in &tenant.strict_types {
+            strict.add(Glob::new(pattern)?);
+        }
+        Ok(Self { users: tenant.users, retention: tenant.retention, strict_types: strict.build()? })
+    }
+
+    /// Whether a type's advisory problems refuse a notification here.
+    pub fn is_strict(&self, type_name: &str) -> bool {
+        self.strict_types.is_match(type_name)
+    }
+}
+
+/// Where the snapshot that serves is found, and swapped. Cheap to clone; clones share it.
+#[derive(Clone)]
+pub struct Shared(Arc<ArcSwap<Snapshot>>);
+
+impl Shared {
+    /// Starts with a snapshot.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(snapshot)))
+    }
+
+    /// The snapshot that serves now, to be held for a whole request.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.0.load_full()
+    }
+
+    /// Makes that snapshot serve from the next request on.
+    pub fn store(&self, snapshot: Snapshot) {
+        self.0.store(Arc::new(snapshot));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::fixture::{config, issuer, key, tenant};
+
+    fn build(config: &Config, previous: Option<&Snapshot>) -> Result<Snapshot, String> {
+        Snapshot::fixture(config, previous, Ticks::fixed())
+    }
+
+    #[test]
+    fn a_reload_counts_up_and_keeps_remembered_tokens_only_for_the_same_issuers() {
+        let mut config = config();
+        config.tenants[0].issuers.push(issuer());
+        config.tenants[0].strict_types.push("billing_*".into());
+        let first = build(&config, None).unwrap();
+        config.keys.push(key("one"));
+        let second = build(&config, Some(&first)).unwrap();
+        assert_eq!((first.generation, second.generation), (1, 2));
+        assert!(Arc::ptr_eq(&first.tokens, &second.tokens));
+        assert!(second.tenant(&TenantId::default()).unwrap().is_strict("billing_invoice"));
+        assert!(!second.tenant(&TenantId::default()).unwrap().is_strict("ticket_reply"));
+
+        config.tenants[0].roles.shift_remove("admin");
+        let third = build(&config, Some(&second)).unwrap();
+        assert!(!Arc::ptr_eq(&second.tokens, &third.tokens));
+        let shared = Shared::new(third);
+        shared.store(build(&config, Some(&shared.load())).unwrap());
+        assert_eq!(shared.load().generation, 4);
+    }
+
+    #[test]
+    fn what_cannot_be_built_is_named() {
+        let mut config = config();
+        config.tenants[0].strict_types.push("[".into());
+        assert!(build(&config, None).err().unwrap().contains("tenant default"));
+        config.tenants[0].strict_types.clear();
+        config.keys.push(crate::config::ApiKey { tenant: tenant("nobody"), ..key("one") });
+        assert!(build(&config, None).err().unwrap().contains("nobody"));
+    }
+}
