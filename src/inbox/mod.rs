@@ -1,0 +1,80 @@
+//! The use cases of a user's own inbox: list, count, mark, delete.
+
+use std::sync::Arc;
+
+use crate::{
+    cache::UnreadCache,
+    clock::Clock,
+    config::UserMode,
+    domain::{Error, Head, Notification, NotificationId, Result, TenantId, UserId},
+    store::{Page, PageQuery, Store},
+};
+
+/// Whose inbox a request is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    /// The tenant.
+    pub tenant: &'a TenantId,
+    /// The user.
+    pub user: UserId,
+    /// What the tenant's directory says of users it does not know.
+    pub users: UserMode,
+}
+
+impl Owner<'_> {
+    /// In an open directory a user whom nobody has written to yet has an empty inbox.
+    fn or_empty<T>(&self, found: Result<T>, empty: T) -> Result<T> {
+        match found {
+            Err(Error::UserNotFound(_)) if self.users == UserMode::Open => Ok(empty),
+            other => other,
+        }
+    }
+}
+
+/// Reads and changes inboxes. Cheap to clone.
+#[derive(Clone)]
+pub struct Inbox {
+    store: Store,
+    unread: Arc<UnreadCache>,
+    clock: Clock,
+}
+
+const EMPTY: Head = Head { rev: 0, unread: 0, next_expiry: None, erased_up_to: None };
+
+impl Inbox {
+    /// Works on this store, with counts remembered in `unread`.
+    pub fn new(store: Store, unread: Arc<UnreadCache>, clock: Clock) -> Self {
+        Self { store, unread, clock }
+    }
+
+    /// A page of the inbox, newest first, with the unread count of the same instant.
+    pub async fn list(&self, owner: Owner<'_>, query: &PageQuery) -> Result<Page> {
+        let page = self.store.page(owner.tenant, owner.user, query).await;
+        owner.or_empty(page, Page { head: EMPTY, notifications: Vec::new(), more: false })
+    }
+
+    /// How many notifications are unread.
+    pub async fn unread_count(&self, owner: Owner<'_>) -> Result<i64> {
+        let load = self.store.head(owner.tenant, owner.user);
+        let count = self.unread.count(owner.tenant, owner.user, self.clock.now(), load).await;
+        owner.or_empty(count, 0)
+    }
+
+    /// Marks one read; a second time changes nothing.
+    pub async fn mark_read(&self, owner: Owner<'_>, id: NotificationId) -> Result<Notification> {
+        let marked = self.store.mark_read(owner.tenant, owner.user, id).await;
+        owner.or_empty(marked.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
+    }
+
+    /// Marks all read, or those up to one; answers how many were unread.
+    pub async fn mark_all_read(&self, owner: Owner<'_>, up_to: Option<NotificationId>) -> Result<u64> {
+        let marked = self.store.mark_all_read(owner.tenant, owner.user, up_to).await;
+        owner.or_empty(marked, 0)
+    }
+
+    /// Deletes one.
+    pub async fn delete(&self, owner: Owner<'_>, id: NotificationId) -> Result<()> {
+        let deleted = self.store.delete(owner.tenant, owner.user, id).await;
+        owner.or_empty(deleted.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
+    }
+}

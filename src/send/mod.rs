@@ -1,0 +1,114 @@
+//! The use case of sending: the type's pipeline, the seal, the store.
+
+use std::{sync::Arc, time::Instant};
+
+use bellboard_sdk::Context;
+
+use crate::{
+    config::UserMode,
+    domain::{Draft, Error, NotificationId, Principal, Problem, Result, Sealed, Timestamp},
+    metrics::Metrics,
+    registry::NotificationType,
+    snapshot::Snapshot,
+    store::{NewNotification, Store},
+};
+
+/// Sends notifications. Cheap to clone.
+#[derive(Clone)]
+pub struct Sending {
+    store: Store,
+    metrics: Arc<Metrics>,
+}
+
+/// What a send stored.
+#[derive(Debug)]
+pub struct Sent {
+    /// The notification's id.
+    pub id: NotificationId,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// What was stored.
+    pub sealed: Arc<Sealed>,
+}
+
+impl Sending {
+    /// Sends through this store.
+    pub fn new(store: Store, metrics: Arc<Metrics>) -> Self {
+        Self { store, metrics }
+    }
+
+    /// Passes a draft through its type's pipeline and stores it. When this returns, it is durable.
+    pub async fn send(
+        &self,
+        snapshot: &Snapshot,
+        principal: &Principal,
+        draft: Draft,
+        now: Timestamp,
+        request_id: &str,
+    ) -> Result<Sent> {
+        let kind = self.admitted_type(snapshot, principal, &draft)?;
+        let sealed = self.seal(snapshot, principal, kind, draft, now)?;
+        let create_user = snapshot.tenant(&principal.tenant)?.users == UserMode::Open;
+        let new = NewNotification {
+            sealed: Arc::clone(&sealed),
+            sender: Arc::clone(&principal.name),
+            request_id: request_id.to_owned(),
+            create_user,
+        };
+        let stored = self.store.send(&principal.tenant, new).await?;
+        self.metrics.sends.with_label_values(&[principal.tenant.as_str(), &kind.name]).inc();
+        Ok(Sent { id: stored.id, created_at: stored.created_at, sealed })
+    }
+
+    fn admitted_type<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        principal: &Principal,
+        draft: &Draft,
+    ) -> Result<&'s NotificationType> {
+        let Some(kind) = snapshot.registry.find(&principal.tenant, &draft.kind) else {
+            self.refused("unknown_type", "core");
+            let known: Vec<_> =
+                snapshot.registry.for_tenant(&principal.tenant).map(|t| t.name.as_str()).collect();
+            return Err(Error::Invalid(format!("type must be one of: {}", known.join(", "))));
+        };
+        if !principal.may_send_type(&draft.kind) {
+            self.refused("type_not_allowed", "core");
+            return Err(Error::Forbidden(format!("This API key may not send the type {}", kind.name)));
+        }
+        Ok(kind)
+    }
+
+    fn seal(
+        &self,
+        snapshot: &Snapshot,
+        principal: &Principal,
+        kind: &NotificationType,
+        draft: Draft,
+        now: Timestamp,
+    ) -> Result<Arc<Sealed>> {
+        let started = Instant::now();
+        let strict = snapshot.tenant(&principal.tenant)?.is_strict(&kind.name);
+        let run = kind.run(draft, &Context { now: now.0 }, strict);
+        for warning in &run.warnings {
+            self.metrics.warnings.with_label_values(&[kind.name.as_str(), &warning.component]).inc();
+        }
+        let sealed = run.result.and_then(|draft| Sealed::from_draft(draft, &snapshot.limits));
+        self.metrics.pipeline_seconds.observe(started.elapsed().as_secs_f64());
+        sealed.map(Arc::new).map_err(|problems| {
+            self.count_problems(&problems);
+            Error::Refused(problems)
+        })
+    }
+
+    fn count_problems(&self, problems: &[Problem]) {
+        for problem in problems {
+            let component = if problem.component.is_empty() { "core" } else { &problem.component };
+            self.refused("problem", component);
+        }
+    }
+
+    fn refused(&self, reason: &str, component: &str) {
+        self.metrics.refusals.with_label_values(&[reason, component]).inc();
+    }
+}
