@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod directory;
 pub mod domain;
+pub mod http;
 pub mod inbox;
 pub mod limit;
 pub mod metrics;

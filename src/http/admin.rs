@@ -1,0 +1,112 @@
+//! The admin listener: metrics, liveness and readiness.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+use poem::{Endpoint, IntoResponse, Request, Response, Result, http::StatusCode};
+use serde_json::json;
+
+use crate::{cache::UnreadCache, config::Secret, metrics::Metrics, snapshot::Shared, store::Store};
+
+/// What the admin listener shows, and to whom.
+pub struct Admin {
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The store whose write path readiness proves.
+    pub store: Store,
+    /// The unread counts, which count their own hits.
+    pub unread: Arc<UnreadCache>,
+    /// The snapshot in force.
+    pub snapshot: Shared,
+    /// A bearer token that lets anyone in.
+    pub token: Option<Secret>,
+    /// Networks that need no token. Loopback never does.
+    pub networks: Vec<IpNet>,
+}
+
+/// How long readiness waits for its write.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The endpoint of the admin listener.
+pub fn admin(admin: Admin) -> impl Endpoint<Output = Response> {
+    AdminEndpoint(admin)
+}
+
+struct AdminEndpoint(Admin);
+
+impl Endpoint for AdminEndpoint {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        if !self.0.admits(&request) {
+            return Ok(text(StatusCode::FORBIDDEN, "this listener is for operators\n"));
+        }
+        Ok(match request.uri().path() {
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/readyz" => self.0.readiness().await,
+            "/metrics" => self.0.metrics(),
+            _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz or /readyz\n"),
+        })
+    }
+}
+
+impl Admin {
+    fn admits(&self, request: &Request) -> bool {
+        let peer: Option<IpAddr> = request.remote_addr().as_socket_addr().map(|a| a.ip().to_canonical());
+        let near = peer.is_some_and(|ip| ip.is_loopback() || self.networks.iter().any(|n| n.contains(&ip)));
+        let shown =
+            request.headers().get("authorization").and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
+        let known = match (&self.token, shown) {
+            (Some(token), Some(shown)) => same(&token.0, shown),
+            _ => false,
+        };
+        near || known
+    }
+
+    fn metrics(&self) -> Response {
+        self.metrics.cache_hits.inc_by(self.unread.hits().saturating_sub(self.metrics.cache_hits.get()));
+        self.metrics
+            .cache_misses
+            .inc_by(self.unread.misses().saturating_sub(self.metrics.cache_misses.get()));
+        self.metrics.queue_depth.set(i64::try_from(self.store.queue_depth()).unwrap_or(i64::MAX));
+        match self.metrics.render() {
+            Ok(body) => {
+                Response::builder().content_type("text/plain; version=0.0.4; charset=utf-8").body(body)
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "metrics could not be written");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "metrics could not be written\n")
+            }
+        }
+    }
+
+    /// Ready means that a small write was durable just now, not that a process runs.
+    async fn readiness(&self) -> Response {
+        let (status, store) = match tokio::time::timeout(PROBE_TIMEOUT, self.store.probe()).await {
+            Ok(Ok(())) => (StatusCode::OK, "ok"),
+            Ok(Err(e)) => {
+                tracing::warn!(error = %e, "readiness: the store refused a write");
+                (StatusCode::SERVICE_UNAVAILABLE, "refused a write")
+            }
+            Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "a write took too long"),
+        };
+        let snapshot = self.snapshot.load();
+        let body = json!({
+            "ready": status == StatusCode::OK,
+            "store": store,
+            "generation": snapshot.generation,
+            "quarantined_types": snapshot.registry.quarantined().collect::<Vec<_>>(),
+        });
+        let response = Response::builder().status(status).content_type("application/json");
+        response.body(body.to_string() + "\n")
+    }
+}
+
+/// Compares without telling by its time where the two differ.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response {
+    body.with_status(status).into_response()
+}

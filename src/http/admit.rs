@@ -1,0 +1,151 @@
+//! The extractor that admits a request before its body is read: credential, permission, rate limit.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use poem::{Request, RequestBody};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaSecurityScheme, Registry},
+};
+
+use super::{
+    context::{Context, Forwarding, presented},
+    error::Failure,
+    services::Services,
+};
+use crate::{
+    admit::{self, Need},
+    domain::{AuthFailure, Permission, Principal},
+    inbox::Owner,
+};
+
+/// The name of the API key's scheme in the document.
+pub const API_KEY: &str = "ApiKey";
+/// The name of the bearer token's scheme in the document.
+pub const BEARER: &str = "Bearer";
+
+/// What an operation asks of its caller; one type for each kind of operation.
+pub trait Asks: Send + Sync {
+    /// What admission checks.
+    const NEED: Need;
+}
+
+macro_rules! asks {
+    ($($(#[$doc:meta])* $name:ident = $need:expr;)*) => {
+        $($(#[$doc])* pub struct $name;
+        impl Asks for $name {
+            const NEED: Need = $need;
+        })*
+    };
+}
+
+asks! {
+    /// A user, for their own inbox.
+    OwnInbox = Need::Inbox;
+    /// Anyone with a valid credential.
+    Anyone = Need::Any;
+    /// Someone who may send.
+    MaySend = Need::Permission(Permission::NotificationSend);
+    /// Someone who may read the directory.
+    MayReadUsers = Need::Permission(Permission::UserRead);
+    /// Someone who may change the directory.
+    MayManageUsers = Need::Permission(Permission::UserManage);
+    /// Someone who may erase users.
+    MayEraseUsers = Need::Permission(Permission::UserErase);
+}
+
+/// An admitted caller. Stands first among a handler's arguments, so that nothing of the request
+/// besides its head is read before.
+pub struct Admitted<N> {
+    /// Who calls.
+    pub principal: Arc<Principal>,
+    /// The request's context.
+    pub context: Context,
+    /// What the handler calls.
+    pub services: Arc<Services>,
+    need: PhantomData<N>,
+}
+
+impl Admitted<OwnInbox> {
+    /// The inbox that a bearer may see: their own.
+    pub fn inbox(&self) -> poem::Result<Owner<'_>> {
+        let tenant = &self.principal.tenant;
+        let user = self.principal.user().ok_or(Failure(AuthFailure::UserRequired.into()))?;
+        let users = self.context.snapshot().tenant(tenant).map_err(Failure)?.users;
+        Ok(Owner { tenant, user, users })
+    }
+}
+
+impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        registry.create_security_scheme(
+            API_KEY,
+            MetaSecurityScheme {
+                ty: "apiKey",
+                description: Some("The key of an external system, as configured under `api_keys`."),
+                name: Some("X-API-KEY"),
+                key_in: Some("header"),
+                ..NO_SCHEME
+            },
+        );
+        registry.create_security_scheme(
+            BEARER,
+            MetaSecurityScheme {
+                ty: "http",
+                description: Some("A user's token, signed by one of the tenant's issuers."),
+                scheme: Some("bearer"),
+                bearer_format: Some("JWT"),
+                ..NO_SCHEME
+            },
+        );
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        match N::NEED {
+            Need::Inbox => vec![BEARER],
+            Need::Any | Need::Permission(_) => vec![API_KEY, BEARER],
+        }
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let context = Context::of(request).map_err(Failure)?.clone();
+        let forwarding = Forwarding::of(request.headers());
+        let presented = presented(request, &forwarding);
+        let verdict = admit::admit(context.snapshot(), &presented, N::NEED, context.now());
+        match verdict {
+            Ok(admitted) => {
+                context.note_limit(admitted.limit);
+                let services = Arc::clone(context.services());
+                Ok(Self { principal: admitted.principal, context, services, need: PhantomData })
+            }
+            Err(refusal) => {
+                if let Some(limit) = refusal.limit {
+                    context.note_limit(limit);
+                }
+                if let Some(why) = refusal.failure {
+                    context.services().metrics.auth_failures.with_label_values(&[why.as_str()]).inc();
+                }
+                Err(Failure(refusal.error).into())
+            }
+        }
+    }
+}
+
+const NO_SCHEME: MetaSecurityScheme = MetaSecurityScheme {
+    ty: "",
+    description: None,
+    name: None,
+    key_in: None,
+    scheme: None,
+    bearer_format: None,
+    flows: None,
+    openid_connect_url: None,
+};

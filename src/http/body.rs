@@ -1,0 +1,76 @@
+//! A request's JSON body: content type, size and shape are checked, in this order.
+
+use poem::{Request, RequestBody};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaMediaType, MetaRequest, Registry},
+    types::Type,
+};
+
+use super::{
+    context::Context,
+    error::{Failure, WrongContentType},
+};
+use crate::domain::{Error, Limits, Result};
+
+/// The shape of a JSON body in the document, and how to read one.
+pub trait FromBody: Type + Sized {
+    /// What the body is read into.
+    type Output: Send;
+
+    /// Whether a body must be there; where not, an empty one reads as `{}`.
+    const REQUIRED: bool = true;
+
+    /// Reads the body's bytes; the error is a sentence that names the field at fault.
+    fn from_body(body: &[u8], limits: &Limits) -> Result<Self::Output>;
+}
+
+/// A checked JSON body of the shape `T`.
+pub struct Body<T: FromBody>(pub T::Output);
+
+impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: T::REQUIRED })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let context = Context::of(request).map_err(Failure)?;
+        let limits = context.snapshot().limits;
+        if T::REQUIRED {
+            check_content_type(request)?;
+        }
+        let bytes = body.take()?.into_bytes_limit(limits.body_bytes);
+        let bytes = tokio::time::timeout(context.services().body_timeout, bytes)
+            .await
+            .map_err(|_| Failure(Error::Invalid("The body took too long to come".into())))??;
+        if !T::REQUIRED {
+            if bytes.is_empty() {
+                return Ok(Self(T::from_body(b"{}", &limits).map_err(Failure)?));
+            }
+            check_content_type(request)?;
+        }
+        Ok(Self(T::from_body(&bytes, &limits).map_err(Failure)?))
+    }
+}
+
+fn check_content_type(request: &Request) -> poem::Result<()> {
+    // Parameters such as `charset` say nothing more: JSON is always UTF-8.
+    let sent = request.content_type().unwrap_or_default();
+    let media_type = sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = media_type == "application/json"
+        || media_type.strip_prefix("application/").is_some_and(|kind| kind.ends_with("+json"));
+    if is_json { Ok(()) } else { Err(WrongContentType("application/json").into()) }
+}

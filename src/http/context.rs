@@ -1,0 +1,135 @@
+//! What one request carries from its first line to its last.
+
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, OnceLock},
+};
+
+use poem::{Request, http::HeaderMap};
+
+use super::services::Services;
+use crate::{
+    admit::Presented,
+    domain::{Error, Timestamp},
+    limit::LimitStatus,
+    snapshot::Snapshot,
+};
+
+/// Made by the outermost middleware and kept in the request's extensions.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+struct Inner {
+    services: Arc<Services>,
+    snapshot: Arc<Snapshot>,
+    request_id: String,
+    now: Timestamp,
+    limit: OnceLock<LimitStatus>,
+}
+
+impl Context {
+    /// Starts a request: takes the snapshot in force, the time, and an id.
+    pub fn start(services: &Arc<Services>, headers: &HeaderMap) -> Self {
+        Self(Arc::new(Inner {
+            snapshot: services.snapshot.load(),
+            request_id: request_id(headers),
+            now: services.clock.now(),
+            limit: OnceLock::new(),
+            services: Arc::clone(services),
+        }))
+    }
+
+    /// The context of a request. It is missing only where the middleware is not wired.
+    pub fn of(request: &Request) -> Result<&Self, Error> {
+        request.extensions().get().ok_or_else(|| Error::Internal("a request without its context".into()))
+    }
+
+    /// What the handlers call.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.0.services
+    }
+
+    /// The one snapshot of this request.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.0.snapshot
+    }
+
+    /// The id given back as `X-Request-Id`.
+    pub fn request_id(&self) -> &str {
+        &self.0.request_id
+    }
+
+    /// When the request came.
+    pub fn now(&self) -> Timestamp {
+        self.0.now
+    }
+
+    /// Notes the state of the limit that this request was counted under.
+    pub fn note_limit(&self, status: LimitStatus) {
+        // A request is admitted once; a second note would say the same.
+        let _ = self.0.limit.set(status);
+    }
+
+    /// The limit that this request was counted under.
+    pub fn limit(&self) -> Option<&LimitStatus> {
+        self.0.limit.get()
+    }
+}
+
+/// What proxies say of a request's way: each header's lines as one list, in their order.
+pub struct Forwarding<'a> {
+    forwarded_for: Option<Cow<'a, str>>,
+    forwarded: Option<Cow<'a, str>>,
+}
+
+impl<'a> Forwarding<'a> {
+    /// Reads the headers.
+    pub fn of(headers: &'a HeaderMap) -> Self {
+        Self { forwarded_for: joined(headers, "x-forwarded-for"), forwarded: joined(headers, "forwarded") }
+    }
+}
+
+/// A proxy adds its hop to the last line or writes a line of its own: both mean the same.
+fn joined<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, str>> {
+    // What cannot be read is no address, and so ends the way there.
+    let mut lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("unreadable"));
+    let first = lines.next()?;
+    Some(lines.fold(Cow::Borrowed(first), |list, line| Cow::Owned(format!("{list},{line}"))))
+}
+
+/// The credentials of a request, and what is known of where it comes from.
+pub fn presented<'a>(request: &'a Request, forwarding: &'a Forwarding<'a>) -> Presented<'a> {
+    let headers = request.headers();
+    Presented {
+        api_key: headers.get("x-api-key").map(poem::http::HeaderValue::as_bytes),
+        authorization: headers.get("authorization").map(|v| v.to_str().unwrap_or_default()),
+        peer: request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip()),
+        forwarded_for: forwarding.forwarded_for.as_deref(),
+        forwarded: forwarding.forwarded.as_deref(),
+        via_proxy: ["forwarded", "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name)),
+    }
+}
+
+/// The caller's own request id when it is harmless, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let harmless = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'.';
+    match headers.get("x-request-id").map(poem::http::HeaderValue::as_bytes) {
+        Some(id) if (1..=64).contains(&id.len()) && id.iter().copied().all(harmless) => {
+            String::from_utf8_lossy(id).into_owned()
+        }
+        _ => new_id(),
+    }
+}
+
+fn new_id() -> String {
+    let mut bytes = [0_u8; 12];
+    // Without randomness an id is still needed; it names a request and protects nothing.
+    let _ = getrandom::fill(&mut bytes);
+    bytes.iter().fold(String::with_capacity(24), |mut id, byte| {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        id.push(char::from(HEX[usize::from(byte >> 4)]));
+        id.push(char::from(HEX[usize::from(byte & 15)]));
+        id
+    })
+}

@@ -1,0 +1,102 @@
+//! The document's examples. A test validates each against its schema.
+
+use serde_json::{Value, json};
+
+/// Adds an example to each request and each good answer.
+pub fn add(document: &mut Value) {
+    let prefix = super::super::PREFIX;
+    let mut put = |path: &str, method: &str, status: &str, request: Value, answer: Value| {
+        let operation = &mut document["paths"][format!("{prefix}{path}")][method];
+        if !request.is_null() {
+            example(&mut operation["requestBody"], request);
+        }
+        example(&mut operation["responses"][status], answer);
+    };
+    let user = json!({
+        "user_id": 42, "display_name": "Ada Moser", "locale": "de-CH", "time_zone": "Europe/Zurich",
+        "created_at": "2026-01-11T14:30:00Z", "updated_at": "2026-01-11T14:30:00Z",
+    });
+    let profile = json!({"display_name": "Ada Moser", "locale": "de-CH", "time_zone": "Europe/Zurich"});
+    put("/send", "post", "201", send_request(), sent());
+    let page = json!({
+        "result": "Success", "notifications": [read_notification(false)], "unread_count": 1, "next_cursor": "c1a",
+    });
+    put("", "get", "200", Value::Null, page);
+    put("/unread-count", "get", "200", Value::Null, json!({"result": "Success", "unread_count": 3}));
+    let marked = json!({"result": "Success", "notification": read_notification(true)});
+    put("/{id}/mark-read", "post", "200", Value::Null, marked);
+    put("/mark-all-read", "post", "200", json!({"up_to": 46}), json!({"result": "Success", "updated": 3}));
+    let deleted = json!({"result": "Success", "message": "Notification deleted"});
+    put("/{id}", "delete", "200", Value::Null, deleted);
+    put("/types", "get", "200", Value::Null, types());
+    let one = json!({"result": "Success", "user": user});
+    put("/users/{user_id}", "put", "200", profile.clone(), one.clone());
+    put("/users/{user_id}", "put", "201", profile, one.clone());
+    put("/users/{user_id}", "get", "200", Value::Null, one);
+    let erased = json!({"result": "Success", "message": "User 42 erased"});
+    put("/users/{user_id}", "delete", "200", Value::Null, erased);
+    let users = json!({"result": "Success", "users": [user], "next_cursor": "c16"});
+    put("/users", "get", "200", Value::Null, users);
+    let line = json!({"user_id": 42, "display_name": "Ada Moser"});
+    let result = json!({"line": 1, "result": "Success", "user_id": 42, "created": true});
+    put("/users/import", "post", "200", line, result);
+}
+
+fn example(holder: &mut Value, example: Value) {
+    for media in holder["content"].as_object_mut().into_iter().flat_map(|c| c.values_mut()) {
+        media["example"] = example.clone();
+    }
+}
+
+fn send_request() -> Value {
+    json!({
+        "user_id": 42,
+        "type": "billing_invoice",
+        "title": "Your invoice for January is ready",
+        "message": "It is due on 31 January.",
+        "link": "/invoices/3021",
+        "metadata": {"invoice_id": 3021, "amount": 49.9, "due_date": "2026-01-31"},
+        "related_user_id": 7,
+    })
+}
+
+fn sent() -> Value {
+    json!({
+        "result": "Success",
+        "message": "Notification sent successfully",
+        "notification": {
+            "notification_id": 46,
+            "user_id": 42,
+            "type": "billing_invoice",
+            "title": "Your invoice for January is ready",
+            "message": "It is due on 31 January.",
+            "link": "/invoices/3021",
+            "metadata": {"invoice_id": 3021, "amount": 49.9, "due_date": "2026-01-31"},
+            "is_read": false,
+            "created_at": "2026-01-11T14:30:00Z",
+            "related_user_id": 7,
+        },
+    })
+}
+
+fn read_notification(read: bool) -> Value {
+    let mut notification = sent()["notification"].take();
+    notification["severity"] = "info".into();
+    notification["icon"] = "receipt".into();
+    notification["is_read"] = read.into();
+    if read {
+        notification["read_at"] = "2026-01-11T15:00:00Z".into();
+    }
+    notification
+}
+
+fn types() -> Value {
+    json!({"result": "Success", "types": [{
+        "name": "billing_invoice",
+        "family": "billing",
+        "description": "A new invoice is ready.",
+        "icon": "receipt",
+        "severity": "info",
+        "metadata_schema": {"type": "object", "properties": {"invoice_id": {"type": "integer"}}},
+    }]})
+}

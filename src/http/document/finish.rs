@@ -1,0 +1,96 @@
+//! Small corrections of what the framework writes, for the generators of clients that read it.
+
+use serde_json::{Map, Value};
+
+use crate::{domain::Limits, registry};
+
+/// Drops what says nothing, and writes what generators take in two ways in the one they all know.
+pub fn simplify(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(simplify),
+        Value::Object(object) => {
+            drop_empty(object);
+            match object.get("format").and_then(Value::as_str) {
+                Some("uint32") => object.insert("format".into(), "int32".into()),
+                Some("uint64") => object.insert("format".into(), "int64".into()),
+                _ => None,
+            };
+            whole_bounds(object);
+            object.values_mut().for_each(simplify);
+        }
+        _ => {}
+    }
+}
+
+fn drop_empty(object: &mut Map<String, Value>) {
+    for (name, idle) in [("deprecated", Value::Bool(false)), ("explode", Value::Bool(true))] {
+        if object.get(name) == Some(&idle) {
+            object.shift_remove(name);
+        }
+    }
+}
+
+/// `1.0` as the bound of an integer is `1`.
+fn whole_bounds(object: &mut Map<String, Value>) {
+    for name in ["minimum", "maximum"] {
+        if let Some(bound) = object.get_mut(name)
+            && let Some(number) = bound.as_f64()
+            && number.fract() == 0.0
+        {
+            *bound = Value::from(number as i64);
+        }
+    }
+}
+
+/// Optional fields of requests may be `null`, which counts as absent.
+pub fn nullable_requests(document: &mut Value) {
+    for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
+        if !(name.ends_with("Request") || name == "ImportLine") {
+            continue;
+        }
+        let required: Vec<String> = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+        for (field, property) in schema["properties"].as_object_mut().into_iter().flatten() {
+            if !required.contains(field) {
+                property["nullable"] = true.into();
+            }
+        }
+    }
+}
+
+/// The configured limits in place of the default ones.
+pub fn limits(document: &mut Value, limits: &Limits) {
+    let request = &mut document["components"]["schemas"]["SendRequest"];
+    let fields = &mut request["properties"];
+    fields["title"]["maxLength"] = limits.title.into();
+    fields["message"]["maxLength"] = limits.message.into();
+    fields["link"]["maxLength"] = limits.link.into();
+    fields["metadata"]["description"] = format!(
+        "Structured data, kept as sent: at most {} bytes, nested at most {} levels deep. The type's schema, as \
+         the list of types shows it, describes it.",
+        limits.metadata_bytes, limits.metadata_depth
+    )
+    .into();
+    request["description"] =
+        format!("A notification to send; the whole body is at most {} bytes.", limits.body_bytes).into();
+}
+
+/// The standard types as examples of what `type` can say: a site may add its own at any time, so
+/// the list is open.
+pub fn known_types(document: &mut Value) {
+    let mut names: Vec<_> = registry::standard().into_iter().map(|folder| folder.name).collect();
+    names.sort_unstable();
+    let field = &mut document["components"]["schemas"]["SendRequest"]["properties"]["type"];
+    field["description"] = format!(
+        "The notification's type. The standard ones are {}; a site may have more, and \
+         `GET /crm/notification/types` lists those that the caller may use.",
+        names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    )
+    .into();
+    field["x-extensible-enum"] = names.into();
+}

@@ -1,0 +1,172 @@
+//! The OpenAPI document: what the typed handlers give, finished where the framework cannot say it.
+//!
+//! The framework knows parameters, bodies and good answers. Errors and common headers are the same
+//! mechanism for every operation (`entry`, `error`), so they are declared here, from one table.
+
+mod examples;
+mod finish;
+
+use serde_json::{Map, Value, json};
+
+use super::{admit::API_KEY, service};
+use crate::domain::Limits;
+
+/// The whole document, with these limits in its schemas.
+pub fn document(limits: &Limits) -> Value {
+    // The framework wrote this JSON itself, so it parses.
+    let mut document: Value = serde_json::from_str(&service().spec()).unwrap_or_default();
+    document["openapi"] = "3.0.3".into();
+    document["info"]["description"] =
+        "Send notifications to users, and read them. Errors have one shape: `result` is `Failed` and `reason` \
+         says why; a 401 has `message` instead. Every answer carries `X-Request-Id`."
+            .into();
+    document["info"]["license"] = json!({"name": "MIT", "url": "https://spdx.org/licenses/MIT.html"});
+    finish::simplify(&mut document);
+    document["servers"] = json!([{"url": "/", "description": "This gateway."}]);
+    add_error_schemas(&mut document);
+    add_headers(&mut document);
+    for_each_operation(&mut document, |operation| {
+        declare_errors(operation);
+        declare_headers(operation);
+    });
+    finish::nullable_requests(&mut document);
+    finish::limits(&mut document, limits);
+    finish::known_types(&mut document);
+    examples::add(&mut document);
+    document
+}
+
+fn for_each_operation(document: &mut Value, mut each: impl FnMut(&mut Map<String, Value>)) {
+    for path in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        path.as_object_mut()
+            .into_iter()
+            .flat_map(Map::values_mut)
+            .filter_map(Value::as_object_mut)
+            .for_each(&mut each);
+    }
+}
+
+/// Which errors an operation can give besides 500 and 503, which all can.
+fn declare_errors(operation: &mut Map<String, Value>) {
+    let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut statuses = vec![401, 429, 500, 503];
+    let takes_body = operation.contains_key("requestBody");
+    // A bad line of an import is told in its result.
+    if (takes_body && id != "importUsers") || operation.contains_key("parameters") {
+        statuses.push(400);
+    }
+    if takes_body {
+        statuses.push(415);
+    }
+    if takes_body && id != "importUsers" {
+        statuses.push(413);
+    }
+    let takes_keys = operation["security"].as_array().into_iter().flatten().any(|s| s.get(API_KEY).is_some());
+    if takes_keys && id != "listTypes" {
+        statuses.push(403);
+    }
+    if !["listTypes", "listUsers", "importUsers", "putUser"].contains(&id.as_str()) {
+        statuses.push(404);
+    }
+    statuses.sort_unstable();
+    for status in statuses {
+        operation["responses"][status.to_string()] =
+            json!({ "$ref": format!("#/components/responses/{}", name(status)) });
+    }
+}
+
+const ERRORS: [(u16, &str, &str, &str); 9] = [
+    (
+        400,
+        "BadRequest",
+        "The request says something that cannot be; the reason names the field.",
+        "title is required",
+    ),
+    (401, "Unauthorized", "No valid credential.", "Invalid API key"),
+    (403, "Forbidden", "The credential may not do this.", "Permission notification.send is required"),
+    (404, "NotFound", "The caller's tenant or inbox has no such thing.", "User 999 not found"),
+    (413, "PayloadTooLarge", "The body is larger than the gateway takes.", "The body is too large"),
+    (
+        415,
+        "UnsupportedMediaType",
+        "The body is not of the declared type.",
+        "Content-Type must be application/json",
+    ),
+    (
+        429,
+        "TooManyRequests",
+        "A rate limit is exceeded; nothing was done.",
+        "Rate limit exceeded; retry in 1 s",
+    ),
+    (500, "InternalServerError", "The gateway's own fault.", "Internal server error"),
+    (503, "ServiceUnavailable", "The gateway is busy; nothing was stored.", "The service is busy; try again"),
+];
+
+fn name(status: u16) -> &'static str {
+    ERRORS.iter().find(|e| e.0 == status).map_or("", |e| e.1)
+}
+
+fn add_error_schemas(document: &mut Value) {
+    let text = |description: &str| json!({"type": "string", "description": description});
+    document["components"]["schemas"]["Unauthorized"] = json!({
+        "type": "object", "description": "The body of a 401.", "required": ["message"],
+        "properties": {"message": text("Why the credential proves nobody.")},
+    });
+    document["components"]["schemas"]["Failed"] = json!({
+        "type": "object", "description": "The body of every other error.", "required": ["result", "reason"],
+        "properties": {"result": text("Always `Failed`."), "reason": text("Why, in a sentence.")},
+    });
+    for (status, name, description, reason) in ERRORS {
+        let (schema, example) = match status {
+            401 => ("Unauthorized", json!({"message": reason})),
+            _ => ("Failed", json!({"result": "Failed", "reason": reason})),
+        };
+        let mut headers = json!({"X-Request-Id": header("RequestId")});
+        // What comes before the rate limit was not counted under one.
+        if ![401, 403].contains(&status) {
+            headers["RateLimit"] = header("RateLimit");
+            headers["RateLimit-Policy"] = header("RateLimitPolicy");
+        }
+        match status {
+            401 => headers["WWW-Authenticate"] = header("Authenticate"),
+            429 | 503 => headers["Retry-After"] = header("RetryAfter"),
+            _ => {}
+        }
+        document["components"]["responses"][name] = json!({
+            "description": description,
+            "headers": headers,
+            "content": {"application/json": {
+                "schema": {"$ref": format!("#/components/schemas/{schema}")}, "example": example,
+            }},
+        });
+    }
+}
+
+fn header(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/headers/{name}") })
+}
+
+fn add_headers(document: &mut Value) {
+    let text = |description: &str, example: &str| json!({"description": description, "schema": {"type": "string"}, "example": example});
+    document["components"]["headers"] = json!({
+        "RequestId": text("The request's id, as the gateway's log has it; the caller's own when it sent one.", "9f2c4e7a1b3d5f6071829304"),
+        "RateLimit": text("What is left of the limit that applies: `r` requests, `t` seconds until it is full again.", "\"key\";r=199;t=1"),
+        "RateLimitPolicy": text("The limit that applies: `q` requests in `w` seconds.", "\"key\";q=200;w=2"),
+        "Authenticate": text("How to authenticate instead.", "Bearer"),
+        "RetryAfter": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer", "minimum": 1}, "example": 1},
+    });
+}
+
+/// The headers that every good answer has.
+fn declare_headers(operation: &mut Map<String, Value>) {
+    for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+        if status.starts_with('2') {
+            response["description"] = if status == "201" { "Created." } else { "Done." }.into();
+            response["headers"] = json!({
+                "X-Request-Id": header("RequestId"),
+                "RateLimit": header("RateLimit"),
+                "RateLimit-Policy": header("RateLimitPolicy"),
+            });
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The outermost middleware: every request passes it first and last.
+//!
+//! It takes the one snapshot of the request, gives it an id, turns every failure into the
+//! contract's body, a panic too, adds the headers that every answer has, and reports the request.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use futures_util::FutureExt;
+use poem::{
+    Endpoint, IntoResponse, Request, Response,
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
+};
+
+use super::{context::Context, error, routes::Routes, services::Services};
+use crate::limit::LimitStatus;
+
+/// Wraps the whole public listener.
+pub struct Entry<E> {
+    inner: E,
+    services: Arc<Services>,
+    routes: Routes,
+}
+
+impl<E: Endpoint> Entry<E> {
+    /// Wraps an endpoint that serves these routes.
+    pub fn new(inner: E, services: Arc<Services>, routes: Routes) -> Self {
+        Self { inner, services, routes }
+    }
+
+    /// The inner endpoint's answer, or a failure's.
+    async fn answer(&self, request: Request, context: &Context) -> Response {
+        let path = request.uri().path().to_owned();
+        match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
+            Ok(Ok(answer)) => answer.into_response(),
+            Ok(Err(failure)) => {
+                let allow = self.routes.allow(&path).unwrap_or_default();
+                error::response(&failure, context.request_id(), allow)
+            }
+            Err(_panic) => {
+                tracing::error!(request_id = context.request_id(), "a request panicked");
+                error::panicked()
+            }
+        }
+    }
+}
+
+impl<E: Endpoint> Endpoint for Entry<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
+        let context = Context::start(&self.services, request.headers());
+        without_trailing_slash(&mut request);
+        request.extensions_mut().insert(context.clone());
+        let method = method_label(request.method());
+        let route = self.routes.pattern(request.uri().path()).unwrap_or("other").to_owned();
+
+        let mut answer = self.answer(request, &context).await;
+
+        if let Some(limit) = context.limit() {
+            if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+                self.services.metrics.limit_denials.with_label_values(&[limit.quota]).inc();
+            }
+            add_limit_headers(&mut answer, limit);
+        }
+        if let Ok(value) = HeaderValue::from_str(context.request_id()) {
+            answer.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+        }
+        self.services.metrics.request(&route, method, answer.status().as_str(), started.elapsed());
+        Ok(answer)
+    }
+}
+
+/// Both forms of a path are served: the contract lists an inbox with a slash at its end.
+fn without_trailing_slash(request: &mut Request) {
+    let path = request.uri().path();
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.len() == path.len() || trimmed.is_empty() {
+        return;
+    }
+    let target = match request.uri().query() {
+        Some(query) => format!("{trimmed}?{query}"),
+        None => trimmed.to_owned(),
+    };
+    if let Ok(uri) = target.parse::<Uri>() {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// A closed list: anyone can invent a method.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        _ => "other",
+    }
+}
+
+/// `RateLimit-Policy` and `RateLimit`, as the IETF draft on rate limit headers has them.
+fn add_limit_headers(answer: &mut Response, limit: &LimitStatus) {
+    let policy = format!(r#""{}";q={};w={}"#, limit.quota, limit.limit, limit.window().max(1));
+    let state = format!(r#""{}";r={};t={}"#, limit.quota, limit.remaining, limit.reset);
+    for (name, value) in [("ratelimit-policy", policy), ("ratelimit", state)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            answer.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::{EndpointExt, endpoint::make};
+
+    use super::*;
+    use crate::http::services::fixture;
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_in_the_contracts_shape() {
+        let folder = tempfile::tempdir().unwrap();
+        let services = fixture(folder.path()).await;
+        let inner = make(|_: Request| async {
+            if true {
+                panic!("the secret of the panic");
+            }
+        });
+        let entry = Entry::new(inner.map_to_response(), services, Routes::new(&serde_json::Value::Null, &[]));
+        let mut answer = entry.call(Request::default()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(answer.headers().contains_key("x-request-id"));
+        let body = answer.take_body().into_string().await.unwrap();
+        assert_eq!(body, r#"{"result":"Failed","reason":"Internal server error"}"#);
+    }
+}

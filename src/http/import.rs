@@ -1,0 +1,210 @@
+//! `POST /crm/notification/users/import`: many users as JSON lines, a result for each.
+
+use std::{io, time::Duration};
+
+use futures_util::{Stream, StreamExt, stream};
+use poem::{Body as HttpBody, IntoResponse, Request, RequestBody, Response};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, OpenApi,
+    registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, Registry},
+    types::Type,
+};
+use serde_json::{Map, Value};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+
+use super::{
+    Tag,
+    admit::{Admitted, MayManageUsers},
+    body::FromBody,
+    error::WrongContentType,
+    json,
+    wire::{ImportResult, UserRequest},
+};
+use crate::{
+    directory::Directory,
+    domain::{Error, Limits, Profile, Result, TenantId, UserId},
+};
+
+/// The media type of JSON lines.
+const LINES: &str = "application/x-ndjson";
+/// The longest line, in bytes.
+const LINE_MAX: u64 = 16 * 1024;
+/// How many lines are on their way to the store at once; they share its commits.
+const AT_ONCE: usize = 64;
+
+/// The bulk import.
+pub struct ImportApi;
+
+#[OpenApi(prefix_path = "/crm/notification/users")]
+impl ImportApi {
+    /// Import users
+    ///
+    /// One JSON object a line: `user_id` and the fields of a profile. The answer streams one result a
+    /// line, in order, while the body is still being read: a line that fails does not stop the others.
+    #[oai(path = "/import", method = "post", operation_id = "importUsers", tag = "Tag::Users")]
+    async fn import(&self, caller: Admitted<MayManageUsers>, body: Lines) -> ResultLines {
+        let directory = caller.services.directory.clone();
+        let tenant = caller.principal.tenant.clone();
+        let results = lines(body.0.into_async_read(), caller.services.body_timeout)
+            .map(move |line| {
+                let (directory, tenant) = (directory.clone(), tenant.clone());
+                async move { result_line(&directory, &tenant, line).await }
+            })
+            .buffered(AT_ONCE)
+            .filter_map(|text| async move { text.map(Ok::<_, io::Error>) });
+        ResultLines(HttpBody::from_bytes_stream(results))
+    }
+}
+
+/// One line of the body: its number, and its text or why it could not be read.
+type Line = (u64, Result<Vec<u8>, &'static str>);
+
+fn lines(body: impl AsyncRead + Send + Unpin + 'static, wait: Duration) -> impl Stream<Item = Line> + Send {
+    stream::unfold((BufReader::new(body), 0_u64, false), move |(mut reader, number, done)| async move {
+        if done {
+            return None;
+        }
+        let number = number + 1;
+        let (line, last) = match tokio::time::timeout(wait, next_line(&mut reader)).await {
+            Ok(Ok(None)) => return None,
+            Ok(Ok(Some(text))) => (Ok(text), false),
+            Ok(Err(fault)) => (Err(fault), true),
+            Err(_) => (Err("The line took too long to come; the import ends here"), true),
+        };
+        Some(((number, line), (reader, number, last)))
+    })
+}
+
+async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Vec<u8>>, &'static str> {
+    let mut text = Vec::new();
+    match reader.take(LINE_MAX + 1).read_until(b'\n', &mut text).await {
+        Ok(0) => Ok(None),
+        // What follows cannot be told apart from the rest of this line.
+        Ok(read) if read as u64 > LINE_MAX && text.last() != Some(&b'\n') => {
+            Err("The line is too long; the import ends here")
+        }
+        Ok(_) => Ok(Some(text)),
+        Err(_) => Err("The body could not be read; the import ends here"),
+    }
+}
+
+/// Stores one line and writes its result; an empty line has none.
+async fn result_line(directory: &Directory, tenant: &TenantId, (number, line): Line) -> Option<Vec<u8>> {
+    let mut user_id = None;
+    let outcome = match line {
+        Err(fault) => Err(Error::Invalid(fault.to_owned())),
+        Ok(text) if text.trim_ascii().is_empty() => return None,
+        Ok(text) => match read_line(&text, &mut user_id) {
+            Ok((user, profile)) => directory.put(tenant, user, profile).await,
+            Err(e) => Err(e),
+        },
+    };
+    let mut result = Map::new();
+    result.insert("line".into(), number.into());
+    result.insert("result".into(), if outcome.is_ok() { "Success" } else { "Failed" }.into());
+    if let Some(id) = user_id {
+        result.insert("user_id".into(), id.into());
+    }
+    match outcome {
+        Ok((_, created)) => result.insert("created".into(), created.into()),
+        Err(Error::Internal(fault)) => {
+            tracing::error!(error = %fault, line = number, "an import's line failed");
+            result.insert("reason".into(), "Internal server error".into())
+        }
+        Err(e) => result.insert("reason".into(), e.to_string().into()),
+    };
+    let mut text = Value::Object(result).to_string().into_bytes();
+    text.push(b'\n');
+    Some(text)
+}
+
+fn read_line(text: &[u8], user_id: &mut Option<i64>) -> Result<(UserId, Profile)> {
+    let mut field = None;
+    json::read_object(text, |name, value| {
+        if name == "user_id" {
+            field = json::present(value);
+        }
+    })?;
+    *user_id = json::id("user_id", field)?;
+    let id = user_id.ok_or_else(|| Error::Invalid("user_id is required".into()))?;
+    let user = UserId::new(id).map_err(|e| Error::Invalid(format!("user_id {e}")))?;
+    Ok((user, UserRequest::from_body(text, &Limits::default())?))
+}
+
+/// The body of an import, not yet read.
+pub struct Lines(HttpBody);
+
+impl<'a> ApiExtractor<'a> for Lines {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        ImportLine::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: LINES, schema: ImportLine::schema_ref() }];
+        Some(MetaRequest { description: Some("One JSON object a line."), content, required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let sent = request.content_type().unwrap_or_default();
+        let media_type = sent.split(';').next().unwrap_or_default().trim();
+        if ["application/x-ndjson", "application/jsonl", "application/json-lines"]
+            .iter()
+            .any(|known| media_type.eq_ignore_ascii_case(known))
+        {
+            Ok(Self(body.take()?))
+        } else {
+            Err(WrongContentType(LINES).into())
+        }
+    }
+}
+
+/// One line of an import.
+#[derive(poem_openapi::Object)]
+struct ImportLine {
+    /// The user's id.
+    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
+    user_id: i64,
+    /// How to address them, in characters.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    display_name: Option<String>,
+    /// A BCP 47 language tag, such as `de-CH`.
+    #[oai(validator(max_length = 35))]
+    locale: Option<String>,
+    /// An IANA time zone, such as `Europe/Zurich`.
+    #[oai(validator(max_length = 64))]
+    time_zone: Option<String>,
+}
+
+/// The results of an import, streamed.
+struct ResultLines(HttpBody);
+
+impl IntoResponse for ResultLines {
+    fn into_response(self) -> Response {
+        Response::builder().content_type(LINES).body(self.0)
+    }
+}
+
+impl ApiResponse for ResultLines {
+    fn meta() -> MetaResponses {
+        let response = MetaResponse {
+            description: "One result a line.",
+            status: Some(200),
+            status_range: None,
+            content: vec![MetaMediaType { content_type: LINES, schema: ImportResult::schema_ref() }],
+            headers: vec![],
+        };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(registry: &mut Registry) {
+        ImportResult::register(registry);
+    }
+}

@@ -1,0 +1,72 @@
+//! Reading one's own inbox: the list and the unread count.
+
+use std::fmt::Write;
+
+use poem_openapi::{OpenApi, param::Query};
+
+use super::{
+    Tag,
+    admit::{Admitted, OwnInbox},
+    answer::Answer,
+    cursor,
+    error::Failure,
+    params::{Cursor, Flag, PageSize, TypeName},
+    render,
+    wire::{ListResponse, UnreadCountResponse},
+};
+use crate::{
+    domain::{MAX_ID, NotificationId},
+    store::PageQuery,
+};
+
+/// Reading.
+pub struct InboxApi;
+
+#[OpenApi(prefix_path = "/crm/notification")]
+impl InboxApi {
+    /// List the caller's notifications
+    ///
+    /// Newest first, by id. The list and the unread count are read at the same instant. The path
+    /// with a slash at its end answers the same.
+    #[oai(path = "/", method = "get", operation_id = "listNotifications", tag = "Tag::Inbox")]
+    async fn list(
+        &self,
+        caller: Admitted<OwnInbox>,
+        /// How many notifications to show.
+        limit: Query<Option<PageSize>>,
+        /// The `next_cursor` of the page before.
+        cursor: Query<Option<Cursor>>,
+        /// `true` shows only those that are unread.
+        unread: Query<Option<Flag>>,
+        /// Shows only notifications of this type.
+        r#type: Query<Option<TypeName>>,
+    ) -> poem::Result<Answer<ListResponse>> {
+        let owner = caller.inbox()?;
+        let query = PageQuery {
+            // A cursor past the last id there can be is the first page.
+            before: cursor.0.and_then(|c| NotificationId::new(c.0.clamp(1, MAX_ID)).ok()),
+            limit: limit.0.unwrap_or_default().0,
+            unread_only: unread.0.is_some_and(|f| f.0),
+            kind: r#type.0.map(|t| t.0),
+        };
+        let page = caller.services.inbox.list(owner, &query).await.map_err(Failure)?;
+        let size = page.notifications.iter().map(|n| n.content.as_json().len() + 200).sum::<usize>();
+        let mut text = String::with_capacity(size + 100);
+        text.push_str(r#"{"result":"Success","notifications":"#);
+        render::array(&mut text, &page.notifications, render::notification);
+        let _ = write!(text, r#","unread_count":{}"#, page.head.unread);
+        if let Some(last) = page.notifications.last().filter(|_| page.more) {
+            let _ = write!(text, r#","next_cursor":"{}""#, cursor::write(last.id.get()));
+        }
+        text.push('}');
+        Ok(Answer::new(text))
+    }
+
+    /// Count the caller's unread notifications
+    #[oai(path = "/unread-count", method = "get", operation_id = "getUnreadCount", tag = "Tag::Inbox")]
+    async fn unread_count(&self, caller: Admitted<OwnInbox>) -> poem::Result<Answer<UnreadCountResponse>> {
+        let owner = caller.inbox()?;
+        let count = caller.services.inbox.unread_count(owner).await.map_err(Failure)?;
+        Ok(Answer::new(format!(r#"{{"result":"Success","unread_count":{count}}}"#)))
+    }
+}

@@ -1,0 +1,323 @@
+//! The checked reading of JSON bodies: one object's fields, each still as text.
+//!
+//! What a lenient reader would let pass is refused here, because two readers could take it in two
+//! ways: a key that stands twice in one object, and the character U+0000.
+
+use std::{borrow::Cow, collections::HashSet, fmt};
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::domain::{Error, MAX_ID, Result};
+
+/// Reads a body that must be one JSON object and hands each of its fields to `take`.
+pub fn read_object<'a>(body: &'a [u8], mut take: impl FnMut(&str, &'a RawValue)) -> Result<()> {
+    let text = std::str::from_utf8(body).map_err(|e| {
+        let (line, column) = position(body, e.valid_up_to());
+        malformed(format!("not UTF-8 at line {line} column {column}"))
+    })?;
+    if !text.trim_start().starts_with('{') {
+        serde_json::from_str::<de::IgnoredAny>(text).map_err(malformed)?;
+        return Err(Error::Invalid("The body must be a JSON object".into()));
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let fields = reader.deserialize_map(Fields).map_err(malformed)?;
+    reader.end().map_err(malformed)?;
+    for (name, value) in fields {
+        check_value(text, value)?;
+        take(&name, value);
+    }
+    Ok(())
+}
+
+fn malformed(fault: impl fmt::Display) -> Error {
+    Error::Invalid(format!("Malformed JSON: {fault}"))
+}
+
+/// The line and column, from 1, of a byte.
+fn position(body: &[u8], at: usize) -> (usize, usize) {
+    let before = &body[..at.min(body.len())];
+    let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;
+    (line, column)
+}
+
+/// Checks one field's value to its depths. Its place in the body makes the error's position right.
+fn check_value(body: &str, value: &RawValue) -> Result<()> {
+    let text = value.get();
+    // A scalar that is not text has been checked by the reading alone.
+    if !text.starts_with(['{', '[', '"']) {
+        return Ok(());
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    Strict.deserialize(&mut reader).map_err(|e| {
+        let offset = (text.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
+        let (line, column) = position(body.as_bytes(), offset);
+        let full = e.to_string();
+        let fault = full.rfind(" at line ").map_or(full.as_str(), |end| &full[..end]);
+        let column = if e.line() <= 1 { column + e.column().max(1) - 1 } else { e.column() };
+        malformed(format!("{fault} at line {} column {column}", line + e.line().max(1) - 1))
+    })
+}
+
+/// Collects the fields of the outermost object.
+struct Fields;
+
+impl<'a> Visitor<'a> for Fields {
+    type Value = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::with_capacity(12);
+        while let Some(name) = map.next_key_seed(Text)? {
+            if fields.iter().any(|(earlier, _)| *earlier == name) {
+                return Err(duplicate(&name));
+            }
+            if fields.len() == MAX_FIELDS {
+                return Err(de::Error::custom(format_args!("more than {MAX_FIELDS} fields")));
+            }
+            fields.push((name, map.next_value()?));
+        }
+        Ok(fields)
+    }
+}
+
+/// How many fields the outermost object may have: each is compared with those before it.
+const MAX_FIELDS: usize = 256;
+
+fn duplicate<E: de::Error>(name: &str) -> E {
+    let name: String = name.chars().take(60).collect();
+    E::custom(format_args!("the key {name:?} stands twice in one object"))
+}
+
+fn without_nul<E: de::Error>(text: &str) -> Result<(), E> {
+    match memchr::memchr(0, text.as_bytes()) {
+        Some(_) => Err(E::custom("the character U+0000 is not allowed")),
+        None => Ok(()),
+    }
+}
+
+/// A string without U+0000, borrowed where it has no escapes.
+struct Text;
+
+impl<'de> DeserializeSeed<'de> for Text {
+    type Value = Cow<'de, str>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Cow<'de, str>;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a string")
+    }
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        without_nul(text).map(|()| Cow::Borrowed(text))
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        without_nul(text).map(|()| Cow::Owned(text.to_owned()))
+    }
+}
+
+/// Walks any value and refuses doubled keys and U+0000.
+#[derive(Clone, Copy)]
+struct Strict;
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        // A short object's keys are compared one by one; a long one's are hashed.
+        let mut few: Vec<Cow<'de, str>> = Vec::new();
+        let mut many: HashSet<Cow<'de, str>> = HashSet::new();
+        while let Some(name) = map.next_key_seed(Text)? {
+            if few.contains(&name) || many.contains(&name) {
+                return Err(duplicate(&name));
+            }
+            if few.len() < 16 {
+                few.push(name);
+            } else {
+                many.insert(name);
+            }
+            map.next_value_seed(self)?;
+        }
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+        without_nul(text)
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// A field that may be absent; `null` counts as absent.
+pub type Field<'a> = Option<&'a RawValue>;
+
+/// The field unless it is `null`.
+pub fn present(value: &RawValue) -> Field<'_> {
+    (value.get() != "null").then_some(value)
+}
+
+/// An id: an integer from 1 to 2^53 − 1. `7.0` and `7e0` are integers, as in JSON Schema.
+pub fn id(name: &str, field: Field) -> Result<Option<i64>> {
+    let Some(raw) = field else { return Ok(None) };
+    let text = raw.get();
+    let number = if text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        text.parse::<i64>().ok().or_else(|| whole(text))
+    } else {
+        None
+    };
+    match number {
+        Some(id) if (1..=MAX_ID).contains(&id) => Ok(Some(id)),
+        Some(_) => Err(Error::Invalid(format!("{name} must be between 1 and {MAX_ID}"))),
+        None => Err(Error::Invalid(format!("{name} must be an integer"))),
+    }
+}
+
+/// The whole number that a decimal stands for; beyond the range, its nearest end.
+fn whole(text: &str) -> Option<i64> {
+    let number: f64 = text.parse().ok()?;
+    // The cast saturates, and every id lies well inside what a float holds exactly.
+    (number.fract() == 0.0).then_some(number as i64)
+}
+
+/// A string of at most `max` characters.
+pub fn string(name: &str, field: Field, max: usize) -> Result<Option<String>> {
+    let Some(raw) = field else { return Ok(None) };
+    let text: String =
+        serde_json::from_str(raw.get()).map_err(|_| Error::Invalid(format!("{name} must be a string")))?;
+    if text.len() > max && text.chars().count() > max {
+        return Err(Error::Invalid(format!("{name} must be at most {max} characters")));
+    }
+    Ok(Some(text))
+}
+
+/// Whether the value is a string of nothing but white space.
+pub fn is_blank(value: &RawValue) -> bool {
+    serde_json::from_str::<Cow<'_, str>>(value.get()).is_ok_and(|text| text.trim().is_empty())
+}
+
+/// How deep a JSON text nests: `{}` is 1.
+pub fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<Vec<String>, String> {
+        let mut names = Vec::new();
+        read_object(body.as_bytes(), |name, value| {
+            names.push(format!("{name}={}", value.get()));
+        })
+        .map(|()| names)
+        .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn fields_come_as_they_were_sent() {
+        assert_eq!(
+            read(r#" {"a":1.50,"b":{"z": [1 ]}} "#),
+            Ok(vec!["a=1.50".into(), r#"b={"z": [1 ]}"#.into()])
+        );
+    }
+
+    #[test]
+    fn faults_say_where() {
+        for (body, fault) in [
+            ("{\"a\":1,}", "Malformed JSON: trailing comma at line 1 column 8"),
+            ("", "Malformed JSON: EOF while parsing a value at line 1 column 0"),
+            ("{} x", "Malformed JSON: trailing characters at line 1 column 4"),
+            ("[1]", "The body must be a JSON object"),
+            ("3", "The body must be a JSON object"),
+            (
+                "{\"a\":1,\n \"a\":2}",
+                "Malformed JSON: the key \"a\" stands twice in one object at line 2 column 4",
+            ),
+            (
+                "{\"m\":\n {\"a\":1,\n  \"a\":2}}",
+                "Malformed JSON: the key \"a\" stands twice in one object at line 3 column 5",
+            ),
+            (
+                "{\"a\":\"x\\u0000\"}",
+                "Malformed JSON: the character U+0000 is not allowed at line 1 column 14",
+            ),
+            (
+                "{\"a\":[\"\\u0000\"]}",
+                "Malformed JSON: the character U+0000 is not allowed at line 1 column 14",
+            ),
+        ] {
+            assert_eq!(read(body), Err(fault.to_owned()), "{body}");
+        }
+        assert!(read(r#"{"a":"\ud800"}"#).is_err(), "a lone surrogate");
+        assert!(read(&format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500))).is_err(), "too deep");
+        assert!(read_object(b"{\"a\":\"\xff\"}", |_, _| ()).is_err(), "not UTF-8");
+    }
+
+    #[test]
+    fn ids_are_whole_numbers_in_range() {
+        let parse = |text: &str| {
+            let raw: &RawValue = serde_json::from_str(text).expect("JSON");
+            id("n", present(raw)).map_err(|e| e.to_string())
+        };
+        assert_eq!(parse("7"), Ok(Some(7)));
+        assert_eq!(parse("7.0"), Ok(Some(7)));
+        assert_eq!(parse("1e3"), Ok(Some(1000)));
+        assert_eq!(parse("null"), Ok(None));
+        assert_eq!(parse("7.5"), Err("n must be an integer".into()));
+        assert_eq!(parse("\"7\""), Err("n must be an integer".into()));
+        for text in ["0", "-1", "9007199254740992", "1e300", "99999999999999999999"] {
+            assert_eq!(parse(text), Err("n must be between 1 and 9007199254740991".into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_counts_brackets_outside_strings() {
+        assert_eq!(depth(r#"{"a":"[[[\"[","b":[{}]}"#), 3);
+    }
+}

@@ -1,0 +1,84 @@
+//! Opening the listeners, and closing them when told.
+
+use std::{net::SocketAddr, time::Duration};
+
+use futures_util::FutureExt;
+use poem::{Endpoint, Server, listener::TcpAcceptor};
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// A bound listener: connections wait in it from now on.
+pub struct Bound {
+    /// Where it listens; the port is real even where 0 was asked for.
+    pub address: SocketAddr,
+    listener: TcpListener,
+}
+
+/// Binds an address; the error names the field that gave it.
+pub async fn bind(field: &str, address: SocketAddr) -> Result<Bound, String> {
+    let fault = |e: std::io::Error| format!("{field}: cannot listen on {address}: {e}");
+    let listener = TcpListener::bind(address).await.map_err(fault)?;
+    let address = listener.local_addr().map_err(fault)?;
+    Ok(Bound { address, listener })
+}
+
+/// The order to stop: SIGTERM or SIGINT. It is heard from the making of this value on.
+pub struct Stop {
+    #[cfg(unix)]
+    terminate: Signal,
+    #[cfg(unix)]
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// Listens for the order.
+    ///
+    /// # Errors
+    /// When signals cannot be heard.
+    pub fn heard() -> Result<Self, String> {
+        #[cfg(unix)]
+        {
+            let hear = |kind| signal(kind).map_err(|e| format!("signals cannot be heard: {e}"));
+            Ok(Self { terminate: hear(SignalKind::terminate())?, interrupt: hear(SignalKind::interrupt())? })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    async fn told(mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+/// Serves both until told to stop, then lets running requests end within the limit.
+pub async fn until_told(
+    (public, api): (Bound, impl Endpoint + 'static),
+    (private, admin): (Bound, impl Endpoint + 'static),
+    stop: Stop,
+    limit: Duration,
+) -> Result<(), String> {
+    let stop = stop.told().shared();
+    let fault = |e: std::io::Error| format!("a listener failed: {e}");
+    let (a, b) = tokio::join!(
+        run(public.listener, api, stop.clone(), limit),
+        run(private.listener, admin, stop, limit),
+    );
+    a.and(b).map_err(fault)
+}
+
+async fn run(
+    listener: TcpListener,
+    endpoint: impl Endpoint + 'static,
+    stop: impl Future<Output = ()>,
+    limit: Duration,
+) -> std::io::Result<()> {
+    let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?);
+    server.run_with_graceful_shutdown(endpoint, stop, Some(limit)).await
+}

@@ -1,0 +1,76 @@
+//! The HTTP adapters: the public API, its document and page, and the admin listener.
+//!
+//! A request's way: `entry` (snapshot, id, failures, metrics) → `admit` (before the body) → `body`
+//! (one checked pass) → a handler, one file for each group of verbs → `render` or `error`.
+
+mod admin;
+mod admit;
+mod answer;
+mod body;
+mod context;
+mod cursor;
+mod docs;
+mod document;
+mod entry;
+mod error;
+mod import;
+mod inbox;
+mod json;
+pub mod listen;
+mod mark;
+mod params;
+mod render;
+mod routes;
+mod send;
+mod services;
+mod shape;
+mod types;
+mod users;
+mod wire;
+
+use std::sync::Arc;
+
+use poem::{Endpoint, EndpointExt, Response, Route};
+use poem_openapi::{OpenApiService, Tags};
+
+pub use self::{
+    admin::{Admin, admin},
+    document::document,
+    services::Services,
+};
+use self::{entry::Entry, routes::Routes};
+
+/// Where everything public stands.
+pub const PREFIX: &str = "/crm/notification";
+
+type Api =
+    (send::SendApi, inbox::InboxApi, mark::MarkApi, types::TypesApi, users::UsersApi, import::ImportApi);
+
+/// The groups of operations.
+#[derive(Tags)]
+enum Tag {
+    /// For systems that send notifications.
+    Sending,
+    /// For users, each in their own inbox.
+    Inbox,
+    /// For systems that keep the tenant's directory of users.
+    Users,
+}
+
+fn service() -> OpenApiService<Api, ()> {
+    let api =
+        (send::SendApi, inbox::InboxApi, mark::MarkApi, types::TypesApi, users::UsersApi, import::ImportApi);
+    OpenApiService::new(api, "Bellboard", env!("CARGO_PKG_VERSION"))
+}
+
+/// The endpoint of the public listener.
+pub fn api(services: Arc<Services>) -> impl Endpoint<Output = Response> {
+    let limits = services.snapshot.load().limits;
+    let pages = [docs::DOCUMENT_PATH, docs::PAGE_PATH];
+    let routes = Routes::new(&document(&limits), &pages);
+    let inner = Route::new()
+        .at(docs::DOCUMENT_PATH, docs::Page::document())
+        .at(docs::PAGE_PATH, docs::Page::docs())
+        .nest("/", service());
+    Entry::new(inner.map_to_response(), services, routes)
+}

@@ -1,0 +1,87 @@
+//! Notifications and users as JSON text, spliced from what is stored.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::{
+    domain::{Notification, User},
+    send::Sent,
+};
+
+/// The body of a successful send, its fields in the contract's order.
+pub fn sent(sent: &Sent) -> String {
+    let sealed = &sent.sealed;
+    let mut text = String::with_capacity(256 + sealed.own_fields().len());
+    text.push_str(r#"{"result":"Success","message":"Notification sent successfully","notification":{"#);
+    let _ = write!(
+        text,
+        r#""notification_id":{},"user_id":{},"type":"{}",{},"is_read":false,"created_at":"{}""#,
+        sent.id,
+        sealed.user,
+        sealed.kind,
+        sealed.own_fields(),
+        sent.created_at
+    );
+    if let Some(ticket) = sealed.related_ticket_id {
+        let _ = write!(text, r#","related_ticket_id":{ticket}"#);
+    }
+    if let Some(user) = sealed.related_user {
+        let _ = write!(text, r#","related_user_id":{user}"#);
+    }
+    text.push_str("}}");
+    text
+}
+
+/// Appends one notification as its reader sees it.
+pub fn notification(text: &mut String, n: &Notification) {
+    // A type's name needs no escapes: the registry admits a-z, 0-9, `_`, `.` and `-` alone.
+    let _ = write!(
+        text,
+        r#"{{"notification_id":{},"user_id":{},"type":"{}",{}"#,
+        n.id,
+        n.user,
+        n.kind,
+        n.content.fields()
+    );
+    if let Some(user) = n.related_user {
+        let _ = write!(text, r#","related_user_id":{user}"#);
+    }
+    match n.read_at {
+        Some(at) => {
+            let _ = write!(text, r#","is_read":true,"read_at":"{at}""#);
+        }
+        None => text.push_str(r#","is_read":false"#),
+    }
+    let _ = write!(text, r#","created_at":"{}""#, n.created_at);
+    if let Some(at) = n.expires_at {
+        let _ = write!(text, r#","expires_at":"{at}""#);
+    }
+    text.push('}');
+}
+
+/// Appends one user.
+pub fn user(text: &mut String, u: &User) {
+    let _ = write!(text, r#"{{"user_id":{}"#, u.id);
+    let mut optional = |name: &str, value: &Option<String>| {
+        if let Some(value) = value {
+            let _ = write!(text, r#","{name}":{}"#, Value::from(value.as_str()));
+        }
+    };
+    optional("display_name", &u.profile.display_name);
+    optional("locale", &u.profile.locale);
+    optional("time_zone", &u.profile.time_zone);
+    let _ = write!(text, r#","created_at":"{}","updated_at":"{}"}}"#, u.created_at, u.updated_at);
+}
+
+/// Appends a JSON array.
+pub fn array<T>(text: &mut String, items: &[T], mut item: impl FnMut(&mut String, &T)) {
+    text.push('[');
+    for (i, one) in items.iter().enumerate() {
+        if i > 0 {
+            text.push(',');
+        }
+        item(text, one);
+    }
+    text.push(']');
+}

@@ -1,0 +1,84 @@
+//! The paths of the document: for `Allow` beside a 405, and as the bounded labels of metrics.
+
+use serde_json::Value;
+
+/// Every path of the document with its methods.
+pub struct Routes(Vec<Route>);
+
+struct Route {
+    path: String,
+    segments: Vec<Option<String>>,
+    allow: String,
+}
+
+impl Routes {
+    /// Reads the table from the document's `paths`, and adds the pages beside it.
+    pub fn new(document: &Value, pages: &[&str]) -> Self {
+        let mut routes: Vec<_> = pages.iter().map(|path| Route::new(path, "GET, HEAD".to_owned())).collect();
+        for (path, operations) in document["paths"].as_object().into_iter().flatten() {
+            let mut methods: Vec<_> =
+                operations.as_object().into_iter().flatten().map(|(m, _)| m.to_uppercase()).collect();
+            if methods.iter().any(|m| m == "GET") {
+                // What answers a GET answers a HEAD, without its body.
+                methods.push("HEAD".to_owned());
+            }
+            routes.push(Route::new(path, methods.join(", ")));
+        }
+        // Literal segments win over parameters: `/users` before `/{id}`.
+        routes.sort_by_key(|r| r.segments.iter().map(Option::is_none).collect::<Vec<_>>());
+        Self(routes)
+    }
+
+    /// The pattern that a path matches.
+    pub fn pattern(&self, path: &str) -> Option<&str> {
+        self.find(path).map(|r| r.path.as_str())
+    }
+
+    /// The methods of a path, as `Allow` lists them.
+    pub fn allow(&self, path: &str) -> Option<&str> {
+        self.find(path).map(|r| r.allow.as_str())
+    }
+
+    fn find(&self, path: &str) -> Option<&Route> {
+        self.0.iter().find(|r| r.matches(path))
+    }
+}
+
+impl Route {
+    fn new(path: &str, allow: String) -> Self {
+        let segments = path
+            .trim_end_matches('/')
+            .split('/')
+            .map(|s| (!s.starts_with('{')).then(|| s.to_owned()))
+            .collect();
+        Self { path: path.to_owned(), segments, allow }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let mut asked = path.trim_end_matches('/').split('/');
+        let fits = self.segments.iter().all(|known| match (known, asked.next()) {
+            (Some(literal), Some(segment)) => literal == segment,
+            (None, Some(segment)) => !segment.is_empty(),
+            (_, None) => false,
+        });
+        fits && asked.next().is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_found_by_their_pattern() {
+        let document = serde_json::json!({"paths": {
+            "/a/{id}": {"delete": {}}, "/a/users": {"get": {}}, "/a": {"get": {}, "post": {}},
+        }});
+        let routes = Routes::new(&document, &["/a/docs/"]);
+        assert_eq!(routes.pattern("/a/7"), Some("/a/{id}"));
+        assert_eq!(routes.pattern("/a/users"), Some("/a/users"));
+        assert_eq!(routes.pattern("/a/docs"), Some("/a/docs/"));
+        assert_eq!(routes.allow("/a/"), Some("GET, POST, HEAD"));
+        assert_eq!(routes.pattern("/a/b/c"), None);
+    }
+}

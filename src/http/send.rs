@@ -1,0 +1,139 @@
+//! `POST /crm/notification/send`: admit, decode, send, respond.
+
+use poem_openapi::OpenApi;
+
+use super::{
+    Tag,
+    admit::{Admitted, MaySend},
+    answer::Answer,
+    body::{Body, FromBody},
+    error::Failure,
+    json, render,
+    wire::{SendRequest, SendResponse},
+};
+use crate::domain::{Draft, Error, Limits, Metadata, Result};
+
+/// Sending.
+pub struct SendApi;
+
+#[OpenApi(prefix_path = "/crm/notification")]
+impl SendApi {
+    /// Send a notification
+    ///
+    /// Stores a notification in a user's inbox. A 201 means that it is durable. What the type's
+    /// pipeline refuses is a 400 that names every problem.
+    #[oai(path = "/send", method = "post", operation_id = "sendNotification", tag = "Tag::Sending")]
+    async fn send(
+        &self,
+        caller: Admitted<MaySend>,
+        body: Body<SendRequest>,
+    ) -> poem::Result<Answer<SendResponse, 201>> {
+        let (context, Body(draft)) = (&caller.context, body);
+        let sent = caller
+            .services
+            .sending
+            .send(context.snapshot(), &caller.principal, draft, context.now(), context.request_id())
+            .await
+            .map_err(Failure)?;
+        Ok(Answer::new(render::sent(&sent)))
+    }
+}
+
+impl FromBody for SendRequest {
+    type Output = Draft;
+
+    /// First what must be there, then each field in the contract's order.
+    fn from_body(body: &[u8], limits: &Limits) -> Result<Draft> {
+        let (mut user_id, mut kind, mut title, mut message) = (None, None, None, None);
+        let (mut link, mut metadata, mut ticket, mut cause) = (None, None, None, None);
+        json::read_object(body, |name, value| {
+            let field = match name {
+                "user_id" => &mut user_id,
+                "type" => &mut kind,
+                "title" => &mut title,
+                "message" => &mut message,
+                "link" => &mut link,
+                "metadata" => &mut metadata,
+                "related_ticket_id" => &mut ticket,
+                "related_user_id" => &mut cause,
+                // Senders may send more than the contract names.
+                _ => return,
+            };
+            *field = json::present(value);
+        })?;
+        let missing = |name: &str| Error::Invalid(format!("{name} is required"));
+        user_id.ok_or_else(|| missing("user_id"))?;
+        kind.ok_or_else(|| missing("type"))?;
+        title.filter(|t| !json::is_blank(t)).ok_or_else(|| missing("title"))?;
+        Ok(Draft {
+            user_id: json::id("user_id", user_id)?.unwrap_or_default(),
+            kind: json::string("type", kind, 64)?.unwrap_or_default(),
+            title: json::string("title", title, limits.title)?.unwrap_or_default(),
+            message: json::string("message", message, limits.message)?,
+            link: json::string("link", link, limits.link)?,
+            metadata: read_metadata(metadata, limits)?,
+            related_ticket_id: json::id("related_ticket_id", ticket)?,
+            related_user_id: json::id("related_user_id", cause)?,
+            ..Draft::default()
+        })
+    }
+}
+
+fn read_metadata(field: json::Field, limits: &Limits) -> Result<Option<Metadata>> {
+    let Some(text) = field.map(serde_json::value::RawValue::get) else { return Ok(None) };
+    let invalid = |fault: String| Err(Error::Invalid(format!("metadata must {fault}")));
+    if !text.starts_with('{') {
+        return invalid("be an object".into());
+    }
+    if text.len() > limits.metadata_bytes {
+        return invalid(format!("be at most {} bytes", limits.metadata_bytes));
+    }
+    if json::depth(text) > limits.metadata_depth {
+        return invalid(format!("nest at most {} levels deep", limits.metadata_depth));
+    }
+    Ok(Some(Metadata::from_checked(text.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<Draft, String> {
+        SendRequest::from_body(body.as_bytes(), &Limits::default()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn what_is_missing_comes_before_what_is_wrong() {
+        for (body, fault) in [
+            (r#"{"type":5,"title":7}"#, "user_id is required"),
+            (r#"{"user_id":"x","title":"t"}"#, "type is required"),
+            (r#"{"user_id":"x","type":"custom","title":" \n\u00a0"}"#, "title is required"),
+            (r#"{"user_id":"x","type":"custom","title":null}"#, "title is required"),
+            (r#"{"user_id":"x","type":7,"title":"t"}"#, "user_id must be an integer"),
+            (r#"{"user_id":1,"type":7,"title":8}"#, "type must be a string"),
+            (r#"{"user_id":1,"type":"custom","title":8}"#, "title must be a string"),
+            (r#"{"user_id":1,"type":"custom","title":"t","metadata":[]}"#, "metadata must be an object"),
+            (r#"{"user_id":1,"type":"custom","title":"t","link":1,"message":2}"#, "message must be a string"),
+        ] {
+            assert_eq!(read(body).map(|_| ()), Err(fault.to_owned()), "{body}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_bounded_in_size_and_depth() {
+        let body =
+            |metadata: &str| format!(r#"{{"user_id":1,"type":"custom","title":"t","metadata":{metadata}}}"#);
+        let nested =
+            |levels: usize| format!("{}{{}}{}", r#"{"a":"#.repeat(levels - 1), "}".repeat(levels - 1));
+        assert!(read(&body(&nested(32))).is_ok());
+        assert_eq!(read(&body(&nested(33))), Err("metadata must nest at most 32 levels deep".into()));
+        let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(16 * 1024));
+        assert_eq!(read(&body(&large)), Err("metadata must be at most 16384 bytes".into()));
+    }
+
+    #[test]
+    fn unknown_fields_and_nulls_are_passed_over() {
+        let draft = read(r#"{"user_id":1,"type":"custom","title":"t","link":null,"extra":{"a":1}}"#);
+        assert_eq!(draft.expect("a draft").link, None);
+    }
+}

@@ -1,0 +1,51 @@
+//! What the handlers call.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock::Clock, directory::Directory, inbox::Inbox, metrics::Metrics, send::Sending, snapshot::Shared,
+};
+
+/// The use cases and what the middleware needs, made by the composition root.
+pub struct Services {
+    /// What hot reload swaps.
+    pub snapshot: Shared,
+    /// Sending.
+    pub sending: Sending,
+    /// A user's own inbox.
+    pub inbox: Inbox,
+    /// The directory.
+    pub directory: Directory,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+    /// How long a body may take to come.
+    pub body_timeout: Duration,
+}
+
+/// Services on an empty store in that folder, with the settings that tests start from.
+#[cfg(test)]
+pub(super) async fn fixture(folder: &std::path::Path) -> Arc<Services> {
+    use crate::{
+        cache::UnreadCache,
+        config::fixture::config,
+        limit::Ticks,
+        snapshot::Snapshot,
+        store::{Options, Store},
+    };
+
+    let url = format!("sqlite://{}", folder.join("test.db").display());
+    let store = Store::open(&url, Options::default(), Arc::new(()), Arc::new(())).await.unwrap();
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let clock = Clock::default();
+    Arc::new(Services {
+        snapshot: Shared::new(Snapshot::fixture(&config(), None, Ticks::default()).unwrap()),
+        sending: Sending::new(store.clone(), Arc::clone(&metrics)),
+        inbox: Inbox::new(store.clone(), Arc::new(UnreadCache::new(10)), clock.clone()),
+        directory: Directory::new(store),
+        metrics,
+        clock,
+        body_timeout: Duration::from_secs(5),
+    })
+}
