@@ -1,0 +1,33 @@
+//! Who is told of a commit: the cache and the metrics.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    cache::UnreadCache,
+    domain::Change,
+    metrics::Metrics,
+    store::{CommitListener, Observer},
+};
+
+/// Told by the writer after each commit and before any answer.
+pub struct Commits {
+    /// Forgets the counts that changed.
+    pub unread: Arc<UnreadCache>,
+    /// Counts the batches.
+    pub metrics: Arc<Metrics>,
+}
+
+impl CommitListener for Commits {
+    fn committed(&self, changes: &[Change]) {
+        for change in changes {
+            self.unread.bump(&change.tenant, change.user);
+        }
+    }
+}
+
+impl Observer for Commits {
+    fn batch(&self, commands: usize, commit: Duration) {
+        self.metrics.batch_commands.observe(commands as f64);
+        self.metrics.commit_seconds.observe(commit.as_secs_f64());
+    }
+}

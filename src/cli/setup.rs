@@ -1,0 +1,22 @@
+//! What several commands do first: read the configuration and the types, start the runtime.
+
+use std::path::Path;
+
+use super::Failure;
+use crate::config::{self, Config, Inputs};
+
+/// Reads and checks the configuration; the failure lists every problem.
+pub fn read(path: &Path) -> Result<(Inputs, Config), Failure> {
+    let inputs = Inputs::read(path, &config::environment).map_err(|p| p.to_string())?;
+    let config = config::parse(&inputs).map_err(|p| p.to_string())?;
+    Ok((inputs, config))
+}
+
+/// Runs a future to its end on all cores.
+pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| format!("the runtime could not start: {e}"))?;
+    Ok(runtime.block_on(future))
+}
