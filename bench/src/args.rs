@@ -1,0 +1,94 @@
+//! The command line, and the settings of a run that follow from it.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// Measures the gateway beside the limit of its framework.
+#[derive(Parser)]
+#[command(name = "bellboard-bench", version)]
+pub struct Args {
+    #[command(subcommand)]
+    pub mode: Option<Mode>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+#[derive(Subcommand)]
+pub enum Mode {
+    /// Serves the bare handler until killed. The benchmark starts this by itself.
+    #[command(hide = true)]
+    LimitServer {
+        /// Where to listen.
+        #[arg(long)]
+        listen: SocketAddr,
+    },
+}
+
+#[derive(ClapArgs)]
+pub struct Settings {
+    /// Short slices and a small fill: done in under two minutes.
+    #[arg(long)]
+    quick: bool,
+    /// One JSON object a line instead of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Notifications stored before anything is measured [default: 300000, quick: 130000].
+    #[arg(long)]
+    rows: Option<u64>,
+    /// Users that sends go to.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=800_000))]
+    pub users: u64,
+    /// Users who read; the first of them all.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub readers: u64,
+    /// Keep-alive connections.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4_096))]
+    pub connections: u64,
+    /// Rounds; each measures every case once [default: 7, quick: 3].
+    #[arg(long)]
+    rounds: Option<u32>,
+    /// Seconds that a case is measured in a round [default: 5, quick: 2].
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// The gateway's program [default: `bellboard` beside this one].
+    #[arg(long)]
+    pub gateway: Option<PathBuf>,
+    /// Where the run's database is made and removed again; on the disk to be measured.
+    #[arg(long, default_value = "target/bench")]
+    pub dir: PathBuf,
+}
+
+/// Notifications that each reader has at least: more than a page of the list.
+const LEAST_OF_A_READER: u64 = 60;
+/// Notifications that each reader gets at most from the fill beyond the one that all users get.
+const MOST_OF_A_READER: u64 = 200;
+
+impl Settings {
+    /// Notifications stored before anything is measured: one a user, and a full page a reader.
+    pub fn rows(&self) -> u64 {
+        let rows = self.rows.unwrap_or(if self.quick { 130_000 } else { 300_000 });
+        rows.max(self.users + self.readers * LEAST_OF_A_READER)
+    }
+
+    /// How many of the rows go to the readers beyond the share of every user.
+    pub fn reader_rows(&self) -> u64 {
+        (self.rows() - self.users).min(self.readers * MOST_OF_A_READER)
+    }
+
+    /// The longest that either part of the fill may take: every user's share, and the readers'.
+    pub fn fill_within(&self) -> Duration {
+        Duration::from_secs(if self.quick { 30 } else { 3_600 })
+    }
+
+    /// Rounds measured.
+    pub fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.quick { 3 } else { 7 }).max(1)
+    }
+
+    /// How long a case is measured in a round.
+    pub fn slice(&self) -> Duration {
+        let seconds = self.seconds.unwrap_or(if self.quick { 2.0 } else { 5.0 });
+        Duration::from_secs_f64(if seconds.is_finite() { seconds.clamp(0.1, 600.0) } else { 5.0 })
+    }
+}

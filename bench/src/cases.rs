@@ -1,0 +1,182 @@
+//! What is measured: each case writes its requests from parts rendered beforehand.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    Result,
+    fill::{FIRST_USER, USER_DIGITS},
+    gateway::Credentials,
+    load::{Case, Random},
+};
+
+const ROOT: &str = "/crm/notification";
+
+/// A send's request, rendered once; only the user's digits are written anew.
+pub struct SendTemplate {
+    request: Vec<u8>,
+    user_at: usize,
+}
+
+impl SendTemplate {
+    pub fn new(credentials: &Credentials) -> Self {
+        let user = FIRST_USER;
+        let body = format!(
+            r#"{{"user_id":{user},"type":"provision_complete","title":"Service Activated","message":"Your mobile service has been successfully activated","link":"/services/167","metadata":{{"service_id":167,"provision_job_id":"prov-2026-00042","duration_seconds":45}},"related_ticket_id":42,"related_user_id":5}}"#
+        );
+        let head = format!(
+            "POST {ROOT}/send HTTP/1.1\r\nHost: bench\r\nX-API-KEY: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            credentials.api_key,
+            body.len()
+        );
+        let user_at = head.len() + r#"{"user_id":"#.len();
+        Self { request: (head + &body).into_bytes(), user_at }
+    }
+
+    /// Writes the request that sends to the user with this place among all users.
+    pub fn write(&self, place: u64, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(&self.request);
+        let mut rest = FIRST_USER + place;
+        for digit in out[self.user_at..self.user_at + USER_DIGITS].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    }
+}
+
+/// Sends to users drawn at random.
+pub struct Sends {
+    pub template: Arc<SendTemplate>,
+    pub users: u64,
+}
+
+impl Case for Sends {
+    fn status(&self) -> u16 {
+        201
+    }
+
+    fn next(&self, random: &mut Random, out: &mut Vec<u8>) -> Option<u64> {
+        let place = random.below(self.users);
+        self.template.write(place, out);
+        Some(place)
+    }
+}
+
+/// Reads something of readers drawn at random.
+pub struct Reads {
+    requests: Vec<Vec<u8>>,
+    expect: &'static [u8],
+}
+
+impl Reads {
+    /// A page of fifty, full.
+    pub fn list(credentials: &Credentials) -> Self {
+        Self::new(credentials, "/?limit=50", br#""next_cursor":""#)
+    }
+
+    /// The unread count.
+    pub fn unread_count(credentials: &Credentials) -> Self {
+        Self::new(credentials, "/unread-count", br#""unread_count":"#)
+    }
+
+    fn new(credentials: &Credentials, path: &str, expect: &'static [u8]) -> Self {
+        let render = |token: &String| {
+            format!("GET {ROOT}{path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n")
+                .into_bytes()
+        };
+        Self { requests: credentials.tokens.iter().map(render).collect(), expect }
+    }
+}
+
+impl Case for Reads {
+    fn status(&self) -> u16 {
+        200
+    }
+
+    fn next(&self, random: &mut Random, out: &mut Vec<u8>) -> Option<u64> {
+        let place = random.below(self.requests.len() as u64);
+        out.clear();
+        out.extend_from_slice(&self.requests[place as usize]);
+        Some(place)
+    }
+
+    fn answered(&self, _mark: u64, body: &[u8]) -> Result<()> {
+        // At either end of the body, wherever the answer puts it: a page is long and looked at often.
+        let end = &body[body.len().saturating_sub(160)..];
+        let start = &body[..body.len().min(160)];
+        let holds = |part: &[u8]| part.windows(self.expect.len()).any(|window| window == self.expect);
+        if holds(end) || holds(start) {
+            return Ok(());
+        }
+        Err(format!("an answer lacks {}", String::from_utf8_lossy(self.expect)).into())
+    }
+}
+
+/// Unread notifications of readers: the reader's place and the notification's id.
+#[derive(Default)]
+pub struct Unread(Mutex<VecDeque<(u64, u64)>>);
+
+impl Unread {
+    pub fn put(&self, reader: u64, id: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((reader, id));
+    }
+
+    pub fn len(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
+    fn take(&self) -> Option<(u64, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+/// Marks one unread notification after the other, none twice.
+pub struct Marks {
+    unread: Arc<Unread>,
+    heads: Vec<String>,
+}
+
+impl Marks {
+    pub fn new(credentials: &Credentials, unread: Arc<Unread>) -> Self {
+        let render = |token: &String| {
+            format!(
+                "/mark-read HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+            )
+        };
+        Self { unread, heads: credentials.tokens.iter().map(render).collect() }
+    }
+}
+
+impl Case for Marks {
+    fn status(&self) -> u16 {
+        200
+    }
+
+    fn next(&self, _random: &mut Random, out: &mut Vec<u8>) -> Option<u64> {
+        let (reader, id) = self.unread.take()?;
+        out.clear();
+        out.extend_from_slice(format!("POST {ROOT}/{id}").as_bytes());
+        out.extend_from_slice(self.heads[reader as usize].as_bytes());
+        Some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_send_names_its_user_and_its_length() {
+        let credentials = Credentials { api_key: "key".into(), secret: String::new(), tokens: vec![] };
+        let mut request = Vec::new();
+        SendTemplate::new(&credentials).write(54_321, &mut request);
+        let request = String::from_utf8(request).expect("text");
+        let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.contains(&format!("Content-Length: {}", body.len())));
+        let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        assert_eq!(body["user_id"], FIRST_USER + 54_321);
+    }
+}

@@ -1,0 +1,101 @@
+//! One run: start both servers, fill, then measure every case in turn, round by round.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::process::Command;
+
+use crate::{
+    Result,
+    args::Settings,
+    cases::{Marks, Reads, SendTemplate, Sends, Unread},
+    fill::Filler,
+    gateway::{self, Credentials, Gateway},
+    load::{self, Case},
+    process::{Process, RunDir, free_addresses},
+    report::Report,
+};
+
+/// How long each case runs unmeasured before the first round.
+const WARM_UP: Duration = Duration::from_millis(500);
+/// Unread notifications laid by for the first slice that marks them.
+const FIRST_MARKS: u64 = 20_000;
+
+/// Measures and prints; fails at the first answer that is not as it should be.
+pub async fn run(settings: &Settings) -> Result<()> {
+    let dir = RunDir::create(&settings.dir)?;
+    let credentials = Credentials::new(settings.readers)?;
+    let [limit_address] = free_addresses()?;
+    let limit = start_limit(limit_address, &dir).await?;
+    let gateway = Gateway::start(&gateway::program(settings.gateway.as_ref())?, &dir, &credentials).await?;
+    gateway.import(&credentials, settings.users).await?;
+    measure(settings, &credentials, limit, limit_address, &gateway).await.map_err(|error| {
+        format!("{error}\nThe gateway's last words:\n{}", gateway.process.last_words()).into()
+    })
+}
+
+async fn start_limit(address: SocketAddr, dir: &RunDir) -> Result<Process> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("limit-server").arg("--listen").arg(address.to_string());
+    let mut limit = Process::start(command, dir.join("limit.log"))?;
+    // It has no such path; that it says so shows that it listens.
+    limit.ready(address, "/", 404).await?;
+    Ok(limit)
+}
+
+async fn measure(
+    settings: &Settings,
+    credentials: &Credentials,
+    limit: Process,
+    limit_address: SocketAddr,
+    gateway: &Gateway,
+) -> Result<()> {
+    let template = Arc::new(SendTemplate::new(credentials));
+    let unread = Arc::new(Unread::default());
+    let sends: Arc<dyn Case> = Arc::new(Sends { template: Arc::clone(&template), users: settings.users });
+    let filler = Filler {
+        address: gateway.address,
+        connections: settings.connections,
+        template,
+        readers: settings.readers,
+        unread: Arc::clone(&unread),
+    };
+    eprintln!("Filling: {} notifications of {} users", settings.rows(), settings.users);
+    filler.in_turn(settings.rows() - settings.reader_rows(), settings.users, settings.fill_within()).await?;
+    filler.in_turn(settings.reader_rows(), settings.readers, settings.fill_within()).await?;
+
+    let cases: [(&'static str, &Process, SocketAddr, Arc<dyn Case>); 5] = [
+        ("limit", &limit, limit_address, Arc::clone(&sends)),
+        ("send", &gateway.process, gateway.address, sends),
+        ("list50", &gateway.process, gateway.address, Arc::new(Reads::list(credentials))),
+        ("unread_count", &gateway.process, gateway.address, Arc::new(Reads::unread_count(credentials))),
+        (
+            "mark_read",
+            &gateway.process,
+            gateway.address,
+            Arc::new(Marks::new(credentials, Arc::clone(&unread))),
+        ),
+    ];
+    let mut report = Report::new(cases.iter().map(|(name, ..)| *name));
+    let mut marks = FIRST_MARKS;
+    for round in 0..=settings.rounds() {
+        let length = if round == 0 { WARM_UP } else { settings.slice() };
+        for (place, (name, process, address, case)) in cases.iter().enumerate() {
+            if *name == "mark_read" {
+                filler.top_up(marks, length * 3).await?;
+            }
+            let sample = load::drive(*address, settings.connections, length, case)
+                .await
+                .map_err(|error| format!("{name}: {error}"))?;
+            eprintln!("round {round} of {}: {name} {:.0}/s", settings.rounds(), sample.rate());
+            if *name == "mark_read" {
+                // Enough for the next slice at the rate of this one, and a fifth to spare.
+                marks = (sample.rate() * settings.slice().as_secs_f64() * 1.2) as u64 + 1_000;
+            }
+            if round > 0 {
+                report.add(place, sample, process.memory()?);
+            }
+        }
+    }
+    report.print(settings.json);
+    Ok(())
+}
