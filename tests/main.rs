@@ -1,5 +1,7 @@
 //! The integration tests, in one binary.
 
 mod architecture;
+mod http;
 mod licences;
 mod store;
+mod support;

@@ -1,0 +1,226 @@
+//! What each operation of the document is asked in the walk.
+
+use serde_json::json;
+
+use crate::support::{Answer, settings::*};
+
+/// The cases of one operation.
+pub struct Cases {
+    pub operation: &'static str,
+    pub need: Need,
+    /// A request that is served.
+    pub good: fn(&Ground) -> Request,
+    /// What serving it answers, time after time.
+    pub done: &'static [u16],
+    /// Requests that are refused, with their status.
+    pub bad: fn(&Ground) -> Vec<(u16, Request)>,
+    /// The same about a user and a notification that are not there.
+    pub missing: fn(&Ground) -> Vec<(u16, Request)>,
+    /// What another tenant's admin of the same user id is answered.
+    pub other_tenant: fn(&Answer, &Ground),
+}
+
+/// Who may ask.
+pub enum Need {
+    Inbox,
+    Anyone,
+    Permission(&'static str),
+}
+
+/// What follows the path, and the body with its type.
+pub struct Request {
+    /// In place of the ground's ids in the path.
+    pub id: Option<&'static str>,
+    pub query: String,
+    pub body: Option<(&'static str, String)>,
+}
+
+/// A user of the tenant `default` with one unread notification.
+pub struct Ground {
+    pub user: i64,
+    pub id: i64,
+}
+
+impl Ground {
+    pub async fn make() -> Self {
+        let user = fresh_id();
+        let profile = json!({ "display_name": SECRET });
+        with_key(ADMIN).put_json(&format!("/users/{user}"), &profile).await.expect(201);
+        Self { user, id: with_key(ADMIN).notify(user, SECRET).await }
+    }
+
+    /// A text that only its own tenant may see.
+    pub fn secret(&self) -> &'static str {
+        SECRET
+    }
+
+    /// Whether user and notification are as they were made.
+    pub async fn is_untouched(&self) {
+        let page = as_user(self.user).get("/").await.expect(200);
+        assert_eq!((page.ids(), page.json()["unread_count"].as_i64()), (vec![self.id], Some(1)));
+        let user = with_key(ADMIN).get(&format!("/users/{}", self.user)).await.expect(200).json();
+        assert_eq!(user["user"]["display_name"], SECRET);
+    }
+}
+
+const SECRET: &str = "for the walk's own tenant alone";
+const JSON: &str = "application/json";
+const LINES: &str = "application/x-ndjson";
+
+fn plain(_: &Ground) -> Request {
+    query("")
+}
+
+fn query(query: &str) -> Request {
+    Request { id: None, query: query.into(), body: None }
+}
+
+fn body(media_type: &'static str, text: impl Into<String>) -> Request {
+    Request { body: Some((media_type, text.into())), ..query("") }
+}
+
+/// Requests about what can have no such id.
+fn bad_ids(_: &Ground) -> Vec<(u16, Request)> {
+    ["0", "x"].map(|id| (400, Request { id: Some(id), ..query("") })).into()
+}
+
+fn none(_: &Ground) -> Vec<(u16, Request)> {
+    Vec::new()
+}
+
+/// Bodies that no operation that takes JSON takes.
+fn bad_bodies() -> Vec<(u16, Request)> {
+    vec![(400, body(JSON, "{")), (413, body(JSON, "x".repeat(262_145))), (415, body("text/plain", "{}"))]
+}
+
+fn no_such_user(answer: &Answer, ground: &Ground) {
+    let told = json!({"result": "Failed", "reason": format!("User {} not found", ground.user)});
+    assert_eq!((answer.status, answer.json()), (404, told));
+}
+
+fn no_such_notification(answer: &Answer, ground: &Ground) {
+    let told = json!({"result": "Failed", "reason": format!("Notification {} not found", ground.id)});
+    assert_eq!((answer.status, answer.json()), (404, told));
+}
+
+fn send(ground: &Ground) -> Request {
+    let sent = json!({"user_id": ground.user, "type": "custom", "title": "t", "message": "m", "link": "/l",
+        "metadata": {"a": 1}, "related_ticket_id": 1, "related_user_id": 1});
+    body(JSON, sent.to_string())
+}
+
+/// Every operation, in the document's order.
+pub const CASES: &[Cases] = &[
+    Cases {
+        operation: "sendNotification",
+        need: Need::Permission("notification.send"),
+        good: send,
+        done: &[201, 201],
+        bad: |_| bad_bodies(),
+        missing: |ground| vec![(404, send(ground))],
+        other_tenant: no_such_user,
+    },
+    Cases {
+        operation: "listNotifications",
+        need: Need::Inbox,
+        good: |_| query("?limit=10&unread=true&type=custom"),
+        done: &[200],
+        bad: |_| vec![(400, query("?limit=0")), (400, query("?cursor=-")), (400, query("?unread=x"))],
+        missing: |_| vec![(404, query(""))],
+        other_tenant: no_such_user,
+    },
+    Cases {
+        operation: "getUnreadCount",
+        need: Need::Inbox,
+        good: plain,
+        done: &[200],
+        bad: none,
+        missing: |_| vec![(404, query(""))],
+        other_tenant: no_such_user,
+    },
+    Cases {
+        operation: "markRead",
+        need: Need::Inbox,
+        good: plain,
+        done: &[200, 200],
+        bad: bad_ids,
+        missing: |_| vec![(404, query(""))],
+        other_tenant: no_such_notification,
+    },
+    Cases {
+        operation: "markAllRead",
+        need: Need::Inbox,
+        good: |ground| body(JSON, json!({"up_to": ground.id}).to_string()),
+        done: &[200, 200],
+        bad: |_| bad_bodies(),
+        missing: |_| vec![(404, query(""))],
+        other_tenant: no_such_user,
+    },
+    Cases {
+        operation: "deleteNotification",
+        need: Need::Inbox,
+        good: plain,
+        done: &[200, 404],
+        bad: bad_ids,
+        missing: |_| vec![(404, query(""))],
+        other_tenant: no_such_notification,
+    },
+    Cases {
+        operation: "listTypes",
+        need: Need::Anyone,
+        good: plain,
+        done: &[200],
+        bad: none,
+        missing: none,
+        other_tenant: |answer, _| assert_eq!(answer.json()["types"].as_array().map(Vec::len), Some(12)),
+    },
+    Cases {
+        operation: "putUser",
+        need: Need::Permission("user.manage"),
+        good: |_| body(JSON, json!({"locale": "de", "display_name": null}).to_string()),
+        done: &[200, 200],
+        bad: |_| bad_bodies(),
+        missing: none,
+        other_tenant: |answer, _| assert_eq!(answer.status, 201),
+    },
+    Cases {
+        operation: "getUser",
+        need: Need::Permission("user.read"),
+        good: plain,
+        done: &[200],
+        bad: bad_ids,
+        missing: |_| vec![(404, query(""))],
+        other_tenant: no_such_user,
+    },
+    Cases {
+        operation: "eraseUser",
+        need: Need::Permission("user.erase"),
+        good: plain,
+        done: &[200, 404],
+        bad: bad_ids,
+        missing: |_| vec![(404, query(""))],
+        other_tenant: no_such_user,
+    },
+    Cases {
+        operation: "listUsers",
+        need: Need::Permission("user.read"),
+        good: |_| query("?limit=200"),
+        done: &[200],
+        bad: |_| vec![(400, query("?limit=0"))],
+        missing: none,
+        other_tenant: |answer, ground| {
+            let body = answer.json();
+            let users = body["users"].as_array().expect("a list");
+            assert!(users.iter().all(|user| user["user_id"] != ground.user), "{body}");
+        },
+    },
+    Cases {
+        operation: "importUsers",
+        need: Need::Permission("user.manage"),
+        good: |_| body(LINES, format!("{{\"user_id\":{}}}\n{{}}\n{{\"user_id\":0}}\nx\n", fresh_id())),
+        done: &[200],
+        bad: |_| vec![(415, body(JSON, "{}"))],
+        missing: none,
+        other_tenant: |answer, _| assert_eq!(answer.status, 200),
+    },
+];

@@ -1,0 +1,187 @@
+//! The real gateway as a process of its own, on ports that the system chose.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::Api;
+
+/// How long anything may take that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running gateway. It ends with this value, and at the latest with the test process.
+pub struct Gateway {
+    pub public: String,
+    pub admin: String,
+    folder: PathBuf,
+    child: Child,
+    watchdog: Child,
+}
+
+impl Gateway {
+    /// Starts with these settings in a folder of its own, which `fill` may fill first.
+    pub fn start_in(settings: &str, fill: impl FnOnce(&Path)) -> Self {
+        let folder = tempfile::Builder::new().prefix("bellboard-test-").tempdir().expect("a folder").keep();
+        fs::write(folder.join("bellboard.yaml"), settings).expect("the settings are written");
+        fill(&folder);
+        Self::run(folder.clone(), &folder.join("bellboard.yaml"))
+    }
+
+    /// Starts with these settings.
+    pub fn start(settings: &str) -> Self {
+        Self::start_in(settings, |_| ())
+    }
+
+    /// Starts with a file of the project.
+    pub fn start_with_file(path: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("bellboard-test-").tempdir().expect("a folder").keep();
+        Self::run(folder, &Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+    }
+
+    fn run(folder: PathBuf, config: &Path) -> Self {
+        let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bellboard"))
+            .env_clear()
+            .current_dir(&folder)
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--store"])
+            .arg(format!("sqlite://{}", folder.join("x.db").display()))
+            .arg("--config")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the gateway starts");
+        let watchdog = watch(&child, &folder);
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        let mut address = |label: &str| {
+            let line = lines.by_ref().find(|line| line.trim_start().starts_with(label));
+            let line = line.unwrap_or_else(|| panic!("the gateway did not start:\n{}", read_log(&folder)));
+            let url = line.split_whitespace().nth(1).expect("an address").to_owned();
+            let (host, _) = url["http://".len()..].split_once('/').expect("a path");
+            format!("http://{host}")
+        };
+        let (public, admin) = (address("API"), address("admin"));
+        // Nobody else reads what the gateway prints, and a full pipe would hold it up.
+        thread::spawn(move || lines.for_each(drop));
+        let gateway = Self { public, admin, folder, child, watchdog };
+        until("ready", || gateway.admin_get("/readyz").starts_with("HTTP/1.1 200"));
+        gateway
+    }
+
+    /// A client of the public listener.
+    pub fn api(&self) -> Api {
+        Api::new(self.public.clone())
+    }
+
+    /// A client of the admin listener; its paths are whole.
+    pub fn admin_api(&self) -> Api {
+        Api::new(self.admin.clone())
+    }
+
+    /// A file of its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// What the gateway wrote to its log.
+    pub fn log(&self) -> String {
+        read_log(&self.folder)
+    }
+
+    /// Ends it as a power cut would, and starts it again on the same store.
+    pub fn crash_and_restart(mut self) -> Self {
+        self.kill();
+        let folder = std::mem::take(&mut self.folder);
+        drop(self);
+        Self::run(folder.clone(), &folder.join("bellboard.yaml"))
+    }
+
+    /// Asks it to stop, and waits until it has; it must end well.
+    pub fn stop(mut self) {
+        self.terminate();
+    }
+
+    /// The same, and starts it again on the same store.
+    pub fn stop_and_restart(mut self) -> Self {
+        self.terminate();
+        let folder = std::mem::take(&mut self.folder);
+        drop(self);
+        Self::run(folder.clone(), &folder.join("bellboard.yaml"))
+    }
+
+    fn terminate(&mut self) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "the gateway was there to be told");
+        let mut ended = None;
+        until("stopped", || {
+            ended = self.child.try_wait().expect("a child of ours");
+            ended.is_some()
+        });
+        assert!(ended.is_some_and(|status| status.success()), "{ended:?}\n{}", self.log());
+    }
+
+    /// A GET of the admin listener, before any runtime is there.
+    fn admin_get(&self, path: &str) -> String {
+        let mut answer = String::new();
+        let asked = TcpStream::connect(&self.admin["http://".len()..]).and_then(|mut stream| {
+            stream.set_read_timeout(Some(PATIENCE))?;
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
+            stream.read_to_string(&mut answer)
+        });
+        asked.unwrap_or_else(|e| panic!("{path}: {e}\n{}", self.log()));
+        answer
+    }
+
+    fn kill(&mut self) {
+        // It may have ended by itself; then there is nothing to kill.
+        let _ = self.child.kill();
+        self.child.wait().expect("a child of ours");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            eprintln!("the gateway's log:\n{}", self.log());
+        }
+        let _ = self.watchdog.kill();
+        let _ = self.watchdog.wait();
+        if !self.folder.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// A gateway that tests share is never dropped: a shell waits until the test process is gone, however it
+/// ended, and then clears up.
+fn watch(child: &Child, folder: &Path) -> Child {
+    Command::new("sh")
+        .args(["-c", r#"read -r _; kill -9 "$1"; rm -rf "$2""#, "watchdog", &child.id().to_string()])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a shell")
+}
+
+/// Asks again and again until it holds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "not {what} after {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn read_log(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
+}

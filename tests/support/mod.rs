@@ -1,0 +1,13 @@
+//! What the integration tests share: a running gateway, and short ways to ask it things.
+
+pub mod answer;
+pub mod api;
+pub mod gateway;
+pub mod raw;
+pub mod settings;
+pub mod token;
+
+pub use answer::Answer;
+pub use api::Api;
+pub use gateway::Gateway;
+pub use token::Token;

@@ -1,0 +1,32 @@
+//! Requests as bytes on a connection, for what no well-behaved client sends.
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, TcpStream},
+    thread,
+    time::Duration,
+};
+
+/// Sends a head (lines without their ends, the request line first) and then these bytes, and gives the
+/// status, the answer's head in lower case, and its body.
+pub fn exchange(base: &str, head: &[&str], body: &[u8]) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(&base["http://".len()..]).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let mut request = head.join("\r\n").into_bytes();
+    request.extend_from_slice(b"\r\nHost: test\r\nConnection: close\r\n\r\n");
+    request.extend_from_slice(body);
+    let mut writer = stream.try_clone().expect("a second handle");
+    let writing = thread::spawn(move || {
+        // The gateway may answer and close before it has read all.
+        let _ = writer.write_all(&request);
+    });
+    let mut answer = Vec::new();
+    // The same holds for the end of its answer.
+    let _ = stream.read_to_end(&mut answer);
+    let _ = stream.shutdown(Shutdown::Both);
+    writing.join().expect("written");
+    let answer = String::from_utf8(answer).expect("text");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, head.to_ascii_lowercase(), body.to_owned())
+}
