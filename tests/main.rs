@@ -1,7 +1,10 @@
 //! The integration tests, in one binary.
 
 mod architecture;
+mod cli;
+mod contract;
 mod http;
 mod licences;
+mod reload;
 mod store;
 mod support;

@@ -1,0 +1,87 @@
+//! `bellboard check`: all that is wrong, at once and with its place.
+
+use super::{SETTINGS, gateway::Site};
+
+const BROKEN: &str = r#"server:
+  listen: nowhere
+plugins: ./plugins
+stor: {}
+tenants:
+  default:
+    users: manged
+    issuers:
+      - algorithm: HS256
+        secret: tell-nobody-short
+api_keys:
+  tell-nobody-too-short:
+    roles: [nobody]
+  tell-nobody-this-key-is-long-enough-0123:
+    roles: [nobody]
+"#;
+
+const BROKEN_TYPE: &str = "description: A parcel.\nicon: box\nseverity: info\npipeline:\n  - safe_lnk\n";
+
+#[test]
+fn good_settings_are_told_with_what_is_not_for_production() {
+    let out = Site::default_settings().good(&["check"]);
+    assert!(out.contains("config/bellboard.yaml: good. 1 tenant(s), 1 key(s), 11 type(s)"), "{out}");
+    assert!(out.contains("not for production: the API key \"Provisioning notification system\""), "{out}");
+    assert!(!out.contains("your-secure-api-key"), "{out}");
+
+    let site = Site::new(SETTINGS);
+    let out = site.good(&["check"]);
+    assert!(out.contains("2 tenant(s), 2 key(s)") && !out.contains("production"), "{out}");
+    for words in
+        [["--config", "config/bellboard.yaml", "check"], ["check", "--config", "config/bellboard.yaml"]]
+    {
+        site.good(&words);
+    }
+}
+
+#[test]
+fn every_problem_of_settings_and_types_comes_at_once_and_shows_no_secret() {
+    let site = Site::new(BROKEN);
+    site.write("config/plugins/shop/parcel/type.yaml", BROKEN_TYPE);
+    site.write("config/plugins/shop/letter/type.yaml", "description: [\n");
+    let err = site.bad(&["check"]);
+    for told in [
+        "config/bellboard.yaml:2: server.listen: ",
+        "config/bellboard.yaml:4: stor: ",
+        "config/bellboard.yaml:7: tenants.default.users: ",
+        "config/bellboard.yaml:10: tenants.default.issuers[0].secret: ",
+        "config/bellboard.yaml:12: api_keys[#1]",
+        "config/bellboard.yaml:13: api_keys[#1].roles",
+        "config/bellboard.yaml:15: api_keys[#2].roles",
+        "config/plugins/shop/parcel/type.yaml:5: type parcel: ",
+        "config/plugins/shop/letter/type.yaml:",
+    ] {
+        assert!(err.contains(told), "{told:?} in\n{err}");
+    }
+    assert!(!err.contains("tell-nobody"), "{err}");
+    let lines = err.lines().count() - 1;
+    assert!(err.ends_with(&format!("{lines} problem(s)\n")), "one a line, and how many:\n{err}");
+}
+
+#[test]
+fn a_case_that_fails_is_a_problem_of_its_file() {
+    let site = Site::new(SETTINGS);
+    let good = BROKEN_TYPE.replace("safe_lnk", "safe_link");
+    site.write("config/plugins/parcel/type.yaml", &good);
+    let case = "description: Goes nowhere.\ndraft: {user_id: 1, title: A parcel, link: 'javascript:x'}\n\
+                expect: {accepted: {}}\n";
+    site.write("config/plugins/parcel/cases/good.yaml", case);
+    let err = site.bad(&["check"]);
+    assert!(
+        err.contains("config/plugins/parcel/cases/good.yaml: type parcel: it was refused: link"),
+        "{err}"
+    );
+}
+
+#[test]
+fn what_cannot_be_opened_is_found_before_the_start() {
+    let open = format!("server: {{admin_listen: 0.0.0.0:9090}}\n{SETTINGS}");
+    let err = Site::new(&open).bad(&["check"]);
+    assert!(err.contains("server.admin_listen") && err.contains("admin_token"), "{err}");
+    let err = Site::empty().bad(&["check"]);
+    assert!(err.contains("config/bellboard.yaml: does not exist"), "{err}");
+}
