@@ -275,6 +275,12 @@ impl Store {
         self.submit(Command::Probe).await.map(drop)
     }
 
+    /// Whether the writer runs. Once it does not, only a restart brings it back.
+    pub fn is_alive(&self) -> bool {
+        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.as_ref().is_some_and(|writer| !writer.is_finished())
+    }
+
     /// How many commands wait for the writer.
     pub fn queue_depth(&self) -> usize {
         self.0.queue.depth()

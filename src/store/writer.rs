@@ -46,6 +46,9 @@ struct Abandon(Arc<Queue>);
 
 impl Drop for Abandon {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the store's writer has failed: nothing is stored until a restart");
+        }
         self.0.abandon();
     }
 }
