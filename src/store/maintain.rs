@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::command::{Command, InboxKey, Outcome};
+use super::command::{CHUNK, Command, InboxKey, Outcome};
 use super::engine::{Keep, UserRange};
 use super::{Store, unexpected};
 use crate::config::Retention;
@@ -20,9 +20,6 @@ pub struct Maintained {
     /// Changes past keeping purged.
     pub changes: u64,
 }
-
-/// Users, inboxes or rows looked at together.
-const CHUNK: u32 = 300;
 
 impl Store {
     /// Does one round of upkeep. Call it again and again, every minute or so.
