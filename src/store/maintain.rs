@@ -138,7 +138,7 @@ fn before(now: Timestamp, age: Duration) -> Timestamp {
     Timestamp(now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)))
 }
 
-/// Gathers what is sorted by user.
+/// Gathers what stands together by user.
 fn by_user(rows: Vec<(UserId, NotificationId)>) -> Vec<(UserId, Vec<NotificationId>)> {
     let mut users: Vec<(UserId, Vec<NotificationId>)> = Vec::new();
     for (user, id) in rows {
