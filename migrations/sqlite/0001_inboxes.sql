@@ -125,7 +125,7 @@ SELECT n.id AS notification_id, n.tenant, n.user_id, n.type,
        n.doc ->> '$.severity' AS severity, n.sender, n.request_id
   FROM directory d
  CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
- CROSS JOIN notification n ON n.id = i.id
+ CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
  WHERE d.erased_at IS NULL
    AND (i.expires_at IS NULL
         OR i.expires_at > CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER));
