@@ -56,7 +56,6 @@ impl Sending {
             create_user,
         };
         let stored = self.store.send(&principal.tenant, new).await?;
-        self.metrics.sends.with_label_values(&[principal.tenant.as_str(), &kind.name]).inc();
         Ok(Sent { id: stored.id, created_at: stored.created_at, sealed })
     }
 

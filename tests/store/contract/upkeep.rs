@@ -7,7 +7,7 @@ use std::sync::{
 use std::time::Duration;
 
 use bellboard::config::Retention;
-use bellboard::domain::{ChangeKind, Draft, Error, NotificationId};
+use bellboard::domain::{ChangeKind, Draft, Error, NotificationId, TenantId};
 use bellboard::store::{Maintained, Observer, Options, PageQuery, Store};
 
 use super::bed::*;
@@ -104,6 +104,8 @@ impl Observer for Commits {
     fn batch(&self, _: usize, _: Duration) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+
+    fn stored(&self, _: &TenantId, _: &str) {}
 }
 
 pub async fn inboxes_share_commits(bed: Bed) {
