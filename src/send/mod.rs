@@ -62,7 +62,6 @@ impl Sending {
                 _ => "failed",
             });
         })?;
-        self.metrics.sends.with_label_values(&[principal.tenant.as_str(), &kind.name]).inc();
         Ok(Sent { id: stored.id, created_at: stored.created_at, sealed })
     }
 
