@@ -11,6 +11,7 @@ mod notification_type;
 mod problem;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,6 +22,7 @@ pub use bellboard_sdk::Context;
 pub use folder::{TypeFolder, folders, standard};
 pub use notification_type::{NotificationType, Run};
 pub use problem::TypeProblem;
+pub use trace::Step;
 
 use crate::domain::TenantId;
 

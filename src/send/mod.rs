@@ -31,6 +31,25 @@ pub struct Sent {
     pub sealed: Arc<Sealed>,
 }
 
+/// What a send would store, and what its sender should know of it.
+#[derive(Debug)]
+pub struct Tried {
+    /// What would be stored.
+    pub sealed: Arc<Sealed>,
+    /// Advisory problems, which the tenant lets through for this type.
+    pub warnings: Vec<Problem>,
+    /// Whether the tenant's directory knows the user. A send to an unknown one makes them in an open
+    /// directory and fails in a managed one.
+    pub user_known: bool,
+}
+
+/// A draft that its type's pipeline and the seal let through.
+struct Passed<'s> {
+    kind: &'s NotificationType,
+    sealed: Arc<Sealed>,
+    warnings: Vec<Problem>,
+}
+
 impl Sending {
     /// Sends through this store.
     pub fn new(store: Store, metrics: Arc<Metrics>) -> Self {
@@ -46,8 +65,7 @@ impl Sending {
         now: Timestamp,
         request_id: &str,
     ) -> Result<Sent> {
-        let kind = self.admitted_type(snapshot, principal, &draft)?;
-        let sealed = self.seal(snapshot, principal, kind, draft, now)?;
+        let Passed { kind, sealed, .. } = self.pass(snapshot, principal, draft, now)?;
         let create_user = snapshot.tenant(&principal.tenant)?.users == UserMode::Open;
         let new = NewNotification {
             sealed: Arc::clone(&sealed),
@@ -58,6 +76,35 @@ impl Sending {
         let stored = self.store.send(&principal.tenant, new).await?;
         self.metrics.sends.with_label_values(&[principal.tenant.as_str(), &kind.name]).inc();
         Ok(Sent { id: stored.id, created_at: stored.created_at, sealed })
+    }
+
+    /// Does all that [`Sending::send`] does but store, and refuses what it would refuse.
+    pub async fn try_out(
+        &self,
+        snapshot: &Snapshot,
+        principal: &Principal,
+        draft: Draft,
+        now: Timestamp,
+    ) -> Result<Tried> {
+        let Passed { sealed, warnings, .. } = self.pass(snapshot, principal, draft, now)?;
+        let user_known = match self.store.user(&principal.tenant, sealed.user).await {
+            Ok(_) => true,
+            Err(Error::UserNotFound(_)) => false,
+            Err(error) => return Err(error),
+        };
+        Ok(Tried { sealed, warnings, user_known })
+    }
+
+    /// Everything before the store.
+    fn pass<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        principal: &Principal,
+        draft: Draft,
+        now: Timestamp,
+    ) -> Result<Passed<'s>> {
+        let kind = self.admitted_type(snapshot, principal, &draft)?;
+        self.seal(snapshot, principal, kind, draft, now)
     }
 
     fn admitted_type<'s>(
@@ -79,14 +126,14 @@ impl Sending {
         Ok(kind)
     }
 
-    fn seal(
+    fn seal<'s>(
         &self,
         snapshot: &Snapshot,
         principal: &Principal,
-        kind: &NotificationType,
+        kind: &'s NotificationType,
         draft: Draft,
         now: Timestamp,
-    ) -> Result<Arc<Sealed>> {
+    ) -> Result<Passed<'s>> {
         let started = Instant::now();
         let strict = snapshot.tenant(&principal.tenant)?.is_strict(&kind.name);
         let run = kind.run(draft, &Context { now: now.0 }, strict);
@@ -95,10 +142,13 @@ impl Sending {
         }
         let sealed = run.result.and_then(|draft| Sealed::from_draft(draft, &snapshot.limits));
         self.metrics.pipeline_seconds.observe(started.elapsed().as_secs_f64());
-        sealed.map(Arc::new).map_err(|problems| {
-            self.count_problems(&problems);
-            Error::Refused(problems)
-        })
+        match sealed {
+            Ok(sealed) => Ok(Passed { kind, sealed: Arc::new(sealed), warnings: run.warnings }),
+            Err(problems) => {
+                self.count_problems(&problems);
+                Err(Error::Refused(problems))
+            }
+        }
     }
 
     fn count_problems(&self, problems: &[Problem]) {
