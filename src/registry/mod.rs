@@ -19,6 +19,7 @@ use std::{
 };
 
 pub use bellboard_sdk::Context;
+pub use build::is_name;
 pub use folder::{TypeFolder, folders, standard};
 pub use notification_type::{NotificationType, Run};
 pub use problem::TypeProblem;

@@ -80,3 +80,79 @@ fn fields(draft: &Draft) -> Map<String, Value> {
     }
     fields
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{Registry, TypeFolder};
+    use super::*;
+    use crate::domain::{Metadata, TenantId};
+
+    fn kind(pipeline: &str) -> Registry {
+        let manifest = format!("description: d\nicon: i\nseverity: info\npipeline:\n{pipeline}");
+        let files = [("type.yaml".to_owned(), manifest.into_bytes())].into();
+        let folder =
+            TypeFolder { name: "t".into(), family: None, origin: "t".into(), standard: false, files };
+        let loaded = Registry::load(&[folder], None);
+        assert_eq!(loaded.problems, []);
+        loaded.registry
+    }
+
+    fn trace(pipeline: &str, draft: Draft, strict: bool) -> (Run, Vec<Step>) {
+        let registry = kind(pipeline);
+        let kind = registry.find(&TenantId::default(), "t").expect("served");
+        let context = Context { now: 0 };
+        let plain = kind.run(draft.clone(), &context, strict);
+        let (run, steps) = kind.trace(draft, &context, strict);
+        assert_eq!(
+            (&run.result, &run.warnings),
+            (&plain.result, &plain.warnings),
+            "who watches changes nothing"
+        );
+        (run, steps)
+    }
+
+    fn draft(metadata: &str) -> Draft {
+        let metadata = Metadata::parse(metadata).expect("an object");
+        Draft {
+            user_id: 1,
+            kind: "t".into(),
+            title: "T".into(),
+            metadata: Some(metadata),
+            ..Draft::default()
+        }
+    }
+
+    #[test]
+    fn each_step_tells_what_it_alone_changed() {
+        let pipeline = "  - metadata_defaults: {values: {currency: EUR}}\n  - expiry: {ttl: 1m}\n  \
+                        - link_template: {template: /x}\n  - severity: {from_metadata: grave}\n";
+        let sent = Draft { link: Some("/mine".into()), ..draft(r#"{"a":1,"grave":"error"}"#) };
+        let (run, steps) = trace(pipeline, sent, false);
+        assert!(run.result.is_ok());
+        let found: Vec<_> = steps.iter().map(|s| (s.component, json!(s.changes))).collect();
+        assert_eq!(
+            found,
+            [
+                ("metadata_defaults", json!([["metadata.currency", "EUR"]])),
+                ("expiry", json!([["expires_at", "1970-01-01T00:01:00Z"]])),
+                ("link_template", json!([])),
+                ("severity", json!([["severity", "error"]])),
+                (Step::TYPE, json!([["icon", "i"]])),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_validator_has_its_turn_and_no_enricher_after_a_refusal() {
+        let pipeline = "  - required_fields: {fields: [message], mode: warn}\n  \
+                        - required_fields: {fields: [link]}\n  - expiry: {ttl: 1m}\n";
+        for strict in [false, true] {
+            let (run, steps) = trace(pipeline, draft("{}"), strict);
+            assert_eq!(run.result.expect_err("refused").len(), if strict { 2 } else { 1 });
+            let fields: Vec<_> = steps.iter().map(|s| s.problems[0].field.as_str()).collect();
+            assert_eq!(fields, ["message", "link"]);
+        }
+    }
+}

@@ -11,6 +11,7 @@ mod refuse;
 mod serve;
 mod stop;
 mod token;
+mod types;
 
 /// An `admin` of the tenant `default` in [`SETTINGS`].
 pub const KEY: &str = "a-key-of-the-default-tenant-for-tests";
