@@ -3,6 +3,7 @@
 mod check;
 pub mod client;
 pub mod gateway;
+mod guide;
 mod help;
 mod key;
 mod migrate;
