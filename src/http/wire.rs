@@ -265,8 +265,8 @@ pub struct NotificationType {
     pub icon: String,
     /// How grave its notifications are unless they say otherwise.
     pub severity: String,
-    /// Whether a fault of its metadata refuses a notification of the caller's tenant even where the
-    /// type itself would only warn.
+    /// Whether the caller's tenant has set it to strict: what its components would only warn of
+    /// refuses a notification then.
     pub strict: bool,
     /// A JSON Schema of its metadata.
     pub metadata_schema: Option<JsonObject>,
