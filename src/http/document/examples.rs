@@ -92,7 +92,7 @@ fn dry_run() -> Value {
         "notification": notification,
         "warnings": [{
             "field": "metadata.amount",
-            "reason": "metadata.amount must be a number or a string",
+            "reason": r#"metadata.amount is not of types "number", "string""#,
             "component": "json_schema",
         }],
         "user_known": true,
