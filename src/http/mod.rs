@@ -11,6 +11,7 @@ mod context;
 mod cursor;
 mod docs;
 mod document;
+mod dry_run;
 mod entry;
 mod error;
 mod import;
@@ -36,6 +37,8 @@ use poem_openapi::{OpenApiService, Tags};
 pub use self::{
     admin::{Admin, admin},
     document::document,
+    render::unstored,
+    send::read_draft,
     services::Services,
 };
 use self::{entry::Entry, routes::Routes};

@@ -5,6 +5,7 @@ mod contract;
 mod credentials;
 mod delete;
 mod docs;
+mod dry_run;
 mod durability;
 mod errors;
 mod import;

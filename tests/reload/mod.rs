@@ -3,6 +3,7 @@
 mod keys;
 mod refused;
 mod types;
+mod types_live;
 
 use serde_json::Value;
 

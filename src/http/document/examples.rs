@@ -17,6 +17,7 @@ pub fn add(document: &mut Value) {
         "created_at": "2026-01-11T14:30:00Z", "updated_at": "2026-01-11T14:30:00Z",
     });
     let profile = json!({"display_name": "Ada Moser", "locale": "de-CH", "time_zone": "Europe/Zurich"});
+    put("/send", "post", "200", Value::Null, dry_run());
     put("/send", "post", "201", send_request(), sent());
     let page = json!({
         "result": "Success", "notifications": [read_notification(false)], "unread_count": 1, "next_cursor": "c1a",
@@ -79,6 +80,25 @@ fn sent() -> Value {
     })
 }
 
+fn dry_run() -> Value {
+    let mut notification = read_notification(false);
+    notification["metadata"]["amount"] = true.into();
+    if let Some(fields) = notification.as_object_mut() {
+        fields.shift_remove("notification_id");
+    }
+    json!({
+        "result": "Success",
+        "message": "Dry run: nothing was stored",
+        "notification": notification,
+        "warnings": [{
+            "field": "metadata.amount",
+            "reason": r#"metadata.amount is not of types "number", "string""#,
+            "component": "json_schema",
+        }],
+        "user_known": true,
+    })
+}
+
 fn read_notification(read: bool) -> Value {
     let mut notification = sent()["notification"].take();
     notification["severity"] = "info".into();
@@ -97,6 +117,7 @@ fn types() -> Value {
         "description": "A new invoice is ready.",
         "icon": "receipt",
         "severity": "info",
+        "strict": false,
         "metadata_schema": {"type": "object", "properties": {"invoice_id": {"type": "integer"}}},
     }]})
 }

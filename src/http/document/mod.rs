@@ -32,6 +32,7 @@ pub fn document(limits: &Limits) -> Value {
     finish::nullable_requests(&mut document);
     finish::limits(&mut document, limits);
     finish::known_types(&mut document);
+    finish::dry_run(&mut document);
     examples::add(&mut document);
     document
 }

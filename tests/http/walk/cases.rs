@@ -28,6 +28,7 @@ pub enum Need {
 }
 
 /// What follows the path, and the body with its type.
+#[derive(Clone)]
 pub struct Request {
     /// In place of the ground's ids in the path.
     pub id: Option<&'static str>,
@@ -109,6 +110,10 @@ fn send(ground: &Ground) -> Request {
     body(JSON, sent.to_string())
 }
 
+fn dry_run(ground: &Ground) -> Request {
+    Request { query: "?dry_run=true".into(), ..send(ground) }
+}
+
 /// Every operation, in the document's order.
 pub const CASES: &[Cases] = &[
     Cases {
@@ -116,8 +121,12 @@ pub const CASES: &[Cases] = &[
         need: Need::Permission("notification.send"),
         good: send,
         done: &[201, 201],
-        bad: |_| bad_bodies(),
-        missing: |ground| vec![(404, send(ground))],
+        bad: |ground| {
+            let flag = Request { query: "?dry_run=maybe".into(), ..send(ground) };
+            [bad_bodies(), vec![(400, flag)]].concat()
+        },
+        // A dry run tells of an unknown user instead of failing.
+        missing: |ground| vec![(404, send(ground)), (200, dry_run(ground))],
         other_tenant: no_such_user,
     },
     Cases {
