@@ -1,6 +1,13 @@
 //! `POST /crm/notification/users/import`: many users as JSON lines, a result for each.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{Stream, StreamExt, stream};
 use poem::{Body as HttpBody, IntoResponse, Request, RequestBody, Response};
@@ -21,8 +28,9 @@ use super::{
     wire::{ImportResult, UserRequest},
 };
 use crate::{
+    audit::Audit,
     directory::Directory,
-    domain::{Error, Limits, Profile, Result, TenantId, UserId},
+    domain::{Actor, AuditAction, AuditEntry, Error, Limits, Profile, Result, TenantId, User, UserId},
 };
 
 /// The media type of JSON lines.
@@ -45,10 +53,16 @@ impl ImportApi {
     async fn import(&self, caller: Admitted<MayManageUsers>, body: Lines) -> ResultLines {
         let directory = caller.services.directory.clone();
         let tenant = caller.principal.tenant.clone();
+        let tally = Arc::new(Tally {
+            audit: caller.services.audit.clone(),
+            tenant: tenant.clone(),
+            by: caller.actor(),
+            lines: Default::default(),
+        });
         let results = lines(body.0.into_async_read(), caller.services.body_timeout)
             .map(move |line| {
-                let (directory, tenant) = (directory.clone(), tenant.clone());
-                async move { result_line(&directory, &tenant, line).await }
+                let (directory, tenant, tally) = (directory.clone(), tenant.clone(), Arc::clone(&tally));
+                async move { result_line(&directory, &tenant, &tally, line).await }
             })
             .buffered(AT_ONCE)
             .filter_map(|text| async move { text.map(Ok::<_, io::Error>) });
@@ -88,17 +102,57 @@ async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Ve
     }
 }
 
+/// Counts an import's lines, and records them when the last of it is gone: at its end, or when its caller
+/// hung up.
+struct Tally {
+    audit: Audit,
+    tenant: TenantId,
+    by: Actor,
+    /// Created, replaced and failed ones.
+    lines: [AtomicU64; 3],
+}
+
+impl Tally {
+    fn count(&self, outcome: &Result<(User, bool)>) {
+        let place = match outcome {
+            Ok((_, true)) => 0,
+            Ok((_, false)) => 1,
+            Err(_) => 2,
+        };
+        self.lines[place].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        let [created, replaced, failed] = self.lines.each_mut().map(|count| *count.get_mut());
+        if created + replaced > 0 {
+            let entry = AuditEntry::by(&self.by, AuditAction::UsersImported)
+                .with("created", created)
+                .with("replaced", replaced)
+                .with("failed", failed);
+            self.audit.note(&self.tenant, entry);
+        }
+    }
+}
+
 /// Stores one line and writes its result; an empty line has none.
-async fn result_line(directory: &Directory, tenant: &TenantId, (number, line): Line) -> Option<Vec<u8>> {
+async fn result_line(
+    directory: &Directory,
+    tenant: &TenantId,
+    tally: &Tally,
+    (number, line): Line,
+) -> Option<Vec<u8>> {
     let mut user_id = None;
     let outcome = match line {
         Err(fault) => Err(Error::Invalid(fault.to_owned())),
         Ok(text) if text.trim_ascii().is_empty() => return None,
         Ok(text) => match read_line(&text, &mut user_id) {
-            Ok((user, profile)) => directory.put(tenant, user, profile).await,
+            Ok((user, profile)) => directory.put(tenant, user, profile, None).await,
             Err(e) => Err(e),
         },
     };
+    tally.count(&outcome);
     let mut result = Map::new();
     result.insert("line".into(), number.into());
     result.insert("result".into(), if outcome.is_ok() { "Success" } else { "Failed" }.into());

@@ -37,8 +37,12 @@ impl UsersApi {
         body: Body<UserRequest>,
     ) -> poem::Result<PutUser> {
         let user = checked(user_id.0).map_err(Failure)?;
-        let (user, created) =
-            caller.services.directory.put(&caller.principal.tenant, user, body.0).await.map_err(Failure)?;
+        let (user, created) = caller
+            .services
+            .directory
+            .put(&caller.principal.tenant, user, body.0, Some(&caller.actor()))
+            .await
+            .map_err(Failure)?;
         let text = one(&user);
         Ok(if created { PutUser::Created(Answer::new(text)) } else { PutUser::Replaced(Answer::new(text)) })
     }
@@ -69,7 +73,12 @@ impl UsersApi {
         user_id: Path<Id>,
     ) -> poem::Result<Answer<MessageResponse>> {
         let user = checked(user_id.0).map_err(Failure)?;
-        caller.services.directory.erase(&caller.principal.tenant, user).await.map_err(Failure)?;
+        caller
+            .services
+            .directory
+            .erase(&caller.principal.tenant, user, &caller.actor())
+            .await
+            .map_err(Failure)?;
         Ok(Answer::new(format!(r#"{{"result":"Success","message":"User {user} erased"}}"#)))
     }
 
