@@ -20,6 +20,7 @@ use crate::{domain, store::AuditQuery};
 /// The audit record.
 pub struct AuditApi;
 
+#[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
 #[OpenApi(prefix_path = "/crm/notification")]
 impl AuditApi {
     /// Read the audit record

@@ -23,6 +23,7 @@ use crate::{
 /// What was sent.
 pub struct SentApi;
 
+#[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
 #[OpenApi(prefix_path = "/crm/notification")]
 impl SentApi {
     /// List what was sent

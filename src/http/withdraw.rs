@@ -31,8 +31,8 @@ impl WithdrawApi {
     ///
     /// Names what to withdraw in one of three ways: `ids`, `collapse_key`, or `sender` with `since` (all that
     /// a leaked key sent, say). It is gone from the inboxes at once, as if its readers had deleted it, and
-    /// their unread counts are right at once. Those that are in no inbox are passed over. This cannot be
-    /// undone.
+    /// their unread counts are right at once. Those that are in no inbox are passed over. Large
+    /// withdrawals go in steps: after an error ask again, and it goes on. This cannot be undone.
     #[oai(path = "/withdraw", method = "post", operation_id = "withdrawNotifications", tag = "Tag::Audit")]
     async fn withdraw(
         &self,

@@ -32,21 +32,19 @@ async fn withdraw(
 ) -> sqlx::Result<u64> {
     let mut owners = owners.to_vec();
     owners.sort_unstable();
-    let mut rows = 0;
+    let mut gone = Vec::new();
     for of_one in owners.chunk_by(|a, b| a.0 == b.0) {
         let inbox = InboxKey { tenant: tenant.clone(), user: of_one[0].0 };
         let ids: Vec<i64> = of_one.iter().map(|(_, id)| id.get()).collect();
         let removed = remove(batch, &inbox, &ids, ChangeKind::Deleted).await?;
-        rows += removed.len() as u64;
+        gone.extend(removed.iter().filter_map(|change| change.notification).map(NotificationId::get));
         batch.pending.extend(removed);
     }
+    let rows = gone.len();
     if rows > 0 {
-        let ids = owners.iter().map(|(_, id)| id.get());
-        let (first, last) = (ids.clone().min(), ids.max());
-        let entry = entry.clone().with("count", rows).with("first_id", first).with("last_id", last);
-        audit::write(batch, tenant, &entry).await?;
+        audit::write(batch, tenant, &entry.clone().with("count", rows).with("ids", gone)).await?;
     }
-    Ok(rows)
+    Ok(rows as u64)
 }
 
 pub(super) async fn owners(

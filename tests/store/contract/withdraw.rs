@@ -78,7 +78,7 @@ pub async fn withdraws_by_id_and_counts_are_right_at_once(bed: Bed) {
     assert_eq!(told, [(1, Deleted, 4, 1), (1, Deleted, 5, 0), (2, Deleted, 3, 1)]);
     let record = records(&store, every()).await;
     assert_eq!((record.len(), record[0].action.as_str()), (1, "notification.withdrawn"));
-    assert_eq!(record[0].detail, r#"{"by":"ids","count":3,"first_id":1,"last_id":77}"#);
+    assert_eq!(record[0].detail, r#"{"by":"ids","count":3,"ids":[1,2,3]}"#);
 }
 
 pub async fn withdraws_what_one_key_sent_in_a_time(bed: Bed) {
