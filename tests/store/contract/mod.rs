@@ -39,6 +39,7 @@ macro_rules! contract {
                 withdraws_by_id_and_counts_are_right_at_once
                 withdraws_what_one_key_sent_in_a_time
                 withdraws_by_collapse_key
+                withdraws_among_sends_marks_and_deletions
             ]
             upkeep: [
                 expires_before_every_read

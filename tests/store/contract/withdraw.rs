@@ -125,3 +125,32 @@ pub async fn withdraws_by_collapse_key(bed: Bed) {
     send_draft(&store, with_key(1, "outage")).await;
     assert_eq!(unread(&store, 1).await, 2);
 }
+
+pub async fn withdraws_among_sends_marks_and_deletions(bed: Bed) {
+    let store = bed.with_users().await;
+    let mut early = Vec::new();
+    for n in 0..300 {
+        early.push((1 + n % 3, send_by(&store, "key:leaked", draft(1 + n % 3, "x")).await));
+    }
+    let others = early.iter().map(|&(user, one)| {
+        let store = store.clone();
+        async move {
+            // Each may find it withdrawn.
+            let _ = store.mark_read(&tenant(), user_id(user), one).await;
+            if one.get() % 2 == 0 {
+                let _ = store.delete(&tenant(), user_id(user), one).await;
+            }
+            send_by(&store, "key:good", draft(user, "y")).await;
+        }
+    });
+    let what = Withdrawal::Sender { sender: "key:leaked".into(), since: NOON, until: None };
+    let (home, by) = (tenant(), actor("key:admin"));
+    let (_, withdrawn) =
+        tokio::join!(futures_util::future::join_all(others), store.withdraw(&home, &what, &by));
+    assert!((150..=300).contains(&withdrawn.expect("withdrawn")));
+    for user in 1..=3 {
+        assert_eq!((titles(&store, user, all()).await.len(), unread(&store, user).await), (100, 100));
+        let revs = bed.changes().into_iter().filter(|c| c.user == user_id(user)).map(|c| c.rev);
+        assert!(revs.eq(1..=store.head(&tenant(), user_id(user)).await.expect("a head").rev));
+    }
+}
