@@ -6,6 +6,7 @@
 mod admin;
 mod admit;
 mod answer;
+mod audit;
 mod body;
 mod context;
 mod cursor;
@@ -23,11 +24,13 @@ mod params;
 mod render;
 mod routes;
 mod send;
+mod sent;
 mod services;
 mod shape;
 mod types;
 mod users;
 mod wire;
+mod withdraw;
 
 use std::sync::Arc;
 
@@ -46,8 +49,15 @@ use self::{entry::Entry, routes::Routes};
 /// Where everything public stands.
 pub const PREFIX: &str = "/crm/notification";
 
-type Api =
-    (send::SendApi, inbox::InboxApi, mark::MarkApi, types::TypesApi, users::UsersApi, import::ImportApi);
+type Api = (
+    send::SendApi,
+    inbox::InboxApi,
+    mark::MarkApi,
+    types::TypesApi,
+    users::UsersApi,
+    import::ImportApi,
+    (sent::SentApi, withdraw::WithdrawApi, audit::AuditApi),
+);
 
 /// The groups of operations.
 #[derive(Tags)]
@@ -58,11 +68,20 @@ enum Tag {
     Inbox,
     /// For systems that keep the tenant's directory of users.
     Users,
+    /// For those who must know who did what, and undo it.
+    Audit,
 }
 
 fn service() -> OpenApiService<Api, ()> {
-    let api =
-        (send::SendApi, inbox::InboxApi, mark::MarkApi, types::TypesApi, users::UsersApi, import::ImportApi);
+    let api = (
+        send::SendApi,
+        inbox::InboxApi,
+        mark::MarkApi,
+        types::TypesApi,
+        users::UsersApi,
+        import::ImportApi,
+        (sent::SentApi, withdraw::WithdrawApi, audit::AuditApi),
+    );
     OpenApiService::new(api, "Bellboard", env!("CARGO_PKG_VERSION"))
 }
 

@@ -36,8 +36,12 @@ impl UsersApi {
         body: Body<UserRequest>,
     ) -> poem::Result<Either<Answer<UserResponse>, Answer<UserResponse, 201>>> {
         let user = checked(user_id.0).map_err(Failure)?;
-        let (user, created) =
-            caller.services.directory.put(&caller.principal.tenant, user, body.0).await.map_err(Failure)?;
+        let (user, created) = caller
+            .services
+            .directory
+            .put(&caller.principal.tenant, user, body.0, Some(&caller.actor()))
+            .await
+            .map_err(Failure)?;
         let text = one(&user);
         Ok(if created { Either::Right(Answer::new(text)) } else { Either::Left(Answer::new(text)) })
     }
@@ -68,7 +72,12 @@ impl UsersApi {
         user_id: Path<Id>,
     ) -> poem::Result<Answer<MessageResponse>> {
         let user = checked(user_id.0).map_err(Failure)?;
-        caller.services.directory.erase(&caller.principal.tenant, user).await.map_err(Failure)?;
+        caller
+            .services
+            .directory
+            .erase(&caller.principal.tenant, user, &caller.actor())
+            .await
+            .map_err(Failure)?;
         Ok(Answer::new(format!(r#"{{"result":"Success","message":"User {user} erased"}}"#)))
     }
 

@@ -40,7 +40,25 @@ pub fn add(document: &mut Value) {
     put("/users", "get", "200", Value::Null, users);
     let line = json!({"user_id": 42, "display_name": "Ada Moser"});
     let result = json!({"line": 1, "result": "Success", "user_id": 42, "created": true});
+    audit(&mut put);
     put("/users/import", "post", "200", line, result);
+}
+
+fn audit(put: &mut impl FnMut(&str, &str, &str, Value, Value)) {
+    let one = json!({
+        "sender": "key:2c26b46b68ff", "request_id": "9f2c4e7a1b3d5f6071829304",
+        "notification": read_notification(true),
+    });
+    let sent = json!({"result": "Success", "sent": [one], "next_cursor": "c1a"});
+    put("/sent", "get", "200", Value::Null, sent);
+    let leaked = json!({"sender": "key:2c26b46b68ff", "since": "2026-01-11T14:00:00Z"});
+    put("/withdraw", "post", "200", leaked, json!({"result": "Success", "withdrawn": 12}));
+    let record = json!({
+        "at": "2026-01-11T14:30:00Z", "action": "user.erased", "principal": "key:2c26b46b68ff",
+        "request_id": "9f2c4e7a1b3d5f6071829304", "detail": {"user_id": 42},
+    });
+    let records = json!({"result": "Success", "records": [record], "next_cursor": "chfz9k1d0sg"});
+    put("/audit", "get", "200", Value::Null, records);
 }
 
 fn example(holder: &mut Value, example: Value) {

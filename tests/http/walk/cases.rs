@@ -202,6 +202,39 @@ pub const CASES: &[Cases] = &[
         other_tenant: no_such_user,
     },
     Cases {
+        operation: "listSent",
+        need: Need::Permission("notification.audit"),
+        good: |ground| {
+            query(&format!("?limit=200&user_id={}&type=custom&since=2026-01-01T00:00:00Z", ground.user))
+        },
+        done: &[200, 200],
+        bad: |_| vec![(400, query("?limit=0")), (400, query("?sender=x")), (400, query("?until=now"))],
+        missing: none,
+        other_tenant: |answer, _| assert_eq!(answer.json(), json!({"result": "Success", "sent": []})),
+    },
+    Cases {
+        operation: "withdrawNotifications",
+        need: Need::Permission("notification.withdraw"),
+        good: |ground| body(JSON, json!({"ids": [ground.id]}).to_string()),
+        done: &[200, 200],
+        bad: |_| bad_bodies(),
+        missing: none,
+        other_tenant: |answer, _| assert_eq!(answer.json(), json!({"result": "Success", "withdrawn": 0})),
+    },
+    Cases {
+        operation: "listAudit",
+        need: Need::Permission("audit.read"),
+        good: |_| query("?limit=200&action=user.put&since=2026-01-01T00:00:00Z"),
+        done: &[200, 200],
+        bad: |_| vec![(400, query("?limit=0")), (400, query("?action=x")), (400, query("?since=x"))],
+        missing: none,
+        other_tenant: |answer, ground| {
+            let body = answer.json();
+            let records = body["records"].as_array().expect("a list");
+            assert!(records.iter().all(|r| r["detail"]["user_id"] != ground.user), "{body}");
+        },
+    },
+    Cases {
         operation: "eraseUser",
         need: Need::Permission("user.erase"),
         good: plain,
