@@ -6,6 +6,7 @@ mod wiring;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
+    auth::Fetcher,
     cache::UnreadCache,
     clock::Clock,
     config::{self, Config, Inputs, Retention},
@@ -71,7 +72,7 @@ pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> 
         inbox: Inbox::new(store.clone(), Arc::clone(&unread), clock.clone()),
         directory: Directory::new(store.clone()),
         metrics: Arc::clone(&metrics),
-        clock,
+        clock: clock.clone(),
         body_timeout: config.server.request_timeout,
     });
     let admin = Admin {
@@ -79,6 +80,7 @@ pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> 
         store: store.clone(),
         unread,
         snapshot: shared.clone(),
+        clock: clock.clone(),
         token: config.server.admin_token.clone(),
         networks: config.server.admin_networks.clone(),
     };
@@ -92,6 +94,7 @@ pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> 
 
     let tasks = [
         tokio::spawn(keep(store.clone(), shared.clone())),
+        tokio::spawn(fetch_keys(shared.clone(), clock)),
         tokio::spawn(tidy(shared)),
         tokio::spawn(reloader.run()),
     ];
@@ -157,6 +160,11 @@ async fn keep(store: Store, shared: Shared) {
         drop(snapshot);
         tokio::time::sleep(UPKEEP_EVERY).await;
     }
+}
+
+/// The keys that issuers publish. What is configured now is asked each time, so a reload needs no word.
+async fn fetch_keys(shared: Shared, clock: Clock) {
+    Fetcher::new(clock).run(|| shared.load().tokens.sources().cloned().collect()).await;
 }
 
 async fn tidy(shared: Shared) {

@@ -1,13 +1,17 @@
 //! Who a credential proves: API keys by their hash, bearer tokens by their signature.
 
 mod issuer;
+mod jwks;
 mod keys;
 mod sign;
 mod tokens;
+mod usage;
 
+pub use jwks::{Fetcher, KeysState, Source};
 pub use keys::{KeyEntry, Keys};
 pub use sign::{NewKey, new_key, sign_token};
 pub use tokens::{MAX_TOKEN_BYTES, Tokens, Verified};
+pub use usage::{KeyRefusal, Usage};
 
 use sha2::{Digest, Sha256};
 

@@ -1,5 +1,6 @@
 //! Reloading: a good change is in force within seconds, a bad one changes nothing.
 
+mod jwks;
 mod keys;
 mod refused;
 mod types;
