@@ -6,7 +6,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use ipnet::IpNet;
 
 use super::{
-    hex, sha256,
+    fingerprint, sha256,
     usage::{KeyRefusal, Usage},
 };
 use crate::{
@@ -87,7 +87,7 @@ impl Keys {
 
 impl KeyEntry {
     fn build(config: &Config, index: usize, key: &ApiKey, usage: Arc<Usage>) -> Result<Self, String> {
-        let fingerprint = hex(&key.hash[..6]);
+        let fingerprint = fingerprint(&key.hash);
         let tenant = config
             .tenants
             .get_index_of(&key.tenant)
@@ -141,7 +141,7 @@ fn globs(patterns: &[String]) -> Result<Option<GlobSet>, globset::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::hex, *};
     use crate::config::fixture::{config, key};
 
     const PLAIN: &str = "your-secure-api-key-minimum-32-characters";

@@ -4,6 +4,7 @@ mod check;
 mod key;
 mod migrate;
 mod openapi;
+mod rotate;
 mod serve;
 mod setup;
 mod token;
@@ -43,7 +44,7 @@ enum Command {
     Check,
     /// Print the OpenAPI document.
     Openapi,
-    /// Make API keys.
+    /// Make and replace API keys.
     #[command(subcommand)]
     Key(key::Command),
     /// Sign a bearer token for development, with a tenant's HS256 issuer.

@@ -27,6 +27,14 @@ pub use inputs::{Env, Inputs, environment};
 pub use model::*;
 pub use problem::{ConfigProblem, ConfigProblems};
 
+/// Reads a duration as the files write it, such as `30s` or `7d`. The error completes a clause.
+pub fn duration(
+    text: &str,
+    range: std::ops::RangeInclusive<std::time::Duration>,
+) -> Result<std::time::Duration, String> {
+    value::duration(text, &range)
+}
+
 /// Parses and checks what was read. Does no I/O.
 ///
 /// # Errors

@@ -2,8 +2,17 @@
 
 use super::gateway::Site;
 
-const PAGES: [&[&str]; 8] =
-    [&[], &["serve"], &["check"], &["openapi"], &["key"], &["key", "new"], &["token"], &["migrate"]];
+const PAGES: [&[&str]; 9] = [
+    &[],
+    &["serve"],
+    &["check"],
+    &["openapi"],
+    &["key"],
+    &["key", "new"],
+    &["key", "rotate"],
+    &["token"],
+    &["migrate"],
+];
 
 #[test]
 fn every_command_and_every_option_is_explained() {
