@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{metric, reloads};
 use crate::{
-    cli::gateway::{Gateway, Site, until},
+    cli::gateway::{Gateway, SOON, Site, until},
     support::issuer::{Endpoint, Mood, Signer},
 };
 
@@ -29,7 +29,11 @@ fn status(gateway: &Gateway, token: &str) -> u16 {
 
 #[track_caller]
 fn answers(gateway: &Gateway, token: &str, expected: u16) {
-    until(&format!("a token is answered {expected}"), || (status(gateway, token) == expected).then_some(()));
+    let start = std::time::Instant::now();
+    while status(gateway, token) != expected {
+        assert!(start.elapsed() < SOON, "not {expected} within {SOON:?}: {}", gateway.log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 fn failures(gateway: &Gateway) -> f64 {
@@ -47,7 +51,8 @@ fn keys_rotate_and_the_old_one_stops_with_what_it_signed() {
     let (old, new) = (Signer::ec("old"), Signer::ec("new"));
     let other = Signer::rsa("old");
     let endpoint = Endpoint::new(Mood::Honest(vec![old.published(), other.published()]));
-    let gateway = Site::new(&settings(&endpoint.url, PRIVATE)).serve();
+    let site = Site::new(&settings(&endpoint.url, PRIVATE));
+    let gateway = site.serve();
     let token = token(&old, 1);
     answers(&gateway, &token, 200);
     assert_eq!(status(&gateway, &self::token(&other, 1)), 401, "the algorithm is the configuration's");
@@ -65,7 +70,8 @@ fn keys_rotate_and_the_old_one_stops_with_what_it_signed() {
 fn an_unknown_key_is_looked_for_in_the_background_and_seldom() {
     let (old, new) = (Signer::ec("old"), Signer::ec("new"));
     let endpoint = Endpoint::new(Mood::Honest(vec![old.published()]));
-    let gateway = Site::new(&settings(&endpoint.url, SLOW)).serve();
+    let site = Site::new(&settings(&endpoint.url, SLOW));
+    let gateway = site.serve();
     answers(&gateway, &token(&old, 1), 200);
     assert_eq!(endpoint.asked(), 1);
     endpoint.becomes(Mood::Honest(vec![old.published(), new.published()]));
@@ -81,7 +87,8 @@ fn what_lies_or_dies_takes_no_key_away_and_holds_no_request_up() {
     let signer = Signer::ec("a");
     let endpoint = Endpoint::new(Mood::Honest(vec![signer.published()]));
     let honest = Mood::Honest(vec![signer.published()]);
-    let gateway = Site::new(&settings(&endpoint.url, PRIVATE)).serve();
+    let site = Site::new(&settings(&endpoint.url, PRIVATE));
+    let gateway = site.serve();
     let token = token(&signer, 1);
     answers(&gateway, &token, 200);
     let elsewhere = Endpoint::new(Mood::Honest(vec![Signer::ec("elsewhere").published()]));
@@ -121,7 +128,8 @@ fn what_lies_or_dies_takes_no_key_away_and_holds_no_request_up() {
 fn the_last_keys_count_only_so_long() {
     let signer = Signer::ec("a");
     let endpoint = Endpoint::new(Mood::Honest(vec![signer.published()]));
-    let gateway = Site::new(&settings(&endpoint.url, &format!("{PRIVATE}, jwks_keep: 2s"))).serve();
+    let site = Site::new(&settings(&endpoint.url, &format!("{PRIVATE}, jwks_keep: 2s")));
+    let gateway = site.serve();
     let token = token(&signer, 1);
     answers(&gateway, &token, 200);
     endpoint.dies();

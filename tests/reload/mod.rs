@@ -2,8 +2,11 @@
 
 mod jwks;
 mod keys;
+mod limits;
 mod refused;
+mod tokens;
 mod types;
+mod usage;
 
 use serde_json::Value;
 
