@@ -51,6 +51,7 @@ impl Fetcher {
 /// One fetch that has begun, to its end.
 pub(super) async fn visit(source: Source, clock: Clock) {
     let Source { tenant, issuer, set, .. } = source;
+    let _landing = set.landing();
     match keys(&set).await {
         Ok(keys) => {
             tracing::debug!(%tenant, issuer, keys = keys.len(), "the issuer's keys were fetched");

@@ -113,6 +113,11 @@ impl KeySet {
         self.is_due(now, refresh) && !self.in_flight.swap(true, Relaxed)
     }
 
+    /// Lets the next fetch begin when this one is over, however it ends.
+    pub fn landing(self: &Arc<Self>) -> Landing {
+        Landing(Arc::clone(self))
+    }
+
     fn is_due(&self, now: Timestamp, refresh: Duration) -> bool {
         let attempted = self.attempted.load(Relaxed);
         // The clock may have been set back.
@@ -144,6 +149,15 @@ impl KeySet {
         };
         self.in_flight.store(false, Relaxed);
         failing
+    }
+}
+
+/// Ends a fetch that was dropped or panicked on its way.
+pub struct Landing(Arc<KeySet>);
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.0.in_flight.store(false, Relaxed);
     }
 }
 
