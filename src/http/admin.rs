@@ -158,6 +158,7 @@ mod tests {
             store: store.clone(),
             unread: Arc::new(UnreadCache::new(10)),
             snapshot: Shared::new(Snapshot::fixture(&config(), None, Ticks::default()).unwrap()),
+            clock: Clock::default(),
             token: Some(Secret("token".into())),
             networks: Vec::new(),
         });
