@@ -7,6 +7,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
     audit::Audit,
+    auth::Fetcher,
     cache::UnreadCache,
     clock::Clock,
     config::{self, Config, Inputs, Retention},
@@ -77,7 +78,7 @@ pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> 
         directory: Directory::new(store.clone()),
         audit,
         metrics: Arc::clone(&metrics),
-        clock,
+        clock: clock.clone(),
         body_timeout: config.server.request_timeout,
     });
     let admin = Admin {
@@ -85,6 +86,7 @@ pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> 
         store: store.clone(),
         unread,
         snapshot: shared.clone(),
+        clock: clock.clone(),
         token: config.server.admin_token.clone(),
         networks: config.server.admin_networks.clone(),
     };
@@ -98,6 +100,7 @@ pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> 
 
     let tasks = [
         tokio::spawn(keep(store.clone(), shared.clone())),
+        tokio::spawn(fetch_keys(shared.clone(), clock)),
         tokio::spawn(tidy(shared)),
         tokio::spawn(reloader.run()),
     ];
@@ -168,6 +171,11 @@ async fn keep(store: Store, shared: Shared) {
         drop(snapshot);
         tokio::time::sleep(UPKEEP_EVERY).await;
     }
+}
+
+/// The keys that issuers publish. What is configured now is asked each time, so a reload needs no word.
+async fn fetch_keys(shared: Shared, clock: Clock) {
+    Fetcher::new(clock).run(|| shared.load().tokens.sources().cloned().collect()).await;
 }
 
 async fn tidy(shared: Shared) {

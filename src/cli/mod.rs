@@ -4,6 +4,7 @@ mod check;
 mod key;
 mod migrate;
 mod openapi;
+mod rotate;
 mod serve;
 mod setup;
 mod token;
@@ -44,7 +45,7 @@ enum Command {
     Check,
     /// Print the OpenAPI document.
     Openapi,
-    /// Make API keys.
+    /// Make and replace API keys.
     #[command(subcommand)]
     Key(key::Command),
     /// Make a notification type, or try one on a draft.

@@ -1,9 +1,13 @@
 //! Reloading: a good change is in force within seconds, a bad one changes nothing.
 
+mod jwks;
 mod keys;
+mod limits;
 mod refused;
+mod tokens;
 mod types;
 mod types_live;
+mod usage;
 
 use serde_json::Value;
 
