@@ -33,6 +33,14 @@ pub struct Overrides {
 
 impl Overrides {
     fn apply(&self, config: &mut Config) {
+        config.origin.overridden = [
+            self.listen.map(|_| "server.listen"),
+            self.admin_listen.map(|_| "server.admin_listen"),
+            self.store.as_ref().map(|_| "store.url"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         config.server.listen = self.listen.unwrap_or(config.server.listen);
         config.server.admin_listen = self.admin_listen.unwrap_or(config.server.admin_listen);
         if let Some(url) = &self.store {
