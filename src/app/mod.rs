@@ -3,20 +3,20 @@
 mod hints;
 mod wiring;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use crate::{
     cache::UnreadCache,
     clock::Clock,
-    config::{self, Config, Inputs, Retention},
+    config::{Config, Retention},
     directory::Directory,
     domain::TenantId,
     http::{self, Admin, Services, listen},
     inbox::Inbox,
     metrics::Metrics,
-    reload::{self, Override, Reloader},
+    reload::{self, Override, Reloader, Start},
     send::Sending,
-    snapshot::{Shared, Snapshot},
+    snapshot::Shared,
     store::{self, Store},
 };
 
@@ -58,16 +58,26 @@ const RETENTION_ROUNDS: u64 = 20;
 /// How often idle limiters are let go.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
+/// Reads the settings below `main` and makes the first snapshot; with a place where the last good ones are
+/// kept, those stand in for broken ones.
+///
+/// # Errors
+/// Every problem, one a line.
+pub fn start(main: &Path, overrides: &Overrides, last_good: Option<&Path>) -> Result<Start, String> {
+    reload::start(main, &|config| overrides.apply(config), last_good)
+}
+
 /// Runs the gateway until it is told to stop.
 ///
 /// # Errors
 /// Why it could not start, one problem a line.
-pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> Result<(), String> {
-    overrides.apply(&mut config);
-    config::check_exposure(&config).map_err(|p| p.to_string())?;
+pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
+    let Start { snapshot, config, inputs, last_good, told } = start;
+    told.log();
     let metrics = Arc::new(Metrics::new().map_err(|e| format!("metrics: {e}"))?);
+    reload::report(&metrics, &snapshot);
     let clock = Clock::default();
-    let shared = Shared::new(first_snapshot(&inputs, &config, &metrics)?);
+    let shared = Shared::new(snapshot);
 
     let unread = Arc::new(UnreadCache::new(CACHED_COUNTS));
     let store = open_store(&config.store.url, &clock, &unread, &metrics).await?;
@@ -94,8 +104,10 @@ pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> 
     let private = listen::bind("server.admin_listen", config.server.admin_listen).await?;
     // Whoever reads the addresses may signal at once.
     let stop = listen::Stop::heard()?;
+    let overrides: Override = Arc::new(move |config| overrides.apply(config));
+    let files = inputs.clone();
     let reloader =
-        reloader(inputs.clone(), config.clone(), overrides, shared.clone(), store.clone(), metrics);
+        Reloader::new(shared.clone(), store.clone(), metrics, overrides, files, config.clone(), last_good);
     hints::print(&config, public.address, private.address, &inputs);
 
     let tasks = [
@@ -130,16 +142,6 @@ pub async fn migrate(url: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn first_snapshot(inputs: &Inputs, config: &Config, metrics: &Metrics) -> Result<Snapshot, String> {
-    let types = reload::load_types(inputs, None);
-    for problem in &types.problems {
-        tracing::error!("a notification type is broken and not served: {problem}");
-    }
-    let snapshot = Snapshot::build(config, Arc::new(types.registry), None)?;
-    reload::report(metrics, &snapshot);
-    Ok(snapshot)
-}
-
 async fn open_store(
     url: &str,
     clock: &Clock,
@@ -172,16 +174,4 @@ async fn tidy(shared: Shared) {
         tokio::time::sleep(TIDY_EVERY).await;
         shared.load().limiters.tidy();
     }
-}
-
-fn reloader(
-    inputs: Inputs,
-    config: Config,
-    overrides: Overrides,
-    shared: Shared,
-    store: Store,
-    metrics: Arc<Metrics>,
-) -> Reloader {
-    let overrides: Override = Arc::new(move |config| overrides.apply(config));
-    Reloader::new(shared, store, metrics, overrides, inputs, config)
 }

@@ -15,6 +15,7 @@ mod model;
 mod problem;
 mod roles;
 mod secret;
+mod stored;
 mod tenants;
 mod tree;
 mod value;

@@ -45,7 +45,8 @@ impl Endpoint for AdminEndpoint {
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.0.readiness().await,
             "/metrics" => self.0.metrics(),
-            _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz or /readyz\n"),
+            "/config/summary" => self.0.summary(),
+            _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz, /readyz or /config/summary\n"),
         })
     }
 }
@@ -80,6 +81,17 @@ impl Admin {
         }
     }
 
+    /// What is in force, without secrets.
+    fn summary(&self) -> Response {
+        match serde_json::to_vec(&self.snapshot.load().summary) {
+            Ok(body) => Response::builder().content_type("application/json").body(body),
+            Err(e) => {
+                tracing::error!(error = %e, "the summary could not be written");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "the summary could not be written\n")
+            }
+        }
+    }
+
     /// Ready means that a small write was durable just now, not that a process runs.
     async fn readiness(&self) -> Response {
         let (status, store) = match tokio::time::timeout(PROBE_TIMEOUT, self.store.probe()).await {
@@ -95,6 +107,9 @@ impl Admin {
             "ready": status == StatusCode::OK,
             "store": store,
             "generation": snapshot.generation,
+            "hash": snapshot.summary.hash,
+            "last_good": snapshot.last_good,
+            "kept_types": snapshot.registry.kept().collect::<Vec<_>>(),
             "quarantined_types": snapshot.registry.quarantined().collect::<Vec<_>>(),
         });
         let response = Response::builder().status(status).content_type("application/json");

@@ -3,18 +3,26 @@
 //! The truth is a fingerprint of the content of every input, taken twice a second. The file watcher
 //! and SIGHUP only wake it sooner: a symlink's swap can raise no event at all.
 
+mod last_good;
+mod start;
 mod watch;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     config::{self, Config, Inputs},
     metrics::Metrics,
     registry::{self, Loaded, Registry, TypeProblem},
-    snapshot::{Shared, Snapshot},
+    snapshot::{Shared, Snapshot, differences, line},
     store::Store,
 };
 
+pub use last_good::LastGood;
+pub use start::{Start, Told, start};
 pub use watch::Waker;
 
 /// How often the inputs are read.
@@ -33,6 +41,7 @@ pub struct Reloader {
     inputs: Inputs,
     /// What is in force.
     config: Config,
+    last_good: Option<LastGood>,
     waker: Waker,
 }
 
@@ -57,13 +66,17 @@ impl Reloader {
         overrides: Override,
         inputs: Inputs,
         config: Config,
+        last_good: Option<LastGood>,
     ) -> Self {
         let waker = Waker::start(inputs.paths());
-        Self { shared, store, metrics, overrides, inputs, config, waker }
+        Self { shared, store, metrics, overrides, inputs, config, last_good, waker }
     }
 
     /// Runs until the task is dropped.
     pub async fn run(mut self) {
+        if !self.shared.load().last_good {
+            self.keep(&self.inputs.clone()).await;
+        }
         let mut seen = self.inputs.fingerprint();
         loop {
             self.waker.next(EVERY).await;
@@ -75,9 +88,14 @@ impl Reloader {
             if found.fingerprint() == seen {
                 continue;
             }
+            let start = Instant::now();
             match self.reload(found).await {
-                Outcome::Applied => self.metrics.reloads.with_label_values(&["applied"]).inc(),
+                Outcome::Applied => {
+                    self.metrics.reload_seconds.observe(start.elapsed().as_secs_f64());
+                    self.metrics.reloads.with_label_values(&["applied"]).inc();
+                }
                 Outcome::Refused(why) => {
+                    self.metrics.reload_failure_seconds.set(now());
                     self.metrics.reloads.with_label_values(&["refused"]).inc();
                     tracing::error!("the configuration was not changed; what was there stays:\n{why}");
                 }
@@ -134,20 +152,40 @@ impl Reloader {
         for problem in &types {
             tracing::error!("a notification type is broken: {problem}");
         }
+        self.metrics.restart_needed.reset();
         for field in waiting {
+            self.metrics.restart_needed.with_label_values(&[field]).set(1);
             tracing::warn!(field, "changed, but counts only after a restart");
         }
         report(&self.metrics, &snapshot);
-        tracing::info!(
-            generation = snapshot.generation,
-            keys = config.keys.len(),
-            tenants = config.tenants.len(),
-            types = snapshot.registry.count(),
-            "a new configuration is in force"
-        );
+        let changes = differences(&self.shared.load().summary, &snapshot.summary);
+        let (generation, hash) = (snapshot.generation, snapshot.summary.hash.clone());
         self.shared.store(snapshot);
+        // After the swap, so that what the log tells is true already.
+        tracing::info!(generation, hash, "a new configuration is in force: {}", line(&changes));
         self.config = config;
+        self.keep(inputs).await;
         Outcome::Applied
+    }
+
+    /// Keeps what is in force for a restart after a bad edit.
+    async fn keep(&mut self, inputs: &Inputs) {
+        let Some(mut last_good) = self.last_good.take() else { return };
+        let kept: Vec<_> = self.shared.load().registry.kept().map(str::to_owned).collect();
+        let inputs = inputs.clone();
+        let write = move || {
+            let written = last_good.keep(&inputs, &kept);
+            (last_good, written)
+        };
+        match tokio::task::spawn_blocking(write).await {
+            Ok((last_good, written)) => {
+                self.last_good = Some(last_good);
+                if let Err(why) = written {
+                    tracing::error!("the last good configuration was not kept: {why}");
+                }
+            }
+            Err(e) => tracing::error!("the last good configuration is kept no more: {e}"),
+        }
     }
 
     /// Builds the snapshot on a thread of its own: hundreds of schemas and cases take a while.
@@ -191,12 +229,23 @@ pub async fn seed(store: &Store, config: &Config) -> crate::domain::Result<()> {
     Ok(())
 }
 
-/// Shows a snapshot in the metrics.
+/// Shows a snapshot that was just made in the metrics.
 pub fn report(metrics: &Metrics, snapshot: &Snapshot) {
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     metrics.snapshot_generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
     metrics.types_quarantined.set(count(snapshot.registry.quarantined().count()));
     metrics.types_kept.set(count(snapshot.registry.kept().count()));
+    metrics.config_info.reset();
+    metrics.config_info.with_label_values(&[&snapshot.summary.hash]).set(1);
+    metrics.config_last_good.set(snapshot.last_good.into());
+    metrics.snapshot_loaded_seconds.set(now());
+    if !snapshot.last_good {
+        metrics.reload_success_seconds.set(now());
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    metrics.snapshot_loaded_seconds.set(now.as_secs_f64().floor());
+    now.as_secs_f64().floor()
 }

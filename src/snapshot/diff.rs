@@ -155,7 +155,8 @@ mod tests {
     fn a_summary_holds_no_secret_and_one_line_is_bounded() {
         let mut new = config();
         new.tenants[0].issuers.push(issuer());
-        new.keys = (0..60).map(|n| ApiKey { description: Some("a\nb".into()), ..key(&n.to_string()) }).collect();
+        new.keys =
+            (0..60).map(|n| ApiKey { description: Some("a\nb".into()), ..key(&n.to_string()) }).collect();
         let summary = Summary::of(&new, &Registry::default());
         let text = serde_json::to_string(&summary).unwrap();
         assert!(!text.contains(std::str::from_utf8(SECRET).unwrap()));

@@ -1,7 +1,9 @@
 //! Reloading: a good change is in force within seconds, a bad one changes nothing.
 
 mod keys;
+mod last_good;
 mod refused;
+mod told;
 mod types;
 
 use serde_json::Value;
