@@ -3,7 +3,12 @@
 mod hints;
 mod wiring;
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     cache::UnreadCache,
@@ -16,7 +21,7 @@ use crate::{
     metrics::Metrics,
     reload::{self, Override, Reloader, Start},
     send::Sending,
-    snapshot::Shared,
+    snapshot::{Shared, Snapshot},
     store::{self, Store},
 };
 
@@ -53,6 +58,8 @@ impl Overrides {
 const CACHED_COUNTS: u64 = 200_000;
 /// How often the store's upkeep (expiry, purges) does a round.
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often upkeep looks whether retention has changed.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Every so many rounds retention walks all inboxes too: it counts in days.
 const RETENTION_ROUNDS: u64 = 20;
 /// How often idle limiters are let go.
@@ -155,18 +162,40 @@ async fn open_store(
 
 /// Expiry, retention and purges, in small steps beside the sends.
 async fn keep(store: Store, shared: Shared) {
+    let mut walked = Vec::new();
     for round in 0_u64.. {
         let snapshot = shared.load();
+        let wanted = retentions(&snapshot);
+        let walks = round % RETENTION_ROUNDS == 0 || wanted != walked;
         let retention = |tenant: &TenantId| match snapshot.tenant(tenant) {
-            Ok(settings) if round % RETENTION_ROUNDS == 0 => settings.retention,
+            Ok(settings) if walks => settings.retention,
             _ => Retention::default(),
         };
         if let Err(e) = store.maintain(&retention).await {
             tracing::warn!(error = %e, "a round of upkeep failed; the next one tries again");
         }
+        walked = wanted;
+        let seen = snapshot.generation;
         drop(snapshot);
-        tokio::time::sleep(UPKEEP_EVERY).await;
+        rest(&shared, seen, &walked).await;
     }
+}
+
+/// Waits for the next round of upkeep, which comes at once when a tenant's retention has changed.
+async fn rest(shared: &Shared, mut seen: u64, walked: &[(TenantId, Retention)]) {
+    let due = Instant::now() + UPKEEP_EVERY;
+    while Instant::now() < due {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let snapshot = shared.load();
+        if snapshot.generation != seen && retentions(&snapshot) != walked {
+            return;
+        }
+        seen = snapshot.generation;
+    }
+}
+
+fn retentions(snapshot: &Snapshot) -> Vec<(TenantId, Retention)> {
+    snapshot.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.retention)).collect()
 }
 
 async fn tidy(shared: Shared) {

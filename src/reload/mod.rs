@@ -27,6 +27,11 @@ pub use watch::Waker;
 
 /// How often the inputs are read.
 const EVERY: Duration = Duration::from_millis(500);
+/// How long a change has to stand still: a file that is written in place is good YAML half-way too.
+const SETTLE: Duration = Duration::from_millis(100);
+/// How often in a row a change may still move. After that what holds still for two readings is taken, so
+/// that edits without an end are followed.
+const MOST_MOVES: u32 = 5;
 
 /// Applies what the command line says over what the files say.
 pub type Override = Arc<dyn Fn(&mut Config) + Send + Sync>;
@@ -42,6 +47,8 @@ pub struct Reloader {
     /// What is in force.
     config: Config,
     last_good: Option<LastGood>,
+    /// How often in a row a change was still moving.
+    moves: u32,
     waker: Waker,
 }
 
@@ -69,7 +76,7 @@ impl Reloader {
         last_good: Option<LastGood>,
     ) -> Self {
         let waker = Waker::start(inputs.paths());
-        Self { shared, store, metrics, overrides, inputs, config, last_good, waker }
+        Self { shared, store, metrics, overrides, inputs, config, last_good, moves: 0, waker }
     }
 
     /// Runs until the task is dropped.
@@ -89,7 +96,9 @@ impl Reloader {
                 continue;
             }
             let start = Instant::now();
-            match self.reload(found).await {
+            let outcome = self.reload(found).await;
+            self.moves = if matches!(outcome, Outcome::Moving) { self.moves + 1 } else { 0 };
+            match outcome {
                 Outcome::Applied => {
                     self.metrics.reload_seconds.observe(start.elapsed().as_secs_f64());
                     self.metrics.reloads.with_label_values(&["applied"]).inc();
@@ -110,7 +119,8 @@ impl Reloader {
     /// Takes the change that was found in the inputs.
     async fn reload(&mut self, found: Inputs) -> Outcome {
         let main = self.inputs.main().to_owned();
-        let inputs = match tokio::task::spawn_blocking(move || read_settled(&main)).await {
+        let settle = if self.moves < MOST_MOVES { SETTLE } else { Duration::ZERO };
+        let inputs = match tokio::task::spawn_blocking(move || read_settled(&main, settle)).await {
             Ok(Ok(Some(inputs))) => inputs,
             Ok(Ok(None)) => return Outcome::Moving,
             Ok(Err(why)) => {
@@ -203,9 +213,17 @@ impl Reloader {
     }
 }
 
-/// Reads the inputs; `None` when they changed while they were read.
-fn read_settled(main: &Path) -> Result<Option<Inputs>, String> {
-    let inputs = Inputs::read(main, &config::environment).map_err(|p| p.to_string())?;
+/// Reads the inputs; `None` when they changed while they were read or soon after. Blocks.
+fn read_settled(main: &Path, settle: Duration) -> Result<Option<Inputs>, String> {
+    let read = || Inputs::read(main, &config::environment);
+    let first = read();
+    std::thread::sleep(settle);
+    let inputs = match first {
+        Ok(inputs) => inputs,
+        // Editors take the file away for a moment.
+        Err(_) if read().is_ok() => return Ok(None),
+        Err(problems) => return Err(problems.to_string()),
+    };
     let settled = inputs.reread(&config::environment).fingerprint() == inputs.fingerprint();
     Ok(settled.then_some(inputs))
 }

@@ -1,8 +1,11 @@
 //! Reloading: a good change is in force within seconds, a bad one changes nothing.
 
+mod files;
 mod keys;
 mod last_good;
+mod load;
 mod refused;
+mod settings;
 mod told;
 mod types;
 
