@@ -44,6 +44,15 @@ fn swap(site: &Site, to: &str) {
     fs::rename(next, site.path("config/..data")).expect("renamed");
 }
 
+/// Ends the clients when it is dropped, by a failure too.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The number that a header or a body tells behind these words.
 fn number(text: &str, behind: &str) -> usize {
     let rest = text.split_once(behind).unwrap_or_else(|| panic!("no {behind:?} in {text}")).1;
@@ -61,6 +70,7 @@ fn no_request_fails_and_none_sees_half_of_two_configurations() {
     let (done, answered, latest) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
+        let _ends = Ends(&done);
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
@@ -90,7 +100,6 @@ fn no_request_fails_and_none_sees_half_of_two_configurations() {
             mount(&site, number);
             until("the next one is in force", || (latest.load(Ordering::Relaxed) == number).then_some(()));
         }
-        done.store(true, Ordering::Relaxed);
     });
     let failures = failures.into_inner().expect("no panic");
     let answered = answered.into_inner();
