@@ -19,7 +19,7 @@ use crate::cli::{
 /// How many configurations follow the first.
 const SWAPS: usize = 12;
 const CLIENTS: usize = 3;
-const BURST: usize = 1_000_000;
+const BURST: usize = 900_000;
 
 /// A volume whose settings and type both tell its number: the settings by a rate limit, the type by its message.
 fn mount(site: &Site, number: usize) {
