@@ -112,6 +112,7 @@ SELECT id, tenant, display_name, locale, time_zone, unread AS unread_count,
        strftime('%Y-%m-%dT%H:%M:%fZ', updated_at / 1e6, 'unixepoch') AS updated_at
   FROM directory WHERE erased_at IS NULL;
 
+-- The time goes by `julianday`, as older `sqlite3` programs have no `unixepoch('subsec')`.
 CREATE VIEW notifications AS
 SELECT n.id AS notification_id, n.tenant, n.user_id, n.type,
        n.doc ->> '$.title' AS title, n.doc ->> '$.message' AS message,
@@ -124,6 +125,7 @@ SELECT n.id AS notification_id, n.tenant, n.user_id, n.type,
        n.doc ->> '$.severity' AS severity, n.sender, n.request_id
   FROM directory d
  CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
- CROSS JOIN notification n ON n.id = i.id
+ CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
  WHERE d.erased_at IS NULL
-   AND (i.expires_at IS NULL OR i.expires_at > unixepoch('subsec') * 1000000);
+   AND (i.expires_at IS NULL
+        OR i.expires_at > CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER));

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     cache::UnreadCache,
-    domain::Change,
+    domain::{Change, TenantId},
     metrics::Metrics,
     store::{CommitListener, Observer},
 };
@@ -13,7 +13,7 @@ use crate::{
 pub struct Commits {
     /// Forgets the counts that changed.
     pub unread: Arc<UnreadCache>,
-    /// Counts the batches.
+    /// Counts the batches and what was sent.
     pub metrics: Arc<Metrics>,
 }
 
@@ -29,5 +29,9 @@ impl Observer for Commits {
     fn batch(&self, commands: usize, commit: Duration) {
         self.metrics.batch_commands.observe(commands as f64);
         self.metrics.commit_seconds.observe(commit.as_secs_f64());
+    }
+
+    fn stored(&self, tenant: &TenantId, kind: &str) {
+        self.metrics.sends.with_label_values(&[tenant.as_str(), kind]).inc();
     }
 }

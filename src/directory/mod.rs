@@ -1,5 +1,7 @@
 //! The use cases of a tenant's directory of users.
 
+use std::time::Duration;
+
 use crate::{
     domain::{Error, Profile, Result, TenantId, User, UserId},
     store::Store,
@@ -10,6 +12,9 @@ use crate::{
 pub struct Directory {
     store: Store,
 }
+
+/// How long an erasure's answer waits for the purge.
+const PURGE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Directory {
     /// Works on this store.
@@ -42,7 +47,8 @@ impl Directory {
     pub async fn erase(&self, tenant: &TenantId, user: UserId) -> Result<()> {
         self.store.erase_user(tenant, user).await?;
         // Hidden for good from here on; what cannot be purged now is purged by the upkeep.
-        if let Err(e) = self.store.purge_erased(tenant, user).await {
+        let purge = tokio::time::timeout(PURGE_WITHIN, self.store.purge_erased(tenant, user));
+        if let Ok(Err(e)) = purge.await {
             tracing::warn!(error = %e, "an erased user's rows are left to the upkeep");
         }
         Ok(())

@@ -42,7 +42,7 @@ impl Endpoint for AdminEndpoint {
             return Ok(text(StatusCode::FORBIDDEN, "this listener is for operators\n"));
         }
         Ok(match request.uri().path() {
-            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/healthz" => self.0.liveness(),
             "/readyz" => self.0.readiness().await,
             "/metrics" => self.0.metrics(),
             "/config/summary" => self.0.summary(),
@@ -92,6 +92,15 @@ impl Admin {
         }
     }
 
+    /// Alive means that no restart is needed: without its writer the store never writes again.
+    fn liveness(&self) -> Response {
+        if self.store.is_alive() {
+            return text(StatusCode::OK, "ok\n");
+        }
+        tracing::error!("liveness: the store's writer has stopped");
+        text(StatusCode::SERVICE_UNAVAILABLE, "the store's writer has stopped\n")
+    }
+
     /// Ready means that a small write was durable just now, not that a process runs.
     async fn readiness(&self) -> Response {
         let (status, store) = match tokio::time::timeout(PROBE_TIMEOUT, self.store.probe()).await {
@@ -124,4 +133,52 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 
 fn text(status: StatusCode, body: &'static str) -> Response {
     body.with_status(status).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::fixture::config,
+        domain::{Change, Profile, TenantId, UserId},
+        limit::Ticks,
+        snapshot::Snapshot,
+        store::{CommitListener, Options},
+    };
+
+    struct Fails;
+
+    impl CommitListener for Fails {
+        fn committed(&self, _: &[Change]) {
+            panic!("a listener fails");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_does_not_live_without_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        let store = Store::open(&url, Options::default(), Arc::new(Fails), Arc::new(())).await.unwrap();
+        let endpoint = admin(Admin {
+            metrics: Arc::new(Metrics::new().unwrap()),
+            store: store.clone(),
+            unread: Arc::new(UnreadCache::new(10)),
+            snapshot: Shared::new(Snapshot::fixture(&config(), None, Ticks::default()).unwrap()),
+            token: Some(Secret("token".into())),
+            networks: Vec::new(),
+        });
+        let healthz = async || {
+            let request = Request::builder().uri("/healthz".parse().unwrap());
+            endpoint.call(request.header("authorization", "Bearer token").finish()).await.unwrap().status()
+        };
+        assert_eq!(healthz().await, StatusCode::OK);
+        let (tenant, user) = (TenantId::default(), UserId::new(1).unwrap());
+        store.put_user(&tenant, user, Profile::default()).await.unwrap();
+        store.erase_user(&tenant, user).await.unwrap_err();
+        // The answer is dropped before the task has ended.
+        while store.is_alive() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(healthz().await, StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

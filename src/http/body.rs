@@ -1,6 +1,6 @@
 //! A request's JSON body: content type, size and shape are checked, in this order.
 
-use poem::{Request, RequestBody};
+use poem::{Request, RequestBody, error::ReadBodyError};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
@@ -10,6 +10,7 @@ use poem_openapi::{
 use super::{
     context::Context,
     error::{Failure, WrongContentType},
+    services::Services,
 };
 use crate::domain::{Error, Limits, Result};
 
@@ -20,6 +21,9 @@ pub trait FromBody: Type + Sized {
 
     /// Whether a body must be there; where not, an empty one reads as `{}`.
     const REQUIRED: bool = true;
+
+    /// Counts a body that could not be read.
+    fn refused(_services: &Services) {}
 
     /// Reads the body's bytes; the error is a sentence that names the field at fault.
     fn from_body(body: &[u8], limits: &Limits) -> Result<Self::Output>;
@@ -52,18 +56,27 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
         if T::REQUIRED {
             check_content_type(request)?;
         }
+        if announced(request).is_some_and(|bytes| bytes > limits.body_bytes as u64) {
+            return Err(ReadBodyError::PayloadTooLarge.into());
+        }
         let bytes = body.take()?.into_bytes_limit(limits.body_bytes);
         let bytes = tokio::time::timeout(context.services().body_timeout, bytes)
             .await
             .map_err(|_| Failure(Error::Invalid("The body took too long to come".into())))??;
-        if !T::REQUIRED {
-            if bytes.is_empty() {
-                return Ok(Self(T::from_body(b"{}", &limits).map_err(Failure)?));
-            }
+        let mut bytes = &*bytes;
+        if !T::REQUIRED && bytes.is_empty() {
+            bytes = b"{}";
+        } else if !T::REQUIRED {
             check_content_type(request)?;
         }
-        Ok(Self(T::from_body(&bytes, &limits).map_err(Failure)?))
+        let read = T::from_body(bytes, &limits).inspect_err(|_| T::refused(context.services()));
+        Ok(Self(read.map_err(Failure)?))
     }
+}
+
+/// How long the body is by its sender's word: one that is too long need not come at all.
+fn announced(request: &Request) -> Option<u64> {
+    request.header("content-length")?.parse().ok()
 }
 
 fn check_content_type(request: &Request) -> poem::Result<()> {

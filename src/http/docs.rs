@@ -2,11 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use poem::{
     Endpoint, Request, Response,
     error::MethodNotAllowedError,
-    http::{Method, header},
+    http::{Method, StatusCode, header},
 };
+use sha2::{Digest, Sha256};
 
 use super::{context::Context, document, error::Failure, service};
 use crate::domain::Limits;
@@ -20,7 +23,14 @@ pub const PAGE_PATH: &str = "/crm/notification/docs";
 pub struct Page {
     media_type: &'static str,
     make: fn(&Limits) -> String,
-    made: Mutex<Option<(Limits, Arc<str>)>>,
+    made: Mutex<Option<(Limits, Made)>>,
+}
+
+/// A text, cheap to clone, and the tag that tells it from others.
+#[derive(Clone)]
+struct Made {
+    text: Bytes,
+    tag: Arc<str>,
 }
 
 impl Page {
@@ -35,14 +45,16 @@ impl Page {
         Self { media_type: "text/html; charset=utf-8", make: html, made: Mutex::default() }
     }
 
-    fn text(&self, limits: &Limits) -> Arc<str> {
+    fn made(&self, limits: &Limits) -> Made {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         match &*made {
-            Some((of, text)) if of == limits => Arc::clone(text),
+            Some((of, made)) if of == limits => made.clone(),
             _ => {
-                let text: Arc<str> = (self.make)(limits).into();
-                *made = Some((*limits, Arc::clone(&text)));
-                text
+                let text = (self.make)(limits);
+                let hash = URL_SAFE_NO_PAD.encode(&Sha256::digest(&text)[..12]);
+                let new = Made { text: text.into(), tag: format!("\"{hash}\"").into() };
+                *made = Some((*limits, new.clone()));
+                new
             }
         }
     }
@@ -56,11 +68,16 @@ impl Endpoint for Page {
             return Err(MethodNotAllowedError.into());
         }
         let limits = Context::of(&request).map_err(Failure)?.snapshot().limits;
+        let made = self.made(&limits);
         let response = Response::builder()
             .content_type(self.media_type)
             .header(header::CACHE_CONTROL, "no-cache")
+            .header(header::ETAG, &*made.tag)
             .header("x-content-type-options", "nosniff");
-        Ok(response.body(self.text(&limits).to_string()))
+        if request.header(header::IF_NONE_MATCH).is_some_and(|known| known == &*made.tag) {
+            return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
+        }
+        Ok(response.body(made.text))
     }
 }
 

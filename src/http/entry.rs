@@ -32,10 +32,7 @@ impl<E: Endpoint> Entry<E> {
         let path = request.uri().path().to_owned();
         match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(Ok(answer)) => answer.into_response(),
-            Ok(Err(failure)) => {
-                let allow = self.routes.allow(&path).unwrap_or_default();
-                error::response(&failure, context.request_id(), allow)
-            }
+            Ok(Err(failure)) => error::response(&failure, context.request_id(), self.routes.allow(&path)),
             Err(_panic) => {
                 tracing::error!(request_id = context.request_id(), "a request panicked");
                 error::panicked()

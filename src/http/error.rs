@@ -56,8 +56,9 @@ impl Told {
     }
 }
 
-/// Maps any error that leaves the framework. `allowed` lists the methods of the path, for a 405.
-pub fn response(error: &poem::Error, request_id: &str, allowed: &str) -> Response {
+/// Maps any error that leaves the framework. `allowed` lists the methods of the path, for a 405; without them
+/// there is no such path, whatever the framework's router says.
+pub fn response(error: &poem::Error, request_id: &str, allowed: Option<&str>) -> Response {
     let told = told(error, request_id, allowed);
     let body = if told.status == StatusCode::UNAUTHORIZED {
         serde_json::json!({ "message": told.reason })
@@ -78,14 +79,14 @@ pub fn panicked() -> Response {
         .body(r#"{"result":"Failed","reason":"Internal server error"}"#)
 }
 
-fn told(error: &poem::Error, request_id: &str, allowed: &str) -> Told {
+fn told(error: &poem::Error, request_id: &str, allowed: Option<&str>) -> Told {
     if let Some(Failure(failure)) = error.downcast_ref() {
         return of_failure(failure, request_id);
     }
-    if error.is::<NotFoundError>() {
-        return Told::new(StatusCode::NOT_FOUND, "No such path");
-    }
-    if error.is::<MethodNotAllowedError>() {
+    if error.is::<NotFoundError>() || error.is::<MethodNotAllowedError>() {
+        let Some(allowed) = allowed.filter(|_| error.is::<MethodNotAllowedError>()) else {
+            return Told::new(StatusCode::NOT_FOUND, "No such path");
+        };
         let mut told =
             Told::new(StatusCode::METHOD_NOT_ALLOWED, format!("Method not allowed; use {allowed}"));
         if let Ok(value) = HeaderValue::from_str(allowed) {
@@ -176,7 +177,7 @@ mod tests {
     use crate::domain::{NotificationId, Permission, Problem, UserId};
 
     async fn told(error: Error) -> (u16, String, Response) {
-        let mut response = response(&Failure(error).into(), "id", "");
+        let mut response = response(&Failure(error).into(), "id", None);
         let body = response.take_body().into_string().await.unwrap();
         (response.status().as_u16(), body, response)
     }
@@ -235,7 +236,7 @@ mod tests {
         let (status, body, _) = told(Error::Internal("SELECT secret FROM /var/lib/x.db".into())).await;
         assert_eq!((status, body.as_str()), (500, r#"{"result":"Failed","reason":"Internal server error"}"#));
         let odd = poem::Error::from_string("disk /dev/sda1", StatusCode::INTERNAL_SERVER_ERROR);
-        let body = response(&odd, "id", "").take_body().into_string().await.unwrap();
+        let body = response(&odd, "id", None).take_body().into_string().await.unwrap();
         assert_eq!(body, r#"{"result":"Failed","reason":"Internal server error"}"#);
     }
 }

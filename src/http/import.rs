@@ -1,6 +1,6 @@
 //! `POST /crm/notification/users/import`: many users as JSON lines, a result for each.
 
-use std::{io, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use futures_util::{Stream, StreamExt, stream};
 use poem::{Body as HttpBody, IntoResponse, Request, RequestBody, Response};
@@ -10,7 +10,10 @@ use poem_openapi::{
     types::Type,
 };
 use serde_json::{Map, Value};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::{
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
+    sync::mpsc,
+};
 
 use super::{
     Tag,
@@ -29,6 +32,8 @@ use crate::{
 const LINES: &str = "application/x-ndjson";
 /// The longest line, in bytes.
 const LINE_MAX: u64 = 16 * 1024;
+/// How many results wait for a client that sends before it reads, some 8 MiB of them.
+const RESULTS_WAITING: usize = 65_536;
 /// How many lines are on their way to the store at once; they share its commits.
 const AT_ONCE: usize = 64;
 
@@ -40,24 +45,43 @@ impl ImportApi {
     /// Import users
     ///
     /// One JSON object a line: `user_id` and the fields of a profile. The answer streams one result a
-    /// line, in order, while the body is still being read: a line that fails does not stop the others.
+    /// line, in order, while the body is still being read: a line that fails does not stop the others. A client
+    /// that reads nothing before it has sent all should send at most 65,536 lines at a time. An import counts
+    /// as one request of the rate limit.
     #[oai(path = "/import", method = "post", operation_id = "importUsers", tag = "Tag::Users")]
     async fn import(&self, caller: Admitted<MayManageUsers>, body: Lines) -> ResultLines {
         let directory = caller.services.directory.clone();
         let tenant = caller.principal.tenant.clone();
-        let results = lines(body.0.into_async_read(), caller.services.body_timeout)
-            .map(move |line| {
-                let (directory, tenant) = (directory.clone(), tenant.clone());
-                async move { result_line(&directory, &tenant, line).await }
-            })
-            .buffered(AT_ONCE)
-            .filter_map(|text| async move { text.map(Ok::<_, io::Error>) });
-        ResultLines(HttpBody::from_bytes_stream(results))
+        let wait = caller.services.body_timeout;
+        let (results, answer) = mpsc::channel(RESULTS_WAITING);
+        // The body is read whether or not the answer is: many clients read nothing before they have sent all.
+        tokio::spawn(async move {
+            let mut lines = pin!(
+                lines(body.0.into_async_read(), wait)
+                    .map(|line| {
+                        let (directory, tenant) = (directory.clone(), tenant.clone());
+                        async move { result_line(&directory, &tenant, line).await }
+                    })
+                    .buffered(AT_ONCE)
+            );
+            while let Some(text) = lines.next().await {
+                // An empty line has no result.
+                let Some(text) = text else { continue };
+                // Whoever reads nothing for so long, with so many results waiting, reads no more.
+                if results.send_timeout(text, wait).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let texts = stream::unfold(answer, |mut answer| async move {
+            answer.recv().await.map(|text| (Ok::<_, io::Error>(text), answer))
+        });
+        ResultLines(HttpBody::from_bytes_stream(texts))
     }
 }
 
 /// One line of the body: its number, and its text or why it could not be read.
-type Line = (u64, Result<Vec<u8>, &'static str>);
+type Line = (u64, Result<Vec<u8>>);
 
 fn lines(body: impl AsyncRead + Send + Unpin + 'static, wait: Duration) -> impl Stream<Item = Line> + Send {
     stream::unfold((BufReader::new(body), 0_u64, false), move |(mut reader, number, done)| async move {
@@ -69,30 +93,32 @@ fn lines(body: impl AsyncRead + Send + Unpin + 'static, wait: Duration) -> impl 
             Ok(Ok(None)) => return None,
             Ok(Ok(Some(text))) => (Ok(text), false),
             Ok(Err(fault)) => (Err(fault), true),
-            Err(_) => (Err("The line took too long to come; the import ends here"), true),
+            Err(_) => (Err(end("The line took too long to come")), true),
         };
         Some(((number, line), (reader, number, last)))
     })
 }
 
-async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Vec<u8>>, &'static str> {
+async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Vec<u8>>> {
     let mut text = Vec::new();
     match reader.take(LINE_MAX + 1).read_until(b'\n', &mut text).await {
         Ok(0) => Ok(None),
         // What follows cannot be told apart from the rest of this line.
-        Ok(read) if read as u64 > LINE_MAX && text.last() != Some(&b'\n') => {
-            Err("The line is too long; the import ends here")
-        }
+        Ok(read) if read as u64 > LINE_MAX && text.last() != Some(&b'\n') => Err(end("The line is too long")),
         Ok(_) => Ok(Some(text)),
-        Err(_) => Err("The body could not be read; the import ends here"),
+        Err(_) => Err(end("The body could not be read")),
     }
+}
+
+fn end(fault: &str) -> Error {
+    Error::Invalid(format!("{fault}; the import ends here"))
 }
 
 /// Stores one line and writes its result; an empty line has none.
 async fn result_line(directory: &Directory, tenant: &TenantId, (number, line): Line) -> Option<Vec<u8>> {
     let mut user_id = None;
     let outcome = match line {
-        Err(fault) => Err(Error::Invalid(fault.to_owned())),
+        Err(fault) => Err(fault),
         Ok(text) if text.trim_ascii().is_empty() => return None,
         Ok(text) => match read_line(&text, &mut user_id) {
             Ok((user, profile)) => directory.put(tenant, user, profile).await,

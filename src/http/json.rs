@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::domain::{Error, MAX_ID, Result};
+use crate::domain::{Error, MAX_ID, Metadata, Result};
 
 /// Reads a body that must be one JSON object and hands each of its fields to `take`.
 pub fn read_object<'a>(body: &'a [u8], mut take: impl FnMut(&str, &'a RawValue)) -> Result<()> {
@@ -144,6 +144,9 @@ impl<'de> Visitor<'de> for Strict {
         let mut few: Vec<Cow<'de, str>> = Vec::new();
         let mut many: HashSet<Cow<'de, str>> = HashSet::new();
         while let Some(name) = map.next_key_seed(Text)? {
+            if name.starts_with(Metadata::RESERVED) {
+                return Err(de::Error::custom(format_args!("the key {:?} is reserved", Metadata::RESERVED)));
+            }
             if few.contains(&name) || many.contains(&name) {
                 return Err(duplicate(&name));
             }
@@ -295,6 +298,11 @@ mod tests {
             assert_eq!(read(body), Err(fault.to_owned()), "{body}");
         }
         assert!(read(r#"{"a":"\ud800"}"#).is_err(), "a lone surrogate");
+        // The parser would take the text in it for JSON, and checks would see something else than what is stored.
+        assert!(
+            read(r#"{"m":{"a":{"\u0024serde_json::private::RawValue":"{}"}}}"#).is_err(),
+            "a reserved key"
+        );
         assert!(read(&format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500))).is_err(), "too deep");
         assert!(read_object(b"{\"a\":\"\xff\"}", |_, _| ()).is_err(), "not UTF-8");
     }

@@ -58,7 +58,8 @@ impl Route {
         let mut asked = path.trim_end_matches('/').split('/');
         let fits = self.segments.iter().all(|known| match (known, asked.next()) {
             (Some(literal), Some(segment)) => literal == segment,
-            (None, Some(segment)) => !segment.is_empty(),
+            // Every parameter is an id, so `/types` is never taken for one.
+            (None, Some(segment)) => !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit()),
             (_, None) => false,
         });
         fits && asked.next().is_none()
@@ -80,5 +81,6 @@ mod tests {
         assert_eq!(routes.pattern("/a/docs"), Some("/a/docs/"));
         assert_eq!(routes.allow("/a/"), Some("GET, POST, HEAD"));
         assert_eq!(routes.pattern("/a/b/c"), None);
+        assert_eq!(routes.pattern("/a/b"), None);
     }
 }

@@ -9,6 +9,7 @@ use super::{
     body::{Body, FromBody},
     error::Failure,
     json, render,
+    services::Services,
     wire::{SendRequest, SendResponse},
 };
 use crate::domain::{Draft, Error, Limits, Metadata, Result};
@@ -41,6 +42,10 @@ impl SendApi {
 
 impl FromBody for SendRequest {
     type Output = Draft;
+
+    fn refused(services: &Services) {
+        services.sending.count_refusal("malformed");
+    }
 
     /// First what must be there, then each field in the contract's order.
     fn from_body(body: &[u8], limits: &Limits) -> Result<Draft> {

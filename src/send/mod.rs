@@ -55,8 +55,13 @@ impl Sending {
             request_id: request_id.to_owned(),
             create_user,
         };
-        let stored = self.store.send(&principal.tenant, new).await?;
-        self.metrics.sends.with_label_values(&[principal.tenant.as_str(), &kind.name]).inc();
+        let stored = self.store.send(&principal.tenant, new).await.inspect_err(|e| {
+            self.count_refusal(match e {
+                Error::UserNotFound(_) => "user_not_found",
+                Error::Busy { .. } => "busy",
+                _ => "failed",
+            });
+        })?;
         Ok(Sent { id: stored.id, created_at: stored.created_at, sealed })
     }
 
@@ -67,13 +72,13 @@ impl Sending {
         draft: &Draft,
     ) -> Result<&'s NotificationType> {
         let Some(kind) = snapshot.registry.find(&principal.tenant, &draft.kind) else {
-            self.refused("unknown_type", "core");
+            self.count_refusal("unknown_type");
             let known: Vec<_> =
                 snapshot.registry.for_tenant(&principal.tenant).map(|t| t.name.as_str()).collect();
             return Err(Error::Invalid(format!("type must be one of: {}", known.join(", "))));
         };
         if !principal.may_send_type(&draft.kind) {
-            self.refused("type_not_allowed", "core");
+            self.count_refusal("type_not_allowed");
             return Err(Error::Forbidden(format!("This API key may not send the type {}", kind.name)));
         }
         Ok(kind)
@@ -88,12 +93,19 @@ impl Sending {
         now: Timestamp,
     ) -> Result<Arc<Sealed>> {
         let started = Instant::now();
+        let (own_message, own_link) = (draft.message.is_some(), draft.link.is_some());
         let strict = snapshot.tenant(&principal.tenant)?.is_strict(&kind.name);
         let run = kind.run(draft, &Context { now: now.0 }, strict);
         for warning in &run.warnings {
             self.metrics.warnings.with_label_values(&[kind.name.as_str(), &warning.component]).inc();
         }
-        let sealed = run.result.and_then(|draft| Sealed::from_draft(draft, &snapshot.limits));
+        let sealed = run.result.and_then(|mut draft| {
+            // Templates only fill: what they made too long for this site is left out, not held against the sender.
+            let fits = |text: &String, max: usize| text.chars().count() <= max;
+            draft.message = draft.message.filter(|text| own_message || fits(text, snapshot.limits.message));
+            draft.link = draft.link.filter(|text| own_link || fits(text, snapshot.limits.link));
+            Sealed::from_draft(draft, &snapshot.limits)
+        });
         self.metrics.pipeline_seconds.observe(started.elapsed().as_secs_f64());
         sealed.map(Arc::new).map_err(|problems| {
             self.count_problems(&problems);
@@ -104,11 +116,12 @@ impl Sending {
     fn count_problems(&self, problems: &[Problem]) {
         for problem in problems {
             let component = if problem.component.is_empty() { "core" } else { &problem.component };
-            self.refused("problem", component);
+            self.metrics.refusals.with_label_values(&["problem", component]).inc();
         }
     }
 
-    fn refused(&self, reason: &str, component: &str) {
-        self.metrics.refusals.with_label_values(&[reason, component]).inc();
+    /// Counts a send that no component refused. `reason` is one of a closed list.
+    pub fn count_refusal(&self, reason: &'static str) {
+        self.metrics.refusals.with_label_values(&[reason, "core"]).inc();
     }
 }

@@ -33,7 +33,10 @@ pub(crate) struct InboxKey {
     pub user: UserId,
 }
 
-/// One change asked of the writer. Those of unknown length do some hundred rows each.
+/// Rows that a command of long work changes at most.
+pub(crate) const CHUNK: u32 = 300;
+
+/// One change asked of the writer. Those of long work do [`CHUNK`] rows each.
 #[derive(Debug)]
 pub(crate) enum Command {
     Send(TenantId, Box<NewNotification>),
@@ -71,6 +74,23 @@ impl Command {
             | Self::EraseUser(inbox)
             | Self::PurgeErased(inbox) => Some(&inbox.tenant),
             Self::PurgeChanges(_) | Self::Probe => None,
+        }
+    }
+
+    /// How many rows it changes at most, about.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::MarkRange(..) | Self::Expire(..) | Self::PurgeErased(_) | Self::PurgeChanges(_) => {
+                CHUNK as usize
+            }
+            Self::Retire(_, ids) => ids.len(),
+            Self::SeedUsers(_, users) => users.len(),
+            Self::Send(..)
+            | Self::MarkRead(..)
+            | Self::Delete(..)
+            | Self::PutUser(..)
+            | Self::EraseUser(_)
+            | Self::Probe => 1,
         }
     }
 }

@@ -89,7 +89,7 @@ pub(crate) trait Reads: Send + Sync {
     async fn erased(&self, limit: u32) -> Result<Vec<InboxKey>>;
     /// The last id stored before a time.
     async fn last_before(&self, at: Timestamp) -> Result<Option<NotificationId>>;
-    /// What retention no longer keeps among the users `after` one up to `through`.
+    /// What retention no longer keeps among the users `after` one up to `through`, each user's together.
     async fn outlived(
         &self,
         users: &UserRange<'_>,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::command::{Command, InboxKey, Outcome};
+use futures_util::{StreamExt, stream};
+
+use super::command::{CHUNK, Command, InboxKey, Outcome};
 use super::engine::{Keep, UserRange};
 use super::{Store, unexpected};
 use crate::config::Retention;
@@ -21,8 +23,8 @@ pub struct Maintained {
     pub changes: u64,
 }
 
-/// Users, inboxes or rows looked at together.
-const CHUNK: u32 = 300;
+/// Inboxes kept at once, so that they share commits.
+const AT_ONCE: usize = 16;
 
 impl Store {
     /// Does one round of upkeep. Call it again and again, every minute or so.
@@ -72,9 +74,8 @@ impl Store {
             if inboxes.is_empty() {
                 return Ok(expired);
             }
-            for inbox in inboxes {
-                expired += self.rows(Command::Expire(inbox, now)).await?;
-            }
+            let expire = |inbox| Command::Expire(inbox, now);
+            expired += self.rows_of_all(inboxes.into_iter().map(expire).collect()).await?;
         }
     }
 
@@ -96,10 +97,8 @@ impl Store {
                 if outlived.is_empty() {
                     break;
                 }
-                for (user, ids) in by_user(outlived) {
-                    let inbox = InboxKey { tenant: tenant.clone(), user };
-                    retired += self.rows(Command::Retire(inbox, ids)).await?;
-                }
+                let retire = |(user, ids)| Command::Retire(InboxKey { tenant: tenant.clone(), user }, ids);
+                retired += self.rows_of_all(by_user(outlived).into_iter().map(retire).collect()).await?;
             }
             after = Some(through);
         }
@@ -116,6 +115,17 @@ impl Store {
         }
     }
 
+    /// Some commands at a time, in any order.
+    async fn rows_of_all(&self, commands: Vec<Command>) -> Result<u64> {
+        let done = commands.into_iter().map(|command| self.rows(command));
+        let mut done = stream::iter(done).buffer_unordered(AT_ONCE);
+        let mut total = 0;
+        while let Some(rows) = done.next().await {
+            total += rows?;
+        }
+        Ok(total)
+    }
+
     async fn rows(&self, command: Command) -> Result<u64> {
         match self.submit(command).await? {
             Outcome::Rows(rows) => Ok(rows),
@@ -128,7 +138,7 @@ fn before(now: Timestamp, age: Duration) -> Timestamp {
     Timestamp(now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)))
 }
 
-/// Gathers what is sorted by user.
+/// Gathers what stands together by user.
 fn by_user(rows: Vec<(UserId, NotificationId)>) -> Vec<(UserId, Vec<NotificationId>)> {
     let mut users: Vec<(UserId, Vec<NotificationId>)> = Vec::new();
     for (user, id) in rows {

@@ -24,7 +24,7 @@ pub use writer::{CommitListener, Observer};
 
 use crate::clock::Clock;
 use crate::domain::{Error, Head, Notification, NotificationId, Profile, Result, TenantId, User, UserId};
-use command::{Command, InboxKey, Outcome};
+use command::{CHUNK, Command, InboxKey, Outcome};
 use engine::Reads;
 use queue::Queue;
 use writer::Writer;
@@ -78,9 +78,6 @@ impl Drop for Inner {
         self.queue.close();
     }
 }
-
-/// Ids that one command marks; a tenth of a batch's time at most.
-const MARKS: u32 = 300;
 
 impl Store {
     /// Opens the database at `sqlite://PATH`, creates or migrates it, and starts the writer.
@@ -165,7 +162,7 @@ impl Store {
             return Ok(0);
         };
         let mut marked = 0;
-        while let Some((first, last)) = self.0.reads.unread_range(&inbox, end, MARKS).await? {
+        while let Some((first, last)) = self.0.reads.unread_range(&inbox, end, CHUNK).await? {
             match self.submit(Command::MarkRange(inbox.clone(), first, last)).await? {
                 // All of them have expired or were marked meanwhile.
                 Outcome::Rows(0) => drop(self.head(tenant, user).await?),
@@ -273,6 +270,12 @@ impl Store {
     /// Proves that the store can write, by a small durable write through the writer's queue.
     pub async fn probe(&self) -> Result<()> {
         self.submit(Command::Probe).await.map(drop)
+    }
+
+    /// Whether the writer runs. Once it does not, only a restart brings it back.
+    pub fn is_alive(&self) -> bool {
+        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.as_ref().is_some_and(|writer| !writer.is_finished())
     }
 
     /// How many commands wait for the writer.

@@ -96,18 +96,26 @@ impl Queue {
         }
     }
 
-    /// One command from each lane in turn, past those withdrawn.
+    /// One command from each lane in turn, past those withdrawn, until there are `max` or the next
+    /// would make the batch too heavy.
     fn claim(&self, max: usize) -> (Vec<Command>, Vec<Answer>) {
         let mut guard = self.state();
         let state = &mut *guard;
         let room = max.min(state.depth);
         let (mut commands, mut answers) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let mut weight = 0;
         while commands.len() < max {
             let Some(lane) = state.turns.pop_front() else { break };
             let Some(line) = state.lanes.get_mut(&lane) else { continue };
+            let with_next = weight + line.front().map_or(0, |entry| entry.command.weight());
+            if with_next > BATCH_WEIGHT && !commands.is_empty() {
+                state.turns.push_front(lane);
+                break;
+            }
             if let Some(entry) = line.pop_front() {
                 state.depth -= 1;
                 if entry.ticket.take() {
+                    weight = with_next;
                     commands.push(entry.command);
                     answers.push(entry.answer);
                 }
@@ -143,6 +151,9 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Rows that one batch changes at most, about: what waits behind it waits no longer than that takes.
+const BATCH_WEIGHT: usize = 1_000;
 
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -204,6 +215,18 @@ mod tests {
         let kept = queue.push(probe_of("b")).expect("room");
         assert_eq!(tenants(&queue.claim(9).0), ["b"]);
         assert!(!kept.ticket.take(), "claimed: it can no longer be withdrawn");
+    }
+
+    #[test]
+    fn heavy_commands_are_not_all_claimed_at_once() {
+        let queue = Queue::new(100);
+        let heavy = |users: usize| {
+            let user = (crate::domain::UserId::new(1).expect("an id"), crate::domain::Profile::default());
+            queue.push(Command::SeedUsers(TenantId::default(), vec![user; users])).expect("room")
+        };
+        let _waiting = [heavy(2_000), heavy(400), heavy(400), heavy(400), heavy(1)];
+        let claimed: Vec<_> = (0..4).map(|_| queue.claim(9).0.len()).collect();
+        assert_eq!(claimed, [1, 2, 2, 0], "always one, and no more than fit");
     }
 
     #[tokio::test]

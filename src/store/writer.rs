@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::command::Command;
+use super::command::{Command, Outcome};
 use super::engine::{Engine, Failure};
 use super::queue::{Answer, Queue};
 use crate::clock::Clock;
-use crate::domain::{Change, Error};
+use crate::domain::{Change, Error, TenantId};
 
 /// Told what each commit did, after the commit and before any caller has its answer. It must be
 /// quick and must not wait: the writer does.
@@ -21,15 +21,18 @@ impl CommitListener for () {
     fn committed(&self, _: &[Change]) {}
 }
 
-/// Told how the writer does.
+/// Told how the writer does, after a commit and before any answer, as quick as a listener.
 pub trait Observer: Send + Sync {
     /// A batch of so many commands was committed, and how long that took.
     fn batch(&self, commands: usize, commit: Duration);
+    /// A notification of that type was stored, whether or not its sender still waits.
+    fn stored(&self, tenant: &TenantId, kind: &str);
 }
 
 /// Nobody observes.
 impl Observer for () {
     fn batch(&self, _: usize, _: Duration) {}
+    fn stored(&self, _: &TenantId, _: &str) {}
 }
 
 pub(super) struct Writer {
@@ -46,6 +49,9 @@ struct Abandon(Arc<Queue>);
 
 impl Drop for Abandon {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the store's writer has failed: nothing is stored until a restart");
+        }
         self.0.abandon();
     }
 }
@@ -70,6 +76,11 @@ impl Writer {
                     self.observer.batch(commands.len(), start.elapsed());
                     if !applied.changes.is_empty() {
                         self.listener.committed(&applied.changes);
+                    }
+                    for (command, outcome) in commands.iter().zip(&applied.outcomes) {
+                        if let (Command::Send(tenant, new), Outcome::Stored(_)) = (command, outcome) {
+                            self.observer.stored(tenant, &new.sealed.kind);
+                        }
                     }
                     let mut outcomes = applied.outcomes.into_iter();
                     for answer in answers {

@@ -121,3 +121,21 @@ async fn its_troubleshooting_queries_run_as_written() {
     assert_eq!(request, "request-77");
     assert_eq!(sender, format!("key:{}", &crate::support::settings::hash_of(KEY)[..12]));
 }
+
+/// The machine's own program is older than the library that is built in.
+#[tokio::test]
+async fn its_troubleshooting_query_shows_what_will_expire_to_the_sqlite3_program() {
+    let settings =
+        format!("plugins: ./plugins\ntenants: {{default: {{seed: [123]}}}}\napi_keys: {{{KEY}: {{}}}}\n");
+    let gateway = Gateway::start_in(&settings, |folder| {
+        let home = folder.join("plugins/shop/offer");
+        std::fs::create_dir_all(&home).expect("a folder");
+        let offer = "description: An offer for a week.\nicon: tag\nseverity: info\npipeline:\n  - expiry: {ttl: 7d}\n";
+        std::fs::write(home.join("type.yaml"), offer).expect("a type");
+    });
+    gateway.api().key(KEY).notify_of("offer", 123, "A week long").await;
+    let query = "SELECT title, expires_at IS NOT NULL FROM notifications WHERE user_id = 123";
+    let ran = std::process::Command::new("sqlite3").arg(gateway.path("x.db")).arg(query).output();
+    let ran = ran.expect("sqlite3 is installed by `bash tests/run`");
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "A week long|1\n", "{ran:?}");
+}

@@ -30,6 +30,10 @@ async fn malformed_json_is_told_with_its_place() {
         (metadata(r#"{"a":"\u0000"}"#), "the character U+0000 is not allowed at line 2 column 24"),
         (metadata(r#"{"\u0000":1}"#), "the character U+0000 is not allowed at line 2 column 20"),
         (metadata(r#"{"a":1e999}"#), "number out of range at line 2 column 21"),
+        (
+            metadata(r#"{"a":{"$serde_json::private::RawValue":"{}"}}"#),
+            "the key \"$serde_json::private::\" is reserved at line 2 column 49",
+        ),
         ("{\"title\":\"\\u0000\"}".into(), "the character U+0000 is not allowed at line 1 column 17"),
         ("{\"un\\u0000known\":1}".into(), "the character U+0000 is not allowed at line 1 column 16"),
     ] {
@@ -236,4 +240,19 @@ async fn a_body_that_breaks_off_is_no_send() {
     let request = with_key(SENDER).request(Method::POST, "/send").header("Content-Type", "application/json");
     assert!(request.body(Body::wrap_stream(broken)).send().await.is_err());
     assert_eq!(as_user(user).unread().await, 0);
+}
+
+#[test]
+fn a_body_that_is_announced_too_long_need_not_come() {
+    let key = format!("X-API-KEY: {SENDER}");
+    let head = ["POST /crm/notification/send HTTP/1.1", &key, "Content-Type: application/json"];
+    let head = [&head[..], &["Content-Length: 99999999999"]].concat();
+    let (status, _, body) = exchange(&SHARED.public, &head, b"");
+    assert_eq!((status, body.as_str()), (413, TOO_LARGE));
+}
+
+#[tokio::test]
+async fn an_unknown_name_in_place_of_an_id_is_an_unknown_path() {
+    with_key(SENDER).get("/nothing").await.failed(404, "No such path");
+    with_key(SENDER).get("/users/nobody/at-all").await.failed(404, "No such path");
 }

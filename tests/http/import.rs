@@ -4,7 +4,7 @@ use reqwest::{Body, Method};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
-use crate::support::{Answer, Api, api::ask, settings::*};
+use crate::support::{Answer, Api, api::ask, raw::send_then_read, settings::*};
 
 async fn import(api: &Api, lines: impl Into<Body>) -> Answer {
     let request = api.request(Method::POST, "/users/import").header("Content-Type", "application/x-ndjson");
@@ -107,4 +107,19 @@ async fn who_may_not_or_sends_something_else_is_refused() {
     let answer = json.expect(415);
     let reason = answer.json()["reason"].as_str().expect("text").to_owned();
     assert_eq!(reason, "Content-Type must be application/x-ndjson");
+}
+
+#[tokio::test]
+async fn a_client_may_send_all_before_it_reads() {
+    // Some 10 MB of results, more than sockets hold, while nothing is read. Lines that fail cost no commit.
+    let key = "k".repeat(60);
+    let lines = format!("{{\"{key}\":1,\"{key}\":2}}\n").repeat(60_000);
+    let request = format!(
+        "POST /crm/notification/users/import HTTP/1.1\r\nHost: x\r\nX-API-KEY: {ADMIN}\r\n\
+         Content-Type: application/x-ndjson\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{lines}",
+        lines.len()
+    );
+    let answer = send_then_read(&SHARED.public, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{}", answer.lines().next().unwrap_or_default());
+    assert_eq!(answer.matches("stands twice").count(), 60_000);
 }

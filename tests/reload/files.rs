@@ -16,6 +16,9 @@ fn with(key: &str) -> String {
     format!("{SETTINGS}  {key}: {{}}\n")
 }
 
+/// A name, and what saves a text in that way.
+type Way<'a> = (&'a str, &'a dyn Fn(&str));
+
 fn key(number: usize) -> String {
     format!("the-key-number-{number:03}-of-a-test-of-files")
 }
@@ -25,7 +28,7 @@ fn every_way_to_save_a_file_is_noticed() {
     let site = Site::new(SETTINGS);
     let gateway = site.serve();
     let path = site.path(MAIN);
-    let ways: [(&str, &dyn Fn(&str)); 5] = [
+    let ways: [Way<'_>; 5] = [
         ("in place", &|text| fs::write(&path, text).expect("written")),
         ("replaced as a whole", &|text| site.write(MAIN, text)),
         ("an editor's backup and a new file", &|text| {

@@ -27,6 +27,20 @@ async fn a_second_process_is_refused_by_name() {
     store.close().await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_its_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let bed = Bed::sqlite();
+    let store = bed.with_users().await;
+    for ending in ["", "-wal", "-shm", ".lock"] {
+        let file = format!("{}{ending}", &bed.url["sqlite://".len()..]);
+        let mode = std::fs::metadata(&file).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    store.close().await;
+}
+
 #[tokio::test]
 async fn only_a_file_in_a_folder_is_opened() {
     for (url, says) in [

@@ -7,6 +7,28 @@ use std::{
     time::Duration,
 };
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
+    time::timeout,
+};
+
+/// Sends a whole request before it reads anything, on a connection that holds little unread, and gives the
+/// whole answer.
+pub async fn send_then_read(base: &str, request: &[u8]) -> String {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    let address = base["http://".len()..].parse().expect("an address");
+    let mut stream = socket.connect(address).await.expect("it listens");
+    let mut answer = String::new();
+    let exchange = async {
+        stream.write_all(request).await.expect("all of it is taken");
+        stream.read_to_string(&mut answer).await.expect("an answer");
+    };
+    timeout(Duration::from_secs(60), exchange).await.expect("an answer in time");
+    answer
+}
+
 /// Sends a head (lines without their ends, the request line first) and then these bytes, and gives the
 /// status, the answer's head in lower case, and its body.
 pub fn exchange(base: &str, head: &[&str], body: &[u8]) -> (u16, String, String) {

@@ -18,6 +18,10 @@ pub struct Metadata {
 static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
 
 impl Metadata {
+    /// How keys begin that the JSON library keeps for itself: a value under one would be read as something
+    /// else than what its text says, so no metadata may hold one.
+    pub const RESERVED: &'static str = "$serde_json::private::";
+
     /// Takes the text of a JSON object. The error says why it is not one.
     pub fn parse(text: impl Into<String>) -> Result<Self, String> {
         let text = text.into();

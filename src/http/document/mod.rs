@@ -49,7 +49,7 @@ fn for_each_operation(document: &mut Value, mut each: impl FnMut(&mut Map<String
 /// Which errors an operation can give besides 500 and 503, which all can.
 fn declare_errors(operation: &mut Map<String, Value>) {
     let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut statuses = vec![401, 429, 500, 503];
+    let mut statuses = vec![401, 405, 429, 500, 503];
     let takes_body = operation.contains_key("requestBody");
     // A bad line of an import is told in its result.
     if (takes_body && id != "importUsers") || operation.contains_key("parameters") {
@@ -75,7 +75,7 @@ fn declare_errors(operation: &mut Map<String, Value>) {
     }
 }
 
-const ERRORS: [(u16, &str, &str, &str); 9] = [
+const ERRORS: [(u16, &str, &str, &str); 10] = [
     (
         400,
         "BadRequest",
@@ -85,6 +85,7 @@ const ERRORS: [(u16, &str, &str, &str); 9] = [
     (401, "Unauthorized", "No valid credential.", "Invalid API key"),
     (403, "Forbidden", "The credential may not do this.", "Permission notification.send is required"),
     (404, "NotFound", "The caller's tenant or inbox has no such thing.", "User 999 not found"),
+    (405, "MethodNotAllowed", "The path takes other methods.", "Method not allowed; use GET, HEAD"),
     (413, "PayloadTooLarge", "The body is larger than the gateway takes.", "The body is too large"),
     (
         415,
@@ -123,12 +124,13 @@ fn add_error_schemas(document: &mut Value) {
         };
         let mut headers = json!({"X-Request-Id": header("RequestId")});
         // What comes before the rate limit was not counted under one.
-        if ![401, 403].contains(&status) {
+        if ![401, 403, 405].contains(&status) {
             headers["RateLimit"] = header("RateLimit");
             headers["RateLimit-Policy"] = header("RateLimitPolicy");
         }
         match status {
             401 => headers["WWW-Authenticate"] = header("Authenticate"),
+            405 => headers["Allow"] = header("Allow"),
             429 | 503 => headers["Retry-After"] = header("RetryAfter"),
             _ => {}
         }
@@ -152,6 +154,7 @@ fn add_headers(document: &mut Value) {
         "RequestId": text("The request's id, as the gateway's log has it; the caller's own when it sent one.", "9f2c4e7a1b3d5f6071829304"),
         "RateLimit": text("What is left of the limit that applies: `r` requests, `t` seconds until it is full again.", "\"key\";r=199;t=1"),
         "RateLimitPolicy": text("The limit that applies: `q` requests in `w` seconds.", "\"key\";q=200;w=2"),
+        "Allow": text("The methods that the path takes.", "GET, HEAD"),
         "Authenticate": text("How to authenticate instead.", "Bearer"),
         "RetryAfter": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer", "minimum": 1}, "example": 1},
     });

@@ -3,10 +3,7 @@
 use super::marks::remove;
 use super::writes::Batch;
 use crate::domain::{ChangeKind, NotificationId, Timestamp};
-use crate::store::command::{Command, InboxKey, Outcome};
-
-/// Rows in one command.
-const CHUNK: i64 = 300;
+use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     for (place, command) in commands.iter().enumerate() {

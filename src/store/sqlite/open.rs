@@ -1,6 +1,7 @@
 //! Opens the database: the lock beside it, the settings that make a commit durable, the schema.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ pub(in crate::store) async fn open(
     let lock = lock(&path)?;
     let options = options(&path, settings.wait);
     let failed = |e| OpenError::Database(path.clone(), e);
+    create_private(&path).map_err(|e| failed(e.into()))?;
     let mut writer = connect_writer(&options).await.map_err(failed)?;
     migrations().run(&mut writer).await.map_err(|e| OpenError::Migrate(path.clone(), e))?;
     assert_durable(&mut writer).await?;
@@ -72,7 +74,7 @@ pub(in crate::store) async fn open(
         .acquire_timeout(settings.wait)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(options.read_only(true).create_if_missing(false).pragma("mmap_size", "1073741824"))
+        .connect_with(options.read_only(true).pragma("mmap_size", "1073741824"))
         .await
         .map_err(failed)?;
     Ok((engine, SqliteReads::new(pool)))
@@ -106,11 +108,29 @@ fn path_of(url: &str) -> Result<PathBuf, OpenError> {
     Ok(folder.join(name))
 }
 
+/// Makes the database's file, that only this user may read; SQLite gives its log the same mode. One
+/// that is there stays as it is, and is not opened.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    match private().create_new(true).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens for writing; what it creates is this user's alone.
+fn private() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 fn lock(path: &Path) -> Result<Lock, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let file = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = private().create(true).truncate(false).open(&name);
     let file = file.map_err(|e| OpenError::Lock(name.clone(), e))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
@@ -136,7 +156,6 @@ fn options(path: &Path, wait: Duration) -> SqliteConnectOptions {
 pub(super) async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
     let options = options
         .clone()
-        .create_if_missing(true)
         .page_size(4096)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)

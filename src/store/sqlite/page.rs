@@ -28,7 +28,7 @@ const PAGE: &str = concat!(
             SELECT ",
     packed!(),
     " AS packed
-              FROM inbox i CROSS JOIN notification n ON n.id = i.id
+              FROM inbox i CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
              WHERE i.tenant = ?1 AND i.user_id = ?2 AND i.id < ?3 AND i.id > d.erased_upto
                AND (?4 = 0 OR i.read_at IS NULL) AND (?5 IS NULL OR n.type = ?5)
              ORDER BY i.id DESC LIMIT ?6))
@@ -40,7 +40,7 @@ const ONE: &str = concat!(
     packed!(),
     " FROM directory d
       CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
-      CROSS JOIN notification n ON n.id = i.id
+      CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
       WHERE d.tenant = ?1 AND d.id = ?2 AND d.erased_at IS NULL AND i.id = ?3
         AND (i.expires_at IS NULL OR i.expires_at > ?4)"
 );

@@ -1,14 +1,13 @@
 //! Purges, some hundred rows a command: what erased users left, and contents that only old changes kept.
 
+use std::collections::BTreeMap;
+
 use sqlx::Row;
 
 use super::values::id_array;
 use super::writes::Batch;
 use crate::domain::Timestamp;
-use crate::store::command::{Command, InboxKey, Outcome};
-
-/// Rows in one command.
-const CHUNK: i64 = 300;
+use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     for (place, command) in commands.iter().enumerate() {
@@ -37,19 +36,21 @@ async fn purge_changes(batch: &mut Batch<'_>, before: Timestamp) -> sqlx::Result
     let rows = sqlx::query(
         "DELETE FROM change
           WHERE at < ?1 AND seq IN (SELECT seq FROM change ORDER BY seq LIMIT ?2)
-         RETURNING notification_id, kind IN ('deleted', 'expired')",
+         RETURNING tenant, notification_id, kind IN ('deleted', 'expired')",
     )
     .bind(before.0)
     .bind(CHUNK)
     .fetch_all(&mut *batch.connection)
     .await?;
-    let mut gone = Vec::new();
+    let mut gone: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for row in &rows {
-        if let (Some(id), true) = (row.try_get::<Option<i64>, _>(0)?, row.try_get(1)?) {
-            gone.push(id);
+        if let (Some(id), true) = (row.try_get::<Option<i64>, _>(1)?, row.try_get(2)?) {
+            gone.entry(row.try_get(0)?).or_default().push(id);
         }
     }
-    forget(batch, gone).await?;
+    for (tenant, ids) in gone {
+        forget(batch, &tenant, ids).await?;
+    }
     Ok(rows.len() as u64)
 }
 
@@ -78,7 +79,7 @@ async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u
     .await?;
     if !ids.is_empty() {
         let rows = ids.len() as u64;
-        forget(batch, ids).await?;
+        forget(batch, tenant, ids).await?;
         return Ok(rows);
     }
 
@@ -96,7 +97,7 @@ async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u
     .await?;
     if !ids.is_empty() {
         let rows = ids.len() as u64;
-        forget(batch, ids.into_iter().flatten().collect()).await?;
+        forget(batch, tenant, ids.into_iter().flatten().collect()).await?;
         return Ok(rows);
     }
 
@@ -122,16 +123,16 @@ async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u
 }
 
 /// Purges contents, and the collapse keys that point to them.
-async fn forget(batch: &mut Batch<'_>, ids: Vec<i64>) -> sqlx::Result<()> {
+async fn forget(batch: &mut Batch<'_>, tenant: &str, ids: Vec<i64>) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
     let ids = id_array(ids);
     for table in [
-        "DELETE FROM notification WHERE id IN (SELECT value FROM json_each(?))",
-        "DELETE FROM collapse WHERE id IN (SELECT value FROM json_each(?))",
+        "DELETE FROM notification WHERE id IN (SELECT value FROM json_each(?)) AND tenant = ?",
+        "DELETE FROM collapse WHERE id IN (SELECT value FROM json_each(?)) AND tenant = ?",
     ] {
-        sqlx::query(table).bind(ids.as_str()).execute(&mut *batch.connection).await?;
+        sqlx::query(table).bind(ids.as_str()).bind(tenant).execute(&mut *batch.connection).await?;
     }
     Ok(())
 }

@@ -134,16 +134,16 @@ impl Reads for SqliteReads {
         keep: &Keep,
         limit: u32,
     ) -> Result<Vec<(UserId, NotificationId)>> {
-        let query = "SELECT i.user_id, i.id FROM directory d
-             CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
-             WHERE d.tenant = ?1 AND d.id > ?2 AND d.id <= ?3 AND d.erased_at IS NULL
-               AND i.id <= max(?4, ?5, CASE WHEN ?6 < 0 THEN 0 ELSE ifnull(
-                   (SELECT j.id FROM inbox j WHERE j.tenant = d.tenant AND j.user_id = d.id
-                     ORDER BY j.id DESC LIMIT 1 OFFSET ?6), 0) END)
-               AND (i.id <= ?5 OR (i.id <= ?4 AND i.read_at IS NOT NULL) OR (?6 >= 0 AND i.id <= ifnull(
-                   (SELECT j.id FROM inbox j WHERE j.tenant = d.tenant AND j.user_id = d.id
-                     ORDER BY j.id DESC LIMIT 1 OFFSET ?6), 0)))
-             ORDER BY d.id, i.id LIMIT ?7";
+        // Materialized, so that how far each user's inbox goes is found once a user, not once a row.
+        let query = "WITH bound AS MATERIALIZED (
+            SELECT d.tenant, d.id AS user_id, d.erased_upto, max(?5, CASE WHEN ?6 < 0 THEN 0 ELSE ifnull(
+                (SELECT j.id FROM inbox j WHERE j.tenant = d.tenant AND j.user_id = d.id
+                  ORDER BY j.id DESC LIMIT 1 OFFSET ?6), 0) END) AS all_upto
+              FROM directory d WHERE d.tenant = ?1 AND d.id > ?2 AND d.id <= ?3 AND d.erased_at IS NULL)
+            SELECT i.user_id, i.id FROM bound b
+             CROSS JOIN inbox i ON i.tenant = b.tenant AND i.user_id = b.user_id
+                    AND i.id > b.erased_upto AND i.id <= max(?4, b.all_upto)
+             WHERE i.id <= b.all_upto OR i.read_at IS NOT NULL LIMIT ?7";
         let rows = sqlx::query(query)
             .bind(users.tenant.as_str())
             .bind(users.after.map_or(0, UserId::get))

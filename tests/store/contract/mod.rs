@@ -31,6 +31,7 @@ macro_rules! contract {
                 expires_in_the_background
                 retires_by_age_and_number
                 purges_old_changes_with_their_contents
+                inboxes_share_commits
             ]
             order: [
                 counts_revisions_and_rows_agree_under_load

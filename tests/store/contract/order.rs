@@ -1,13 +1,16 @@
 //! What must hold whatever happens at once: counts, revisions, rows and answers agree.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use std::time::Duration;
 
 use bellboard::cache::UnreadCache;
 use bellboard::clock::Clock;
-use bellboard::domain::{Change, ChangeKind, Draft, Error, NotificationId};
-use bellboard::store::{CommitListener, Options, Store};
+use bellboard::domain::{Change, ChangeKind, Draft, Error, NotificationId, TenantId};
+use bellboard::store::{CommitListener, Observer, Options, Store};
 
 use super::bed::*;
 
@@ -143,8 +146,24 @@ async fn agree(store: &Store, changes: &[Change]) {
     }
 }
 
+/// Counts what was stored.
+#[derive(Default)]
+struct Stored(AtomicUsize);
+
+impl Observer for Stored {
+    fn batch(&self, _: usize, _: Duration) {}
+
+    fn stored(&self, tenant: &TenantId, kind: &str) {
+        assert_eq!((tenant.as_str(), kind), ("default", "custom"));
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 pub async fn a_dropped_send_is_stored_or_not_but_counts_agree(bed: Bed) {
-    let store = bed.with_users().await;
+    bed.with_users().await.close().await;
+    let (options, stored) =
+        (Options { clock: bed.clock.clone(), ..Options::default() }, Arc::<Stored>::default());
+    let store = Store::open(&bed.url, options, bed.heard.clone(), stored.clone()).await.expect("opens");
     let mut kept = 0;
     for n in 0..200_u64 {
         let (store, title) = (store.clone(), n.to_string());
@@ -165,6 +184,7 @@ pub async fn a_dropped_send_is_stored_or_not_but_counts_agree(bed: Bed) {
     let (rows, count) = (titles(&store, 1, all()).await.len(), unread(&store, 1).await);
     assert_eq!(rows as i64, count);
     assert!(count >= kept);
+    assert_eq!(stored.0.load(Ordering::Relaxed), rows, "observed, though nobody waits");
     agree(&store, &bed.changes()).await;
 }
 

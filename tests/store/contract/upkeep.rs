@@ -1,10 +1,14 @@
 //! Expiry, retention and purges.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use std::time::Duration;
 
 use bellboard::config::Retention;
-use bellboard::domain::{ChangeKind, Draft, Error, NotificationId};
-use bellboard::store::{Maintained, PageQuery, Store};
+use bellboard::domain::{ChangeKind, Draft, Error, NotificationId, TenantId};
+use bellboard::store::{Maintained, Observer, Options, PageQuery, Store};
 
 use super::bed::*;
 
@@ -90,4 +94,36 @@ pub async fn purges_old_changes_with_their_contents(bed: Bed) {
     let done = store.maintain(&|_| Retention::default()).await.expect("maintained");
     assert_eq!(done.changes, 2);
     assert_eq!(titles(&store, 1, PageQuery { limit: 9, ..PageQuery::default() }).await, ["kept"]);
+}
+
+/// Counts the commits.
+#[derive(Default)]
+struct Commits(AtomicUsize);
+
+impl Observer for Commits {
+    fn batch(&self, _: usize, _: Duration) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn stored(&self, _: &TenantId, _: &str) {}
+}
+
+pub async fn inboxes_share_commits(bed: Bed) {
+    let commits = Arc::new(Commits::default());
+    let options = Options { clock: bed.clock.clone(), ..Options::default() };
+    let store = Store::open(&bed.url, options, Arc::new(()), commits.clone()).await.expect("opens");
+    let users: Vec<_> = (1..=60).map(|n| (user_id(n), Default::default())).collect();
+    store.seed_users(&tenant(), &users).await.expect("seeded");
+    for user in 1..=60 {
+        send_expiring(&store, user, "x", 10).await;
+        send(&store, user, "old").await;
+    }
+    bed.clock.advance_seconds(10);
+    let before = commits.0.load(Ordering::Relaxed);
+    let none = Retention { newest: Some(0), ..Retention::default() };
+    let done = store.maintain(&|_| none).await.expect("maintained");
+    assert_eq!((done.expired, done.retired), (60, 60));
+    let used = commits.0.load(Ordering::Relaxed) - before;
+    assert!(used < 60, "{used} commits for 120 inboxes");
+    store.close().await;
 }
