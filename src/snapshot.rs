@@ -4,7 +4,7 @@
 mod diff;
 mod summary;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub registry: Arc<Registry>,
     /// The tenants, in the order of the configuration.
     pub tenants: IndexMap<TenantId, TenantSettings>,
+    /// How long the audit record is kept.
+    pub audit_retention: Duration,
     /// The proxies whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
     /// All of it for people, and its hash.
@@ -85,6 +87,7 @@ impl Snapshot {
             limiters: Limiters::build(config, previous.map(|p| &p.limiters), ticks),
             registry,
             tenants,
+            audit_retention: config.audit_retention,
             trusted_proxies: config.server.trusted_proxies.clone(),
             summary,
             last_good: false,

@@ -39,6 +39,9 @@ CREATE TABLE notification (
 CREATE INDEX notification_related ON notification (tenant, related_user_id)
     WHERE related_user_id IS NOT NULL;
 
+-- What users sent, few beside what keys send: erasing a user finds it.
+CREATE INDEX notification_sender ON notification (tenant, sender) WHERE substr(sender, 1, 5) = 'user:';
+
 -- The narrow state that changes. `rev` and `unread_after` are those of the arrival.
 CREATE TABLE inbox (
     tenant       TEXT    NOT NULL,

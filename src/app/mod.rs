@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    audit::Audit,
     cache::UnreadCache,
     clock::Clock,
     config::{Config, Retention},
@@ -90,11 +91,16 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     let store = open_store(&config.store.url, &clock, &unread, &metrics).await?;
     reload::seed(&store, &config).await.map_err(|e| format!("the listed users could not be made: {e}"))?;
 
+    let audit = Audit::new(store.clone());
+    let recalled = audit.recall(config.tenants.keys(), clock.now()).await;
+    recalled.map_err(|e| format!("the audit record could not be read: {e}"))?;
+
     let services = Arc::new(Services {
         snapshot: shared.clone(),
         sending: Sending::new(store.clone(), Arc::clone(&metrics)),
         inbox: Inbox::new(store.clone(), Arc::clone(&unread), clock.clone()),
         directory: Directory::new(store.clone()),
+        audit,
         metrics: Arc::clone(&metrics),
         clock,
         body_timeout: config.server.request_timeout,
@@ -176,6 +182,11 @@ async fn keep(store: Store, shared: Shared) {
         }
         walked = wanted;
         let seen = snapshot.generation;
+        if round % RETENTION_ROUNDS == 0
+            && let Err(e) = store.purge_audit(snapshot.audit_retention).await
+        {
+            tracing::warn!(error = %e, "the audit record was not purged; a later round tries again");
+        }
         drop(snapshot);
         rest(&shared, seen, &walked).await;
     }

@@ -6,11 +6,13 @@
 mod admin;
 mod admit;
 mod answer;
+mod audit;
 mod body;
 mod context;
 mod cursor;
 mod docs;
 mod document;
+mod dry_run;
 mod entry;
 mod error;
 mod import;
@@ -22,11 +24,13 @@ mod params;
 mod render;
 mod routes;
 mod send;
+mod sent;
 mod services;
 mod shape;
 mod types;
 mod users;
 mod wire;
+mod withdraw;
 
 use std::sync::Arc;
 
@@ -36,6 +40,8 @@ use poem_openapi::{OpenApiService, Tags};
 pub use self::{
     admin::{Admin, admin},
     document::document,
+    render::unstored,
+    send::read_draft,
     services::Services,
 };
 use self::{entry::Entry, routes::Routes};
@@ -43,8 +49,15 @@ use self::{entry::Entry, routes::Routes};
 /// Where everything public stands.
 pub const PREFIX: &str = "/crm/notification";
 
-type Api =
-    (send::SendApi, inbox::InboxApi, mark::MarkApi, types::TypesApi, users::UsersApi, import::ImportApi);
+type Api = (
+    send::SendApi,
+    inbox::InboxApi,
+    mark::MarkApi,
+    types::TypesApi,
+    users::UsersApi,
+    import::ImportApi,
+    (sent::SentApi, withdraw::WithdrawApi, audit::AuditApi),
+);
 
 /// The groups of operations.
 #[derive(Tags)]
@@ -55,11 +68,20 @@ enum Tag {
     Inbox,
     /// For systems that keep the tenant's directory of users.
     Users,
+    /// For those who must know who did what, and undo it.
+    Audit,
 }
 
 fn service() -> OpenApiService<Api, ()> {
-    let api =
-        (send::SendApi, inbox::InboxApi, mark::MarkApi, types::TypesApi, users::UsersApi, import::ImportApi);
+    let api = (
+        send::SendApi,
+        inbox::InboxApi,
+        mark::MarkApi,
+        types::TypesApi,
+        users::UsersApi,
+        import::ImportApi,
+        (sent::SentApi, withdraw::WithdrawApi, audit::AuditApi),
+    );
     OpenApiService::new(api, "Bellboard", env!("CARGO_PKG_VERSION"))
 }
 

@@ -4,6 +4,7 @@
 //! and SIGHUP only wake it sooner: a symlink's swap can raise no event at all.
 
 mod last_good;
+mod recorded;
 mod start;
 mod watch;
 
@@ -173,6 +174,8 @@ impl Reloader {
         self.shared.store(snapshot);
         // After the swap, so that what the log tells is true already.
         tracing::info!(generation, hash, "a new configuration is in force: {}", line(&changes));
+        let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        recorded::record(&self.store, generation, &changes).await;
         self.config = config;
         self.keep(inputs).await;
         Outcome::Applied

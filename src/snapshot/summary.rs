@@ -44,10 +44,22 @@ pub struct Item {
 impl Summary {
     /// Sums up settings and types.
     pub fn of(config: &Config, registry: &Registry) -> Self {
-        let Config { server, store, log, plugins: _, limits, failed_auth, tenants, keys, origin } = config;
+        let Config {
+            server,
+            store,
+            log,
+            plugins: _,
+            limits,
+            failed_auth,
+            audit_retention,
+            tenants,
+            keys,
+            origin,
+        } = config;
         let mut made = Self::default();
         made.limits(limits);
         made.add("rate_limits.failed_auth", String::new(), [("", quota(*failed_auth))]);
+        made.add("audit.retention", String::new(), [("", span(Some(*audit_retention)))]);
         made.fixed(server, store, log);
         made.fixed.retain(|name, _| !origin.overridden.contains(&name.as_str()));
         for (id, tenant) in tenants {

@@ -3,6 +3,7 @@
 mod check;
 pub mod client;
 pub mod gateway;
+mod guide;
 mod help;
 mod key;
 mod migrate;
@@ -11,6 +12,7 @@ mod refuse;
 mod serve;
 mod stop;
 mod token;
+mod types;
 
 /// An `admin` of the tenant `default` in [`SETTINGS`].
 pub const KEY: &str = "a-key-of-the-default-tenant-for-tests";

@@ -8,6 +8,7 @@ mod refused;
 mod settings;
 mod told;
 mod types;
+mod types_live;
 
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellboard::domain::{Draft, Error};
-use bellboard::store::{OpenError, Options, Store};
+use bellboard::store::{NewNotification, OpenError, Options, Store};
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::contract::{bed::*, contract};
@@ -68,7 +68,7 @@ async fn the_troubleshooting_queries_run_as_written() {
     let gone = send(&store, 1, "deleted").await;
     store.delete(&tenant(), user_id(1), gone).await.expect("deleted");
     send(&store, 1, "second").await;
-    store.erase_user(&tenant(), user_id(3)).await.expect("erased");
+    store.erase_user(&tenant(), user_id(3), None).await.expect("erased");
 
     let mut tool = tool(&bed).await;
     let mut users = Vec::new();
@@ -133,13 +133,20 @@ async fn erasing_and_purging_leave_no_content() {
     let deleted = send_draft(&store, Draft { collapse_key: Some("k".into()), ..draft(1, "deleted") }).await;
     store.delete(&tenant(), user_id(1), deleted).await.expect("deleted");
     send(&store, 1, "held").await;
-    store.erase_user(&tenant(), user_id(1)).await.expect("erased");
+    let by = |sender: &str| NewNotification { sender: sender.into(), ..new(draft(2, "from a user")) };
+    for sender in ["user:1", "user:11"] {
+        store.send(&tenant(), by(sender)).await.expect("stored");
+    }
+    store.erase_user(&tenant(), user_id(1), None).await.expect("erased");
     store.maintain(&|_| Default::default()).await.expect("maintained");
     let mut tool = tool(&bed).await;
-    for table in ["notification", "inbox", "collapse", "erasure"] {
+    let senders = "SELECT sender FROM notification ORDER BY id";
+    let senders: Vec<String> = sqlx::query_scalar(senders).fetch_all(&mut tool).await.expect("runs");
+    assert_eq!(senders, ["user:erased", "user:11"], "of another's inbox, which stays");
+    for (table, left) in [("notification", 2), ("inbox", 2), ("collapse", 0), ("erasure", 0)] {
         let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
         let count: i64 = sqlx::query_scalar(count).fetch_one(&mut tool).await.expect("runs");
-        assert_eq!(count, 0, "{table}");
+        assert_eq!(count, left, "{table}");
     }
     store.close().await;
 }

@@ -55,7 +55,8 @@ async fn purge_changes(batch: &mut Batch<'_>, before: Timestamp) -> sqlx::Result
 }
 
 /// Purges one step of what an erased user left: rows of the inbox, then what was deleted before,
-/// then the user's id where others' notifications name it. No rows: all is purged.
+/// then the user's id where others' notifications name it, as the one they tell of or as their sender.
+/// No rows: all is purged.
 async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u64> {
     let (tenant, user) = (inbox.tenant.as_str(), inbox.user.get());
     let erasure = sqlx::query("SELECT upto, rev FROM erasure WHERE tenant = ? AND user_id = ?")
@@ -101,26 +102,30 @@ async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u
         return Ok(rows);
     }
 
-    let related = sqlx::query(
-        "UPDATE notification SET related_user_id = NULL WHERE id IN
-            (SELECT id FROM notification WHERE tenant = ?1 AND related_user_id = ?2 AND id <= ?3 LIMIT ?4)",
-    )
-    .bind(tenant)
-    .bind(user)
-    .bind(upto)
-    .bind(CHUNK)
-    .execute(&mut *batch.connection)
-    .await?
-    .rows_affected();
-    if related == 0 {
+    let mut cleared = 0;
+    for update in [CLEAR_RELATED, CLEAR_SENDER] {
+        if cleared == 0 {
+            let update = sqlx::query(update).bind(tenant).bind(user).bind(upto).bind(CHUNK);
+            cleared = update.execute(&mut *batch.connection).await?.rows_affected();
+        }
+    }
+    if cleared == 0 {
         sqlx::query("DELETE FROM erasure WHERE tenant = ? AND user_id = ?")
             .bind(tenant)
             .bind(user)
             .execute(&mut *batch.connection)
             .await?;
     }
-    Ok(related)
+    Ok(cleared)
 }
+
+const CLEAR_RELATED: &str = "UPDATE notification SET related_user_id = NULL WHERE id IN
+    (SELECT id FROM notification WHERE tenant = ?1 AND related_user_id = ?2 AND id <= ?3 LIMIT ?4)";
+
+/// The index is of what users sent alone, so the statement says that in the index's words.
+const CLEAR_SENDER: &str = "UPDATE notification SET sender = 'user:erased' WHERE id IN
+    (SELECT id FROM notification WHERE tenant = ?1 AND sender = 'user:' || ?2
+        AND substr(sender, 1, 5) = 'user:' AND id <= ?3 LIMIT ?4)";
 
 /// Purges contents, and the collapse keys that point to them.
 async fn forget(batch: &mut Batch<'_>, tenant: &str, ids: Vec<i64>) -> sqlx::Result<()> {
