@@ -10,8 +10,8 @@ pub use configured::{Configured, IssuerFigures, KeyFigures};
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder, core::Collector,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder, core::Collector,
 };
 
 /// All metrics, made once by the composition root and passed to what reports them.
@@ -49,6 +49,18 @@ pub struct Metrics {
     pub snapshot_generation: IntGauge,
     /// When the configuration in force was loaded, in seconds since 1970.
     pub snapshot_loaded_seconds: Gauge,
+    /// The hash of the configuration in force, as the one label.
+    pub config_info: IntGaugeVec,
+    /// Whether what was kept is in force, as the files were broken at the start: 1 or 0.
+    pub config_last_good: IntGauge,
+    /// Changed fields that count only after a restart: 1 for each.
+    pub restart_needed: IntGaugeVec,
+    /// Seconds from seeing a change to its snapshot's being in force.
+    pub reload_seconds: Histogram,
+    /// When a configuration was last accepted, in seconds since 1970.
+    pub reload_success_seconds: Gauge,
+    /// When one was last refused, in seconds since 1970; 0 for never.
+    pub reload_failure_seconds: Gauge,
     /// Types that are not served because they are broken.
     pub types_quarantined: IntGauge,
     /// Types served at their last good version because their current one is broken.
@@ -127,12 +139,40 @@ impl Metrics {
             auth_failures: counters(&r, "auth_failures_total", "Credentials refused.", &["reason"])?,
             reloads: counters(&r, "config_reloads_total", "Changes of configuration.", &["outcome"])?,
             snapshot_generation: gauge(&r, "snapshot_generation", "The number of the snapshot in force.")?,
-            snapshot_loaded_seconds: add(
+            snapshot_loaded_seconds: time(
                 &r,
-                Gauge::new(
-                    "bellboard_snapshot_loaded_timestamp_seconds",
-                    "When the snapshot in force was made.",
-                )?,
+                "snapshot_loaded_timestamp_seconds",
+                "When the snapshot in force was made.",
+            )?,
+            config_info: gauges(&r, "config_info", "The configuration in force; always 1.", &["hash"])?,
+            config_last_good: gauge(
+                &r,
+                "config_last_good",
+                "1 while what was kept is in force, as the files were broken at the start.",
+            )?,
+            restart_needed: gauges(
+                &r,
+                "config_restart_needed",
+                "Changed fields that count only after a restart.",
+                &["field"],
+            )?,
+            reload_seconds: add(
+                &r,
+                Histogram::with_opts(histogram(
+                    "config_reload_duration_seconds",
+                    "Time to read, build and swap a changed configuration.",
+                    SECONDS,
+                ))?,
+            )?,
+            reload_success_seconds: time(
+                &r,
+                "config_last_success_timestamp_seconds",
+                "When a configuration was last accepted.",
+            )?,
+            reload_failure_seconds: time(
+                &r,
+                "config_last_failure_timestamp_seconds",
+                "When a configuration was last refused; 0 for never.",
             )?,
             types_quarantined: gauge(&r, "types_quarantined", "Types not served because they are broken.")?,
             types_kept: gauge(&r, "types_kept", "Types served at their last good version.")?,
@@ -174,6 +214,15 @@ fn counters(
 
 fn counter(r: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
     add(r, IntCounter::new(format!("bellboard_{name}"), help)?)
+}
+
+fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    add(r, IntGaugeVec::new(Opts::new(format!("bellboard_{name}"), help), labels)?)
+}
+
+/// A point in time, in seconds since 1970.
+fn time(r: &Registry, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+    add(r, Gauge::new(format!("bellboard_{name}"), help)?)
 }
 
 fn gauge(r: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {

@@ -1,6 +1,9 @@
 //! All that hot reload swaps, in one immutable value that a request holds from its first line to its
 //! last.
 
+mod diff;
+mod summary;
+
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -15,6 +18,9 @@ use crate::{
     limit::{Limiters, Ticks},
     registry::Registry,
 };
+
+pub use diff::{Difference, differences, line};
+pub use summary::{Item, Summary};
 
 /// The gateway's settings at work.
 pub struct Snapshot {
@@ -36,6 +42,10 @@ pub struct Snapshot {
     pub audit_retention: Duration,
     /// The proxies whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
+    /// All of it for people, and its hash.
+    pub summary: Summary,
+    /// It was made from what was kept, as the files were broken at the start.
+    pub last_good: bool,
 }
 
 /// What a tenant has of its own, besides credentials and limits.
@@ -71,6 +81,7 @@ impl Snapshot {
             let settings = TenantSettings::build(tenant).map_err(|e| format!("tenant {id}: {e}"))?;
             tenants.insert(id.clone(), settings);
         }
+        let summary = Summary::of(config, &registry);
         Ok(Self {
             generation: previous.map_or(1, |p| p.generation + 1),
             limits: config.limits,
@@ -81,6 +92,8 @@ impl Snapshot {
             tenants,
             audit_retention: config.audit_retention,
             trusted_proxies: config.server.trusted_proxies.clone(),
+            summary,
+            last_good: false,
         })
     }
 

@@ -3,20 +3,25 @@
 mod hints;
 mod wiring;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     audit::Audit,
     auth::Fetcher,
     cache::UnreadCache,
     clock::Clock,
-    config::{self, Config, Inputs, Retention},
+    config::{Config, Retention},
     directory::Directory,
     domain::TenantId,
     http::{self, Admin, Services, listen},
     inbox::Inbox,
     metrics::Metrics,
-    reload::{self, Override, Reloader},
+    reload::{self, Override, Reloader, Start},
     send::Sending,
     snapshot::{Shared, Snapshot},
     store::{self, Store},
@@ -35,6 +40,14 @@ pub struct Overrides {
 
 impl Overrides {
     fn apply(&self, config: &mut Config) {
+        config.origin.overridden = [
+            self.listen.map(|_| "server.listen"),
+            self.admin_listen.map(|_| "server.admin_listen"),
+            self.store.as_ref().map(|_| "store.url"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         config.server.listen = self.listen.unwrap_or(config.server.listen);
         config.server.admin_listen = self.admin_listen.unwrap_or(config.server.admin_listen);
         if let Some(url) = &self.store {
@@ -47,21 +60,33 @@ impl Overrides {
 const CACHED_COUNTS: u64 = 200_000;
 /// How often the store's upkeep (expiry, purges) does a round.
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often upkeep looks whether retention has changed.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Every so many rounds retention walks all inboxes too: it counts in days.
 const RETENTION_ROUNDS: u64 = 20;
 /// How often idle limiters are let go.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
+/// Reads the settings below `main` and makes the first snapshot; with a place where the last good ones are
+/// kept, those stand in for broken ones.
+///
+/// # Errors
+/// Every problem, one a line.
+pub fn start(main: &Path, overrides: &Overrides, last_good: Option<&Path>) -> Result<Start, String> {
+    reload::start(main, &|config| overrides.apply(config), last_good)
+}
+
 /// Runs the gateway until it is told to stop.
 ///
 /// # Errors
 /// Why it could not start, one problem a line.
-pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> Result<(), String> {
-    overrides.apply(&mut config);
-    config::check_exposure(&config).map_err(|p| p.to_string())?;
+pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
+    let Start { snapshot, config, inputs, last_good, told } = start;
+    told.log();
     let metrics = Arc::new(Metrics::new().map_err(|e| format!("metrics: {e}"))?);
+    reload::report(&metrics, &snapshot);
     let clock = Clock::default();
-    let shared = Shared::new(first_snapshot(&inputs, &config, &metrics)?);
+    let shared = Shared::new(snapshot);
 
     let unread = Arc::new(UnreadCache::new(CACHED_COUNTS));
     let store = open_store(&config.store.url, &clock, &unread, &metrics).await?;
@@ -94,8 +119,10 @@ pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> 
     let private = listen::bind("server.admin_listen", config.server.admin_listen).await?;
     // Whoever reads the addresses may signal at once.
     let stop = listen::Stop::heard()?;
+    let overrides: Override = Arc::new(move |config| overrides.apply(config));
+    let files = inputs.clone();
     let reloader =
-        reloader(inputs.clone(), config.clone(), overrides, shared.clone(), store.clone(), metrics);
+        Reloader::new(shared.clone(), store.clone(), metrics, overrides, files, config.clone(), last_good);
     hints::print(&config, public.address, private.address, &inputs);
 
     let tasks = [
@@ -131,16 +158,6 @@ pub async fn migrate(url: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn first_snapshot(inputs: &Inputs, config: &Config, metrics: &Metrics) -> Result<Snapshot, String> {
-    let types = reload::load_types(inputs, None);
-    for problem in &types.problems {
-        tracing::error!("a notification type is broken and not served: {problem}");
-    }
-    let snapshot = Snapshot::build(config, Arc::new(types.registry), None)?;
-    reload::report(metrics, &snapshot);
-    Ok(snapshot)
-}
-
 async fn open_store(
     url: &str,
     clock: &Clock,
@@ -154,22 +171,27 @@ async fn open_store(
 
 /// Expiry, retention and purges, in small steps beside the sends.
 async fn keep(store: Store, shared: Shared) {
+    let mut walked = Vec::new();
     for round in 0_u64.. {
         let snapshot = shared.load();
+        let wanted = retentions(&snapshot);
+        let walks = round % RETENTION_ROUNDS == 0 || wanted != walked;
         let retention = |tenant: &TenantId| match snapshot.tenant(tenant) {
-            Ok(settings) if round % RETENTION_ROUNDS == 0 => settings.retention,
+            Ok(settings) if walks => settings.retention,
             _ => Retention::default(),
         };
         if let Err(e) = store.maintain(&retention).await {
             tracing::warn!(error = %e, "a round of upkeep failed; the next one tries again");
         }
+        walked = wanted;
+        let seen = snapshot.generation;
         if round % RETENTION_ROUNDS == 0
             && let Err(e) = store.purge_audit(snapshot.audit_retention).await
         {
             tracing::warn!(error = %e, "the audit record was not purged; a later round tries again");
         }
         drop(snapshot);
-        tokio::time::sleep(UPKEEP_EVERY).await;
+        rest(&shared, seen, &walked).await;
     }
 }
 
@@ -178,21 +200,26 @@ async fn fetch_keys(shared: Shared, clock: Clock) {
     Fetcher::new(clock).run(|| shared.load().tokens.sources().cloned().collect()).await;
 }
 
+/// Waits for the next round of upkeep, which comes at once when a tenant's retention has changed.
+async fn rest(shared: &Shared, mut seen: u64, walked: &[(TenantId, Retention)]) {
+    let due = Instant::now() + UPKEEP_EVERY;
+    while Instant::now() < due {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let snapshot = shared.load();
+        if snapshot.generation != seen && retentions(&snapshot) != walked {
+            return;
+        }
+        seen = snapshot.generation;
+    }
+}
+
+fn retentions(snapshot: &Snapshot) -> Vec<(TenantId, Retention)> {
+    snapshot.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.retention)).collect()
+}
+
 async fn tidy(shared: Shared) {
     loop {
         tokio::time::sleep(TIDY_EVERY).await;
         shared.load().limiters.tidy();
     }
-}
-
-fn reloader(
-    inputs: Inputs,
-    config: Config,
-    overrides: Overrides,
-    shared: Shared,
-    store: Store,
-    metrics: Arc<Metrics>,
-) -> Reloader {
-    let overrides: Override = Arc::new(move |config| overrides.apply(config));
-    Reloader::new(shared, store, metrics, overrides, inputs, config)
 }

@@ -1,15 +1,54 @@
-//! `bellboard check`: every problem of the configuration and the types at once.
+//! `bellboard check`: every problem of the configuration and the types at once, and what they would change.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use super::Failure;
+use super::{Failure, running};
 use crate::{
     config::{self, Config, Inputs},
     reload,
-    snapshot::Snapshot,
+    snapshot::{Snapshot, Summary, differences},
 };
 
-pub fn run(path: &Path) -> Result<(), Failure> {
+/// What stands for the gateway that runs in place of a file.
+const RUNNING: &str = "running";
+
+/// The options of `check`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Tell what differs from another configuration file, or from the gateway that runs (`running`).
+    #[arg(long, env = "BELLBOARD_DIFF", value_name = "PATH|running")]
+    diff: Option<PathBuf>,
+    /// Where the gateway that runs listens for operators, in place of the configuration's address.
+    #[arg(long, env = "BELLBOARD_ADMIN_LISTEN", value_name = "ADDR")]
+    admin_listen: Option<SocketAddr>,
+}
+
+pub fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let (config, snapshot) = load(path)?;
+    let Some(other) = &arguments.diff else {
+        return super::print(&summary(path, &config, snapshot.registry.count()));
+    };
+    let before = if other.as_os_str() == RUNNING {
+        let address = arguments.admin_listen.unwrap_or(config.server.admin_listen);
+        running::summary(address, config.server.admin_token.as_ref())?
+    } else {
+        sum(other)?
+    };
+    let mut after = snapshot.summary;
+    if arguments.admin_listen.is_some() {
+        // Where to ask says nothing of what the file says.
+        after.fixed.remove("server.admin_listen");
+    }
+    let told: Vec<_> = differences(&before, &after).iter().map(ToString::to_string).collect();
+    super::print(if told.is_empty() { "nothing changes".to_owned() } else { told.join("\n") }.as_str())
+}
+
+/// What the settings and types make; the failure lists every problem.
+fn load(path: &Path) -> Result<(Config, Snapshot), Failure> {
     let inputs = Inputs::read(path, &config::environment).map_err(|p| p.to_string())?;
     let mut problems = Vec::new();
     let config = match config::parse(&inputs) {
@@ -23,14 +62,25 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     let types = reload::load_types(&inputs, None);
     problems.extend(types.problems.iter().map(ToString::to_string));
     let registry = Arc::new(types.registry);
-    if let Some(config) = &config {
-        problems.extend(config::check_exposure(config).err().map(|p| p.to_string()));
-        problems.extend(Snapshot::build(config, Arc::clone(&registry), None).err());
+    let mut built = None;
+    if let Some(config) = config {
+        problems.extend(config::check_exposure(&config).err().map(|p| p.to_string()));
+        match Snapshot::build(&config, registry, None) {
+            Ok(snapshot) => built = Some((config, snapshot)),
+            Err(problem) => problems.push(problem),
+        }
     }
-    match (problems.is_empty(), config) {
-        (true, Some(config)) => super::print(&summary(path, &config, registry.count())),
+    match built {
+        Some(built) if problems.is_empty() => Ok(built),
         _ => Err(format!("{}\n{} problem(s)", problems.join("\n"), problems.len())),
     }
+}
+
+/// Sums up what is only compared with: broken types and exposed listeners of the past are no fault.
+fn sum(path: &Path) -> Result<Summary, Failure> {
+    let inputs = Inputs::read(path, &config::environment).map_err(|p| p.to_string())?;
+    let config = config::parse(&inputs).map_err(|p| p.to_string())?;
+    Ok(Summary::of(&config, &reload::load_types(&inputs, None).registry))
 }
 
 fn summary(path: &Path, config: &Config, types: usize) -> String {

@@ -5,6 +5,7 @@ mod key;
 mod migrate;
 mod openapi;
 mod rotate;
+mod running;
 mod serve;
 mod setup;
 mod token;
@@ -42,7 +43,7 @@ enum Command {
     /// Run the gateway. This is what happens without a command.
     Serve(serve::Arguments),
     /// Check the configuration and every notification type with its cases; all problems at once.
-    Check,
+    Check(check::Arguments),
     /// Print the OpenAPI document.
     Openapi,
     /// Make and replace API keys.
@@ -69,7 +70,7 @@ pub fn run() -> ExitCode {
     let outcome = match arguments.command {
         None => serve::run(config, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(config, &serve),
-        Some(Command::Check) => check::run(config),
+        Some(Command::Check(check)) => check::run(config, &check),
         Some(Command::Openapi) => openapi::run(config),
         Some(Command::Key(key)) => key::run(config, &key),
         Some(Command::Type(command)) => types::run(config, &command),
@@ -88,7 +89,7 @@ pub fn run() -> ExitCode {
 /// An option of `serve` before another word would be passed over in silence.
 fn refuse_misplaced(matches: &ArgMatches) {
     let Some(word) = matches.subcommand_name() else { return };
-    for option in ["listen", "admin_listen", "store"] {
+    for option in ["listen", "admin_listen", "store", "last_good"] {
         if matches.value_source(option) == Some(ValueSource::CommandLine) {
             let option = option.replace('_', "-");
             let message =

@@ -1,6 +1,10 @@
 //! `bellboard serve`: run the gateway.
 
-use std::{io::IsTerminal, net::SocketAddr, path::Path};
+use std::{
+    io::IsTerminal,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use super::{Failure, setup};
 use crate::{
@@ -20,17 +24,21 @@ pub struct Arguments {
     /// The store, in place of the configuration's: `sqlite://PATH`.
     #[arg(long, env = "BELLBOARD_STORE", value_name = "URL")]
     store: Option<String>,
+    /// Keep the last good configuration and types in this file, secrets included, and start from it when
+    /// the current ones are broken.
+    #[arg(long, env = "BELLBOARD_LAST_GOOD", value_name = "PATH")]
+    last_good: Option<PathBuf>,
 }
 
 pub fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let (inputs, config) = setup::read(path)?;
-    write_logs(config.log);
     let overrides = Overrides {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
         store: arguments.store.clone(),
     };
-    setup::block_on(app::serve(inputs, config, overrides))?
+    let start = app::start(path, &overrides, arguments.last_good.as_deref())?;
+    write_logs(start.config.log);
+    setup::block_on(app::serve(start, overrides))?
 }
 
 fn write_logs(log: Log) {

@@ -117,6 +117,7 @@ impl Decoder<'_> {
                 file: path.into(),
                 empty: root.is_null() || root.is_empty_map(),
                 keys_emptied: api_keys.iter().any(Field::is_empty_map),
+                overridden: Vec::new(),
             },
         })
     }

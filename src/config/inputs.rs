@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -39,7 +40,7 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 /// What the settings ask for.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Ask {
     /// A file.
     File(PathBuf),
@@ -72,7 +73,7 @@ pub(super) trait Source {
 #[derive(Clone)]
 pub struct Inputs {
     main: PathBuf,
-    answers: BTreeMap<Ask, Arc<Answer>>,
+    pub(super) answers: BTreeMap<Ask, Arc<Answer>>,
 }
 
 impl fmt::Debug for Inputs {
@@ -82,6 +83,10 @@ impl fmt::Debug for Inputs {
 }
 
 impl Inputs {
+    pub(super) fn of(main: PathBuf, answers: BTreeMap<Ask, Arc<Answer>>) -> Self {
+        Self { main, answers }
+    }
+
     /// Reads the main file and all that it leads to: included files, key files, environment variables and
     /// the folder of types. Blocks on the disk.
     ///

@@ -17,6 +17,7 @@ mod problem;
 mod revoked;
 mod roles;
 mod secret;
+mod stored;
 mod tenants;
 mod tree;
 mod value;

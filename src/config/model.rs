@@ -46,6 +46,8 @@ pub struct Origin {
     pub empty: bool,
     /// A file says `api_keys: {}`: that there are no keys is meant.
     pub keys_emptied: bool,
+    /// The fields that the command line sets, whatever the files say.
+    pub overridden: Vec<&'static str>,
 }
 
 /// The listeners and what protects them.

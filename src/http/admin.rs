@@ -50,7 +50,8 @@ impl Endpoint for AdminEndpoint {
             "/healthz" => self.0.liveness(),
             "/readyz" => self.0.readiness().await,
             "/metrics" => self.0.metrics(),
-            _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz or /readyz\n"),
+            "/config/summary" => self.0.summary(),
+            _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz, /readyz or /config/summary\n"),
         })
     }
 }
@@ -89,6 +90,17 @@ impl Admin {
         }
     }
 
+    /// What is in force, without secrets.
+    fn summary(&self) -> Response {
+        match serde_json::to_vec(&self.snapshot.load().summary) {
+            Ok(body) => Response::builder().content_type("application/json").body(body),
+            Err(e) => {
+                tracing::error!(error = %e, "the summary could not be written");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "the summary could not be written\n")
+            }
+        }
+    }
+
     /// Alive means that no restart is needed: without its writer the store never writes again.
     fn liveness(&self) -> Response {
         if self.store.is_alive() {
@@ -113,6 +125,9 @@ impl Admin {
             "ready": status == StatusCode::OK,
             "store": store,
             "generation": snapshot.generation,
+            "hash": snapshot.summary.hash,
+            "last_good": snapshot.last_good,
+            "kept_types": snapshot.registry.kept().collect::<Vec<_>>(),
             "quarantined_types": snapshot.registry.quarantined().collect::<Vec<_>>(),
         });
         let response = Response::builder().status(status).content_type("application/json");

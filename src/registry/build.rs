@@ -106,6 +106,7 @@ fn assemble(
         metadata_schema,
         tenants: manifest.tenants,
         standard: folder.standard,
+        fingerprint: folder.fingerprint(),
         validators: Vec::new(),
         enrichers: Vec::new(),
     };

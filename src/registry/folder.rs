@@ -6,6 +6,7 @@ use std::{
 };
 
 use include_dir::{Dir, include_dir};
+use sha2::{Digest, Sha256};
 
 use super::TypeProblem;
 
@@ -34,6 +35,20 @@ pub struct TypeFolder {
 }
 
 impl TypeFolder {
+    /// SHA-256 over the names and contents of its files.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        for (name, bytes) in &self.files {
+            part(name.as_bytes());
+            part(bytes);
+        }
+        hash.finalize().into()
+    }
+
     /// A problem of one of its files, or of the folder when `file` is empty.
     pub(super) fn problem(&self, file: &str, line: Option<u64>, message: impl Into<String>) -> TypeProblem {
         let file = if file.is_empty() { self.origin.clone() } else { format!("{}/{file}", self.origin) };

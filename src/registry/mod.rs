@@ -80,6 +80,11 @@ impl Registry {
         self.types.values().filter_map(|versions| versions.iter().find(|t| t.serves(tenant)))
     }
 
+    /// Every type that is served, by name, with its site's and its standard version.
+    pub fn versions(&self) -> impl Iterator<Item = (&str, &[Arc<NotificationType>])> {
+        self.types.iter().map(|(name, versions)| (name.as_str(), versions.as_slice()))
+    }
+
     /// How many names are served.
     pub fn count(&self) -> usize {
         self.types.len()

@@ -26,6 +26,8 @@ pub struct NotificationType {
     pub tenants: Option<Vec<TenantId>>,
     /// Whether it comes with the gateway.
     pub standard: bool,
+    /// SHA-256 over the names and contents of its files: which version it is.
+    pub fingerprint: [u8; 32],
     pub(super) validators: Vec<(&'static str, Box<dyn Validator>)>,
     pub(super) enrichers: Vec<(&'static str, Box<dyn Enricher>)>,
 }

@@ -3,23 +3,36 @@
 //! The truth is a fingerprint of the content of every input, taken twice a second. The file watcher
 //! and SIGHUP only wake it sooner: a symlink's swap can raise no event at all.
 
+mod last_good;
 mod recorded;
+mod start;
 mod watch;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     config::{self, Config, Inputs},
     metrics::Metrics,
     registry::{self, Loaded, Registry, TypeProblem},
-    snapshot::{Shared, Snapshot},
+    snapshot::{Shared, Snapshot, differences, line},
     store::Store,
 };
 
+pub use last_good::LastGood;
+pub use start::{Start, Told, start};
 pub use watch::Waker;
 
 /// How often the inputs are read.
 const EVERY: Duration = Duration::from_millis(500);
+/// How long a change has to stand still: a file that is written in place is good YAML half-way too.
+const SETTLE: Duration = Duration::from_millis(100);
+/// How often in a row a change may still move. After that what holds still for two readings is taken, so
+/// that edits without an end are followed.
+const MOST_MOVES: u32 = 5;
 
 /// Applies what the command line says over what the files say.
 pub type Override = Arc<dyn Fn(&mut Config) + Send + Sync>;
@@ -34,6 +47,9 @@ pub struct Reloader {
     inputs: Inputs,
     /// What is in force.
     config: Config,
+    last_good: Option<LastGood>,
+    /// How often in a row a change was still moving.
+    moves: u32,
     waker: Waker,
 }
 
@@ -58,13 +74,17 @@ impl Reloader {
         overrides: Override,
         inputs: Inputs,
         config: Config,
+        last_good: Option<LastGood>,
     ) -> Self {
         let waker = Waker::start(inputs.paths());
-        Self { shared, store, metrics, overrides, inputs, config, waker }
+        Self { shared, store, metrics, overrides, inputs, config, last_good, moves: 0, waker }
     }
 
     /// Runs until the task is dropped.
     pub async fn run(mut self) {
+        if !self.shared.load().last_good {
+            self.keep(&self.inputs.clone()).await;
+        }
         let mut seen = self.inputs.fingerprint();
         loop {
             self.waker.next(EVERY).await;
@@ -76,9 +96,16 @@ impl Reloader {
             if found.fingerprint() == seen {
                 continue;
             }
-            match self.reload(found).await {
-                Outcome::Applied => self.metrics.reloads.with_label_values(&["applied"]).inc(),
+            let start = Instant::now();
+            let outcome = self.reload(found).await;
+            self.moves = if matches!(outcome, Outcome::Moving) { self.moves + 1 } else { 0 };
+            match outcome {
+                Outcome::Applied => {
+                    self.metrics.reload_seconds.observe(start.elapsed().as_secs_f64());
+                    self.metrics.reloads.with_label_values(&["applied"]).inc();
+                }
                 Outcome::Refused(why) => {
+                    self.metrics.reload_failure_seconds.set(now());
                     self.metrics.reloads.with_label_values(&["refused"]).inc();
                     tracing::error!("the configuration was not changed; what was there stays:\n{why}");
                 }
@@ -93,7 +120,8 @@ impl Reloader {
     /// Takes the change that was found in the inputs.
     async fn reload(&mut self, found: Inputs) -> Outcome {
         let main = self.inputs.main().to_owned();
-        let inputs = match tokio::task::spawn_blocking(move || read_settled(&main)).await {
+        let settle = if self.moves < MOST_MOVES { SETTLE } else { Duration::ZERO };
+        let inputs = match tokio::task::spawn_blocking(move || read_settled(&main, settle)).await {
             Ok(Ok(Some(inputs))) => inputs,
             Ok(Ok(None)) => return Outcome::Moving,
             Ok(Err(why)) => {
@@ -135,22 +163,42 @@ impl Reloader {
         for problem in &types {
             tracing::error!("a notification type is broken: {problem}");
         }
+        self.metrics.restart_needed.reset();
         for field in waiting {
+            self.metrics.restart_needed.with_label_values(&[field]).set(1);
             tracing::warn!(field, "changed, but counts only after a restart");
         }
         report(&self.metrics, &snapshot);
-        tracing::info!(
-            generation = snapshot.generation,
-            keys = config.keys.len(),
-            tenants = config.tenants.len(),
-            types = snapshot.registry.count(),
-            "a new configuration is in force"
-        );
-        let generation = snapshot.generation;
+        let changes = differences(&self.shared.load().summary, &snapshot.summary);
+        let (generation, hash) = (snapshot.generation, snapshot.summary.hash.clone());
         self.shared.store(snapshot);
-        recorded::record(&self.store, generation, &[]).await;
+        // After the swap, so that what the log tells is true already.
+        tracing::info!(generation, hash, "a new configuration is in force: {}", line(&changes));
+        let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        recorded::record(&self.store, generation, &changes).await;
         self.config = config;
+        self.keep(inputs).await;
         Outcome::Applied
+    }
+
+    /// Keeps what is in force for a restart after a bad edit.
+    async fn keep(&mut self, inputs: &Inputs) {
+        let Some(mut last_good) = self.last_good.take() else { return };
+        let kept: Vec<_> = self.shared.load().registry.kept().map(str::to_owned).collect();
+        let inputs = inputs.clone();
+        let write = move || {
+            let written = last_good.keep(&inputs, &kept);
+            (last_good, written)
+        };
+        match tokio::task::spawn_blocking(write).await {
+            Ok((last_good, written)) => {
+                self.last_good = Some(last_good);
+                if let Err(why) = written {
+                    tracing::error!("the last good configuration was not kept: {why}");
+                }
+            }
+            Err(e) => tracing::error!("the last good configuration is kept no more: {e}"),
+        }
     }
 
     /// Builds the snapshot on a thread of its own: hundreds of schemas and cases take a while.
@@ -168,9 +216,17 @@ impl Reloader {
     }
 }
 
-/// Reads the inputs; `None` when they changed while they were read.
-fn read_settled(main: &Path) -> Result<Option<Inputs>, String> {
-    let inputs = Inputs::read(main, &config::environment).map_err(|p| p.to_string())?;
+/// Reads the inputs; `None` when they changed while they were read or soon after. Blocks.
+fn read_settled(main: &Path, settle: Duration) -> Result<Option<Inputs>, String> {
+    let read = || Inputs::read(main, &config::environment);
+    let first = read();
+    std::thread::sleep(settle);
+    let inputs = match first {
+        Ok(inputs) => inputs,
+        // Editors take the file away for a moment.
+        Err(_) if read().is_ok() => return Ok(None),
+        Err(problems) => return Err(problems.to_string()),
+    };
     let settled = inputs.reread(&config::environment).fingerprint() == inputs.fingerprint();
     Ok(settled.then_some(inputs))
 }
@@ -194,12 +250,23 @@ pub async fn seed(store: &Store, config: &Config) -> crate::domain::Result<()> {
     Ok(())
 }
 
-/// Shows a snapshot in the metrics.
+/// Shows a snapshot that was just made in the metrics.
 pub fn report(metrics: &Metrics, snapshot: &Snapshot) {
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     metrics.snapshot_generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
     metrics.types_quarantined.set(count(snapshot.registry.quarantined().count()));
     metrics.types_kept.set(count(snapshot.registry.kept().count()));
+    metrics.config_info.reset();
+    metrics.config_info.with_label_values(&[&snapshot.summary.hash]).set(1);
+    metrics.config_last_good.set(snapshot.last_good.into());
+    metrics.snapshot_loaded_seconds.set(now());
+    if !snapshot.last_good {
+        metrics.reload_success_seconds.set(now());
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    metrics.snapshot_loaded_seconds.set(now.as_secs_f64().floor());
+    now.as_secs_f64().floor()
 }

@@ -11,6 +11,8 @@ use super::gateway::SOON;
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
+    /// The status line and the headers.
+    pub head: String,
     pub body: String,
 }
 
@@ -39,7 +41,7 @@ pub fn answer(stream: &mut TcpStream) -> Option<Reply> {
     stream.read_to_string(&mut text).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Reply { status, body: body.to_owned() })
+    Some(Reply { status, head: head.to_owned(), body: body.to_owned() })
 }
 
 /// Asks, where an answer may not come: the gateway may be gone.

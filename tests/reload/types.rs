@@ -120,14 +120,20 @@ fn a_type_that_breaks_keeps_its_last_good_version() {
     assert_eq!(good(&gateway, ACME).status, 201);
     assert_eq!(ready(&gateway)["quarantined_types"], json!([]));
 
+    gateway.logs("type parcel_sent changed: state good → broken, its last good version is served");
     // One that was never good is quarantined by name, and harms no other.
     site.write("config/plugins/shop/parcel_lost/type.yaml", &TYPE.replace("safe_link", "safe_lnk"));
     gateway.logs("shop/parcel_lost/type.yaml:7: type parcel_lost");
     until("it is named", || (ready(&gateway)["quarantined_types"] == json!(["parcel_lost"])).then_some(()));
     assert_eq!((good(&gateway, ACME).status, gateway.hello(KEY).status), (201, 201));
 
+    gateway.logs("type parcel_lost added (broken, not served)");
+
     site.write(&format!("{HOME}/cases/bad.yaml"), BAD);
     site.write(&format!("{HOME}/type.yaml"), &TYPE.replace("has left", "is gone"));
     site.write(&format!("{HOME}/cases/good.yaml"), &GOOD.replace("has left", "is gone"));
     until("the new version is served", || good(&gateway, ACME).body.contains("is gone").then_some(()));
+    gateway.logs("type parcel_sent changed: content");
+    std::fs::remove_dir_all(site.path(HOME)).expect("removed");
+    gateway.logs("type parcel_sent removed");
 }

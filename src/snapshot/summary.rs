@@ -1,0 +1,312 @@
+//! What is in force, in names and values that people may see: two of these tell what differs.
+//!
+//! Every struct of the settings is taken apart field by field, so that a new field does not compile until it
+//! is told here or left out on purpose.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+    time::Duration,
+};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::{ApiKey, Config, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Tenant},
+    domain::{Limits, Permission, Permissions, TenantId},
+    registry::{NotificationType, Registry},
+};
+
+/// Stands before a value that only tells whether it is the same.
+pub(super) const VEILED: char = '#';
+/// The fields that a type has here, and what the second says of a good one.
+pub(super) const STATE: &str = "state";
+pub(super) const GOOD: &str = "good";
+
+/// A snapshot without its secrets. Of a secret it holds a short hash.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// SHA-256 of `items`, as 16 hexadecimal digits: equal where the same is in force.
+    pub hash: String,
+    /// What a reload swaps, by a name that never changes.
+    pub items: BTreeMap<String, Item>,
+    /// The fields that count only after a restart, as hashes. What the command line sets is left out.
+    pub fixed: BTreeMap<String, String>,
+}
+
+/// One thing that comes, goes or changes as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// What it is, for people.
+    pub label: String,
+    /// Its values by field; the field of a plain setting has no name.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Summary {
+    /// Sums up settings and types.
+    pub fn of(config: &Config, registry: &Registry) -> Self {
+        let Config {
+            server,
+            store,
+            log,
+            plugins: _,
+            limits,
+            failed_auth,
+            audit_retention,
+            tenants,
+            keys,
+            origin,
+        } = config;
+        let mut made = Self::default();
+        made.limits(limits);
+        made.add("rate_limits.failed_auth", String::new(), [("", quota(*failed_auth))]);
+        made.add("audit.retention", String::new(), [("", span(Some(*audit_retention)))]);
+        made.fixed(server, store, log);
+        made.fixed.retain(|name, _| !origin.overridden.contains(&name.as_str()));
+        for (id, tenant) in tenants {
+            made.tenant(id, tenant);
+        }
+        made.roles(tenants);
+        keys.iter().for_each(|key| made.key(key));
+        made.types(registry);
+        made.hash = digest(&made.items)[..16].to_owned();
+        made
+    }
+
+    /// An item without a label of its own is called by its name.
+    fn add<const N: usize>(&mut self, name: impl Into<String>, label: String, fields: [(&str, String); N]) {
+        let name = name.into();
+        let label = if label.is_empty() { name.clone() } else { label };
+        let fields = fields.map(|(field, value)| (field.to_owned(), value)).into();
+        self.items.insert(name, Item { label, fields });
+    }
+
+    fn limits(&mut self, limits: &Limits) {
+        let Limits { title, message, link, metadata_bytes, metadata_depth, body_bytes } = limits;
+        for (name, value) in [
+            ("limits.title", title),
+            ("limits.message", message),
+            ("limits.link", link),
+            ("limits.metadata_bytes", metadata_bytes),
+            ("limits.metadata_depth", metadata_depth),
+            ("limits.body_bytes", body_bytes),
+        ] {
+            self.add(name, String::new(), [("", value.to_string())]);
+        }
+    }
+
+    fn fixed(&mut self, server: &Server, store: &StoreConfig, log: &Log) {
+        let Server {
+            listen,
+            admin_listen,
+            admin_token,
+            admin_networks,
+            trusted_proxies,
+            request_timeout,
+            shutdown_timeout,
+        } = server;
+        self.add("server.trusted_proxies", String::new(), [("", list(trusted_proxies))]);
+        let token = admin_token.as_ref().map(|Secret(token)| token);
+        self.fixed = [
+            ("server.listen", veiled(listen)),
+            ("server.admin_listen", veiled(admin_listen)),
+            ("server.admin_token", veiled(&token)),
+            ("server.admin_networks", veiled(admin_networks)),
+            ("server.request_timeout", veiled(request_timeout)),
+            ("server.shutdown_timeout", veiled(shutdown_timeout)),
+            ("store.url", veiled(&store.url)),
+            ("log.format", veiled(&log.json)),
+            ("log.level", veiled(&log.level)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+    }
+
+    fn tenant(&mut self, id: &TenantId, tenant: &Tenant) {
+        let Tenant {
+            users,
+            seed_users,
+            issuers,
+            revoked,
+            roles: _,
+            ceiling,
+            key_quota: _,
+            user_quota,
+            strict_types,
+            retention,
+        } = tenant;
+        let Retention { read, unread, newest } = retention;
+        let seed = match seed_users.as_slice() {
+            [] => "none".to_owned(),
+            // Profiles are people's data.
+            some => format!("{} users ({})", some.len(), &digest(some)[..6]),
+        };
+        let fields = [
+            ("users", format!("{users:?}").to_lowercase()),
+            ("seed", seed),
+            ("rate_limits.tenant", ceiling.map_or("none".to_owned(), quota)),
+            ("rate_limits.per_user", quota(*user_quota)),
+            ("strict_types", list(strict_types)),
+            ("revoked_tokens", revocations(revoked)),
+            ("retention.read", span(*read)),
+            ("retention.unread", span(*unread)),
+            ("retention.newest", newest.map_or("all".to_owned(), |n| n.to_string())),
+        ];
+        self.add(format!("tenant {id}"), String::new(), fields);
+        issuers.iter().for_each(|issuer| self.issuer(id, issuer));
+    }
+
+    fn issuer(&mut self, tenant: &TenantId, issuer: &Issuer) {
+        let Issuer {
+            issuer: iss,
+            audience,
+            algorithm,
+            key: Secret(key),
+            jwks,
+            leeway,
+            user_claims,
+            roles_claim,
+            development: _,
+        } = issuer;
+        let of = match iss {
+            Some(iss) => format!("issuer {} of {tenant}", quoted(iss)),
+            None => format!("issuer of {tenant}"),
+        };
+        // Those of one name are told apart by their order, in which they are tried.
+        let mut name = of.clone();
+        let mut number = 1;
+        while self.items.contains_key(&name) {
+            number += 1;
+            name = format!("{of} #{number}");
+        }
+        let fields = [
+            ("audience", audience.as_deref().map_or("none".to_owned(), quoted)),
+            ("algorithm", format!("{algorithm:?}")),
+            ("key", veiled(key)),
+            ("jwks", jwks.as_ref().map_or("none".to_owned(), veiled)),
+            ("leeway", span(Some(*leeway))),
+            ("user_claims", list(user_claims)),
+            ("roles_claim", quoted(roles_claim)),
+        ];
+        self.add(name, String::new(), fields);
+    }
+
+    /// A role is told once, and again for a tenant where it allows something else.
+    fn roles(&mut self, tenants: &IndexMap<TenantId, Tenant>) {
+        let mut seen: BTreeMap<&str, Permissions> = BTreeMap::new();
+        for (id, tenant) in tenants {
+            for (role, permissions) in &tenant.roles {
+                let common = *seen.entry(role).or_insert_with(|| {
+                    self.add(format!("role {}", plain(role)), String::new(), allowed(*permissions));
+                    *permissions
+                });
+                if common != *permissions {
+                    let name = format!("role {} of {id}", plain(role));
+                    self.add(name, String::new(), allowed(*permissions));
+                }
+            }
+        }
+    }
+
+    fn key(&mut self, key: &ApiKey) {
+        let ApiKey {
+            hash,
+            description,
+            tenant,
+            roles: _,
+            permissions,
+            expires_at,
+            disabled,
+            types,
+            networks,
+            quota: own,
+            development: _,
+        } = key;
+        let name = format!("API key {}", &hex(hash)[..12]);
+        let description = description.as_deref().map_or("none".to_owned(), quoted);
+        let label = if description == "none" { name.clone() } else { format!("{name} {description}") };
+        let fields = [
+            ("description", description),
+            ("tenant", tenant.to_string()),
+            ("permissions", names(*permissions)),
+            ("expires_at", expires_at.map_or("never".to_owned(), |at| at.to_string())),
+            ("disabled", disabled.to_string()),
+            ("types", if types.is_empty() { "all".to_owned() } else { list(types) }),
+            ("networks", if networks.is_empty() { "all".to_owned() } else { list(networks) }),
+            ("rate_limit", quota(*own)),
+        ];
+        self.add(name, label, fields);
+    }
+
+    fn types(&mut self, registry: &Registry) {
+        let version = |t: &std::sync::Arc<NotificationType>| t.fingerprint;
+        for (name, versions) in registry.versions() {
+            let kept = registry.kept().any(|kept| kept == name);
+            let state = if kept { "broken, its last good version is served" } else { GOOD };
+            let content = versions.iter().map(version).collect::<Vec<_>>();
+            let fields = [("content", veiled(&content)), (STATE, state.to_owned())];
+            self.add(format!("type {}", plain(name)), String::new(), fields);
+        }
+        for name in registry.quarantined() {
+            let fields = [(STATE, "broken, not served".to_owned())];
+            self.add(format!("type {}", plain(name)), String::new(), fields);
+        }
+    }
+}
+
+fn digest<T: Debug + ?Sized>(value: &T) -> String {
+    hex(&Sha256::digest(format!("bellboard summary {value:?}")))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Enough to tell whether it is the same, and too little to guess by.
+fn veiled<T: Debug + ?Sized>(value: &T) -> String {
+    format!("{VEILED}{}", &digest(value)[..12])
+}
+
+/// Text of a file in one line of a log.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", plain(text))
+}
+
+fn list<T: ToString>(values: &[T]) -> String {
+    let values: Vec<_> = values.iter().map(|value| plain(&value.to_string())).collect();
+    if values.is_empty() { "none".to_owned() } else { values.join(", ") }
+}
+
+fn quota(quota: Quota) -> String {
+    format!("{}/s (burst {})", quota.per_second, quota.burst)
+}
+
+/// How many, and enough to tell whether they are the same.
+fn revocations(revoked: &Revoked) -> String {
+    let tokens: BTreeSet<_> = revoked.jtis.iter().collect();
+    let users: BTreeMap<_, _> = revoked.users.iter().collect();
+    match tokens.len() + users.len() {
+        0 => "none".to_owned(),
+        _ => format!("{} tokens, {} users ({})", tokens.len(), users.len(), &digest(&(tokens, users))[..6]),
+    }
+}
+
+fn span(time: Option<Duration>) -> String {
+    time.map_or("for ever".to_owned(), |time| format!("{time:?}"))
+}
+
+fn names(permissions: Permissions) -> String {
+    let has: Vec<_> = Permission::ALL.iter().filter(|p| permissions.has(**p)).map(|p| p.as_str()).collect();
+    list(&has)
+}
+
+fn allowed(permissions: Permissions) -> [(&'static str, String); 1] {
+    [("permissions", names(permissions))]
+}
