@@ -2,4 +2,5 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=plugins/types");
+    println!("cargo::rerun-if-changed=plugins/new");
 }

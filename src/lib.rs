@@ -4,6 +4,7 @@
 
 pub mod admit;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod cache;
 pub mod cli;

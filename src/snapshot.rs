@@ -1,7 +1,7 @@
 //! All that hot reload swaps, in one immutable value that a request holds from its first line to its
 //! last.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub registry: Arc<Registry>,
     /// The tenants, in the order of the configuration.
     pub tenants: IndexMap<TenantId, TenantSettings>,
+    /// How long the audit record is kept.
+    pub audit_retention: Duration,
     /// The proxies whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -77,6 +79,7 @@ impl Snapshot {
             limiters: Limiters::build(config, previous.map(|p| &p.limiters), ticks),
             registry,
             tenants,
+            audit_retention: config.audit_retention,
             trusted_proxies: config.server.trusted_proxies.clone(),
         })
     }

@@ -6,6 +6,7 @@ mod wiring;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
+    audit::Audit,
     auth::Fetcher,
     cache::UnreadCache,
     clock::Clock,
@@ -66,11 +67,16 @@ pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> 
     let store = open_store(&config.store.url, &clock, &unread, &metrics).await?;
     reload::seed(&store, &config).await.map_err(|e| format!("the listed users could not be made: {e}"))?;
 
+    let audit = Audit::new(store.clone());
+    let recalled = audit.recall(config.tenants.keys(), clock.now()).await;
+    recalled.map_err(|e| format!("the audit record could not be read: {e}"))?;
+
     let services = Arc::new(Services {
         snapshot: shared.clone(),
         sending: Sending::new(store.clone(), Arc::clone(&metrics)),
         inbox: Inbox::new(store.clone(), Arc::clone(&unread), clock.clone()),
         directory: Directory::new(store.clone()),
+        audit,
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
         body_timeout: config.server.request_timeout,
@@ -156,6 +162,11 @@ async fn keep(store: Store, shared: Shared) {
         };
         if let Err(e) = store.maintain(&retention).await {
             tracing::warn!(error = %e, "a round of upkeep failed; the next one tries again");
+        }
+        if round % RETENTION_ROUNDS == 0
+            && let Err(e) = store.purge_audit(snapshot.audit_retention).await
+        {
+            tracing::warn!(error = %e, "the audit record was not purged; a later round tries again");
         }
         drop(snapshot);
         tokio::time::sleep(UPKEEP_EVERY).await;

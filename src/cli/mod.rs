@@ -8,6 +8,7 @@ mod rotate;
 mod serve;
 mod setup;
 mod token;
+mod types;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -47,6 +48,9 @@ enum Command {
     /// Make and replace API keys.
     #[command(subcommand)]
     Key(key::Command),
+    /// Make a notification type, or try one on a draft.
+    #[command(subcommand, name = "type")]
+    Type(types::Command),
     /// Sign a bearer token for development, with a tenant's HS256 issuer.
     Token(token::Arguments),
     /// Bring the store to this version's schema and exit.
@@ -68,6 +72,7 @@ pub fn run() -> ExitCode {
         Some(Command::Check) => check::run(config),
         Some(Command::Openapi) => openapi::run(config),
         Some(Command::Key(key)) => key::run(config, &key),
+        Some(Command::Type(command)) => types::run(config, &command),
         Some(Command::Token(token)) => token::run(config, &token),
         Some(Command::Migrate(migrate)) => migrate::run(config, &migrate),
     };

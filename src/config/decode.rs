@@ -29,6 +29,7 @@ const MAIN: &[&str] = &[
     "plugins",
     "limits",
     "rate_limits",
+    "audit",
     "roles",
     "tenants",
     "api_keys",
@@ -51,6 +52,7 @@ const RATE_LIMITS: &[&str] = &["per_key", "per_user", "tenant", "failed_auth"];
 const MOST_FILES: usize = 256;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A file as a tree.
 struct Document {
@@ -108,6 +110,7 @@ impl Decoder<'_> {
             plugins: self.plugins(main),
             limits: limits(main),
             failed_auth: quota("failed_auth").unwrap_or_default(),
+            audit_retention: audit_retention(main),
             tenants,
             keys,
             origin: Origin {
@@ -270,6 +273,13 @@ fn store(main: &Section<'_>) -> StoreConfig {
         })
     });
     url.map_or_else(StoreConfig::default, |url| StoreConfig { url })
+}
+
+/// How long the audit record is kept. It never grows without end.
+fn audit_retention(main: &Section<'_>) -> Duration {
+    let given =
+        main.section("audit", &["retention"]).and_then(|s| s.duration("retention", DAY..=3_653 * DAY));
+    given.unwrap_or(400 * DAY)
 }
 
 fn log(main: &Section<'_>) -> Log {

@@ -27,6 +27,8 @@ pub struct Config {
     pub limits: Limits,
     /// Failed authentications by source address.
     pub failed_auth: Quota,
+    /// How long the audit record is kept.
+    pub audit_retention: Duration,
     /// The tenants by name. `default` is always there.
     pub tenants: IndexMap<TenantId, Tenant>,
     /// Every API key of every tenant.

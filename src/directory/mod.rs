@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{Error, Profile, Result, TenantId, User, UserId},
+    domain::{Actor, Error, Profile, Result, TenantId, User, UserId},
     store::Store,
 };
 
@@ -22,10 +22,17 @@ impl Directory {
         Self { store }
     }
 
-    /// Creates a user or replaces their profile; says whether they are new.
-    pub async fn put(&self, tenant: &TenantId, user: UserId, profile: Profile) -> Result<(User, bool)> {
+    /// Creates a user or replaces their profile; says whether they are new. Who did it is recorded, but
+    /// for the lines of an import, which is recorded as one.
+    pub async fn put(
+        &self,
+        tenant: &TenantId,
+        user: UserId,
+        profile: Profile,
+        by: Option<&Actor>,
+    ) -> Result<(User, bool)> {
         check(&profile)?;
-        self.store.put_user(tenant, user, profile).await
+        self.store.put_user(tenant, user, profile, by).await
     }
 
     /// One user.
@@ -44,8 +51,8 @@ impl Directory {
     }
 
     /// Erases a user: the inbox, the profile, and their id from others' `related_user_id`.
-    pub async fn erase(&self, tenant: &TenantId, user: UserId) -> Result<()> {
-        self.store.erase_user(tenant, user).await?;
+    pub async fn erase(&self, tenant: &TenantId, user: UserId, by: &Actor) -> Result<()> {
+        self.store.erase_user(tenant, user, Some(by)).await?;
         // Hidden for good from here on; what cannot be purged now is purged by the upkeep.
         let purge = tokio::time::timeout(PURGE_WITHIN, self.store.purge_erased(tenant, user));
         if let Ok(Err(e)) = purge.await {

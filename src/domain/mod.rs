@@ -1,5 +1,6 @@
 //! The words of the gateway as types: pure, with no I/O and no framework.
 
+mod audit;
 mod change;
 mod error;
 mod id;
@@ -10,6 +11,7 @@ mod principal;
 mod timestamp;
 mod user;
 
+pub use audit::{Actor, AuditAction, AuditEntry, AuditRecord};
 pub use bellboard_sdk::{Draft, Metadata, Problem, Problems, Severity};
 pub use change::{Change, ChangeKind};
 pub use error::{AuthFailure, Error, Result};

@@ -27,12 +27,18 @@ macro_rules! permissions {
 permissions! {
     /// Send notifications.
     NotificationSend = "notification.send",
+    /// Ask what was sent, and whether it was read.
+    NotificationAudit = "notification.audit",
+    /// Withdraw what was sent.
+    NotificationWithdraw = "notification.withdraw",
     /// Ask whether users exist and read their profiles.
     UserRead = "user.read",
     /// Create and change users.
     UserManage = "user.manage",
     /// Erase users with their inboxes.
     UserErase = "user.erase",
+    /// Read the audit record.
+    AuditRead = "audit.read",
 }
 
 impl fmt::Display for Permission {

@@ -168,8 +168,8 @@ mod tests {
         };
         assert_eq!(healthz().await, StatusCode::OK);
         let (tenant, user) = (TenantId::default(), UserId::new(1).unwrap());
-        store.put_user(&tenant, user, Profile::default()).await.unwrap();
-        store.erase_user(&tenant, user).await.unwrap_err();
+        store.put_user(&tenant, user, Profile::default(), None).await.unwrap();
+        store.erase_user(&tenant, user, None).await.unwrap_err();
         // The answer is dropped before the task has ended.
         while store.is_alive() {
             tokio::task::yield_now().await;

@@ -14,8 +14,8 @@ use super::{
     services::Services,
 };
 use crate::{
-    admit::{self, Need},
-    domain::{AuthFailure, Permission, Principal},
+    admit::{self, Need, Presented},
+    domain::{Actor, AuthFailure, Permission, Principal},
     inbox::Owner,
 };
 
@@ -46,6 +46,12 @@ asks! {
     Anyone = Need::Any;
     /// Someone who may send.
     MaySend = Need::Permission(Permission::NotificationSend);
+    /// Someone who may ask what was sent.
+    MayAuditSent = Need::Permission(Permission::NotificationAudit);
+    /// Someone who may withdraw what was sent.
+    MayWithdraw = Need::Permission(Permission::NotificationWithdraw);
+    /// Someone who may read the audit record.
+    MayReadAudit = Need::Permission(Permission::AuditRead);
     /// Someone who may read the directory.
     MayReadUsers = Need::Permission(Permission::UserRead);
     /// Someone who may change the directory.
@@ -64,6 +70,14 @@ pub struct Admitted<N> {
     /// What the handler calls.
     pub services: Arc<Services>,
     need: PhantomData<N>,
+}
+
+impl<N> Admitted<N> {
+    /// The caller as the audit record names them.
+    pub fn actor(&self) -> Actor {
+        let request_id = self.context.request_id().to_owned();
+        Actor { principal: Arc::clone(&self.principal.name), request_id }
+    }
 }
 
 impl Admitted<OwnInbox> {
@@ -124,6 +138,7 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
             Ok(admitted) => {
                 context.note_limit(admitted.limit);
                 let services = Arc::clone(context.services());
+                services.audit.admitted(&admitted.principal, context.request_id(), context.now());
                 Ok(Self { principal: admitted.principal, context, services, need: PhantomData })
             }
             Err(refusal) => {
@@ -131,7 +146,14 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
                     context.note_limit(limit);
                 }
                 if let Some(why) = refusal.failure {
-                    context.services().metrics.auth_failures.with_label_values(&[why.as_str()]).inc();
+                    let services = context.services();
+                    services.metrics.auth_failures.with_label_values(&[why.as_str()]).inc();
+                    let proxies = &context.snapshot().trusted_proxies;
+                    let client = || {
+                        let Presented { peer, forwarded_for, forwarded, .. } = presented;
+                        admit::client_address(peer, forwarded_for, forwarded, proxies)
+                    };
+                    services.audit.refused(why, context.request_id(), client);
                 }
                 Err(Failure(refusal.error).into())
             }

@@ -51,3 +51,33 @@ impl<T: Type, const STATUS: u16> ApiResponse for Answer<T, STATUS> {
         T::register(registry);
     }
 }
+
+/// One of two good answers of an operation, each with its own status.
+pub enum Either<A, B> {
+    /// The first in the document.
+    Left(A),
+    /// The second.
+    Right(B),
+}
+
+impl<A: IntoResponse, B: IntoResponse> IntoResponse for Either<A, B> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Left(answer) => answer.into_response(),
+            Self::Right(answer) => answer.into_response(),
+        }
+    }
+}
+
+impl<A: ApiResponse, B: ApiResponse> ApiResponse for Either<A, B> {
+    fn meta() -> MetaResponses {
+        let mut meta = A::meta();
+        meta.responses.extend(B::meta().responses);
+        meta
+    }
+
+    fn register(registry: &mut Registry) {
+        A::register(registry);
+        B::register(registry);
+    }
+}

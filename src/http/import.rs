@@ -1,6 +1,14 @@
 //! `POST /crm/notification/users/import`: many users as JSON lines, a result for each.
 
-use std::{io, pin::pin, time::Duration};
+use std::{
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{Stream, StreamExt, stream};
 use poem::{Body as HttpBody, IntoResponse, Request, RequestBody, Response};
@@ -24,8 +32,9 @@ use super::{
     wire::{ImportResult, UserRequest},
 };
 use crate::{
+    audit::Audit,
     directory::Directory,
-    domain::{Error, Limits, Profile, Result, TenantId, UserId},
+    domain::{Actor, AuditAction, AuditEntry, Error, Limits, Profile, Result, TenantId, User, UserId},
 };
 
 /// The media type of JSON lines.
@@ -52,6 +61,12 @@ impl ImportApi {
     async fn import(&self, caller: Admitted<MayManageUsers>, body: Lines) -> ResultLines {
         let directory = caller.services.directory.clone();
         let tenant = caller.principal.tenant.clone();
+        let tally = Arc::new(Tally {
+            audit: caller.services.audit.clone(),
+            tenant: tenant.clone(),
+            by: caller.actor(),
+            lines: Default::default(),
+        });
         let wait = caller.services.body_timeout;
         let (results, answer) = mpsc::channel(RESULTS_WAITING);
         // The body is read whether or not the answer is: many clients read nothing before they have sent all.
@@ -59,8 +74,9 @@ impl ImportApi {
             let mut lines = pin!(
                 lines(body.0.into_async_read(), wait)
                     .map(|line| {
-                        let (directory, tenant) = (directory.clone(), tenant.clone());
-                        async move { result_line(&directory, &tenant, line).await }
+                        let (directory, tenant, tally) =
+                            (directory.clone(), tenant.clone(), Arc::clone(&tally));
+                        async move { result_line(&directory, &tenant, &tally, line).await }
                     })
                     .buffered(AT_ONCE)
             );
@@ -114,17 +130,57 @@ fn end(fault: &str) -> Error {
     Error::Invalid(format!("{fault}; the import ends here"))
 }
 
+/// Counts an import's lines, and records them when the last of it is gone: at its end, or when its caller
+/// hung up.
+struct Tally {
+    audit: Audit,
+    tenant: TenantId,
+    by: Actor,
+    /// Created, replaced and failed ones.
+    lines: [AtomicU64; 3],
+}
+
+impl Tally {
+    fn count(&self, outcome: &Result<(User, bool)>) {
+        let place = match outcome {
+            Ok((_, true)) => 0,
+            Ok((_, false)) => 1,
+            Err(_) => 2,
+        };
+        self.lines[place].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        let [created, replaced, failed] = self.lines.each_mut().map(|count| *count.get_mut());
+        if created + replaced > 0 {
+            let entry = AuditEntry::by(&self.by, AuditAction::UsersImported)
+                .with("created", created)
+                .with("replaced", replaced)
+                .with("failed", failed);
+            self.audit.note(&self.tenant, entry);
+        }
+    }
+}
+
 /// Stores one line and writes its result; an empty line has none.
-async fn result_line(directory: &Directory, tenant: &TenantId, (number, line): Line) -> Option<Vec<u8>> {
+async fn result_line(
+    directory: &Directory,
+    tenant: &TenantId,
+    tally: &Tally,
+    (number, line): Line,
+) -> Option<Vec<u8>> {
     let mut user_id = None;
     let outcome = match line {
         Err(fault) => Err(fault),
         Ok(text) if text.trim_ascii().is_empty() => return None,
         Ok(text) => match read_line(&text, &mut user_id) {
-            Ok((user, profile)) => directory.put(tenant, user, profile).await,
+            Ok((user, profile)) => directory.put(tenant, user, profile, None).await,
             Err(e) => Err(e),
         },
     };
+    tally.count(&outcome);
     let mut result = Map::new();
     result.insert("line".into(), number.into());
     result.insert("result".into(), if outcome.is_ok() { "Success" } else { "Failed" }.into());

@@ -6,12 +6,14 @@
 mod admin;
 mod admit;
 mod answer;
+mod audit;
 mod body;
 mod configured;
 mod context;
 mod cursor;
 mod docs;
 mod document;
+mod dry_run;
 mod entry;
 mod error;
 mod import;
@@ -23,11 +25,13 @@ mod params;
 mod render;
 mod routes;
 mod send;
+mod sent;
 mod services;
 mod shape;
 mod types;
 mod users;
 mod wire;
+mod withdraw;
 
 use std::sync::Arc;
 
@@ -37,6 +41,8 @@ use poem_openapi::{OpenApiService, Tags};
 pub use self::{
     admin::{Admin, admin},
     document::document,
+    render::unstored,
+    send::read_draft,
     services::Services,
 };
 use self::{entry::Entry, routes::Routes};
@@ -44,8 +50,15 @@ use self::{entry::Entry, routes::Routes};
 /// Where everything public stands.
 pub const PREFIX: &str = "/crm/notification";
 
-type Api =
-    (send::SendApi, inbox::InboxApi, mark::MarkApi, types::TypesApi, users::UsersApi, import::ImportApi);
+type Api = (
+    send::SendApi,
+    inbox::InboxApi,
+    mark::MarkApi,
+    types::TypesApi,
+    users::UsersApi,
+    import::ImportApi,
+    (sent::SentApi, withdraw::WithdrawApi, audit::AuditApi),
+);
 
 /// The groups of operations.
 #[derive(Tags)]
@@ -56,11 +69,20 @@ enum Tag {
     Inbox,
     /// For systems that keep the tenant's directory of users.
     Users,
+    /// For those who must know who did what, and undo it.
+    Audit,
 }
 
 fn service() -> OpenApiService<Api, ()> {
-    let api =
-        (send::SendApi, inbox::InboxApi, mark::MarkApi, types::TypesApi, users::UsersApi, import::ImportApi);
+    let api = (
+        send::SendApi,
+        inbox::InboxApi,
+        mark::MarkApi,
+        types::TypesApi,
+        users::UsersApi,
+        import::ImportApi,
+        (sent::SentApi, withdraw::WithdrawApi, audit::AuditApi),
+    );
     OpenApiService::new(api, "Bellboard", env!("CARGO_PKG_VERSION"))
 }
 

@@ -6,7 +6,7 @@ use poem_openapi::{
 };
 
 use super::{cursor, shape::shape};
-use crate::domain::MAX_ID;
+use crate::domain::{AuditAction, MAX_ID, Timestamp};
 
 macro_rules! parameter {
     ($(#[$doc:meta])* $name:ident($inner:ty), $label:literal, $schema:expr, $parse:expr) => {
@@ -87,4 +87,57 @@ parameter!(
             && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-'));
         named.then(|| text.to_owned()).ok_or("must be the name of a notification type")
     }
+);
+
+parameter!(
+    /// A point in time.
+    Time(Timestamp),
+    "time",
+    MetaSchema {
+        example: Some("2026-01-11T14:30:00Z".into()),
+        ..MetaSchema::new_with_format("string", "date-time")
+    },
+    |text| {
+        // A `+` that nobody escaped reads as a space in a query.
+        let time = text.replace(' ', "+").parse::<jiff::Timestamp>();
+        time.map(|time| Timestamp(time.as_microsecond()))
+            .map_err(|_| "must be a time with its offset, such as 2026-01-11T14:30:00Z")
+    }
+);
+
+parameter!(
+    /// The name of a principal, as the audit record has it.
+    PrincipalName(String),
+    "principal",
+    MetaSchema {
+        max_length: Some(24),
+        pattern: Some("^(key:[0-9a-f]{12}|user:[0-9]{1,16})$".to_owned()),
+        example: Some("key:2c26b46b68ff".into()),
+        ..MetaSchema::new("string")
+    },
+    |text| is_principal(text).then(|| text.to_owned()).ok_or(NO_PRINCIPAL)
+);
+
+/// Why a text names no principal; completes the clause "FIELD …".
+pub const NO_PRINCIPAL: &str = "must be a principal's name, such as key:2c26b46b68ff or user:42";
+
+/// Whether a text can be a principal's name.
+pub fn is_principal(text: &str) -> bool {
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    match text.split_once(':') {
+        Some(("key", name)) => name.len() == 12 && name.bytes().all(hex),
+        Some(("user", id)) => (1..=16).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit()),
+        _ => false,
+    }
+}
+
+parameter!(
+    /// What is recorded.
+    Action(AuditAction),
+    "action",
+    MetaSchema {
+        enum_items: AuditAction::ALL.iter().map(|action| action.as_str().into()).collect(),
+        ..MetaSchema::new("string")
+    },
+    |text| text.parse().map_err(|()| "must be one of the actions that the document lists")
 );

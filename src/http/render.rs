@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::{
-    domain::{Notification, User},
+    domain::{Content, Notification, Sealed, Timestamp, User, UserId},
     send::Sent,
 };
 
@@ -35,26 +35,39 @@ pub fn sent(sent: &Sent) -> String {
 
 /// Appends one notification as its reader sees it.
 pub fn notification(text: &mut String, n: &Notification) {
+    let _ = write!(text, r#"{{"notification_id":{},"#, n.id);
+    seen(text, (n.user, &n.kind, &n.content), n.related_user, n.read_at, n.created_at, n.expires_at);
+}
+
+/// Appends what would be stored as its reader would see it: with everything but an id.
+pub fn unstored(text: &mut String, sealed: &Sealed, now: Timestamp) {
+    text.push('{');
+    let said = (sealed.user, sealed.kind.as_str(), &sealed.content);
+    seen(text, said, sealed.related_user, None, now, sealed.expires_at);
+}
+
+/// What follows the id, to the end of the object.
+fn seen(
+    text: &mut String,
+    (user, kind, content): (UserId, &str, &Content),
+    related_user: Option<UserId>,
+    read_at: Option<Timestamp>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+) {
     // A type's name needs no escapes: the registry admits a-z, 0-9, `_`, `.` and `-` alone.
-    let _ = write!(
-        text,
-        r#"{{"notification_id":{},"user_id":{},"type":"{}",{}"#,
-        n.id,
-        n.user,
-        n.kind,
-        n.content.fields()
-    );
-    if let Some(user) = n.related_user {
+    let _ = write!(text, r#""user_id":{user},"type":"{kind}",{}"#, content.fields());
+    if let Some(user) = related_user {
         let _ = write!(text, r#","related_user_id":{user}"#);
     }
-    match n.read_at {
+    match read_at {
         Some(at) => {
             let _ = write!(text, r#","is_read":true,"read_at":"{at}""#);
         }
         None => text.push_str(r#","is_read":false"#),
     }
-    let _ = write!(text, r#","created_at":"{}""#, n.created_at);
-    if let Some(at) = n.expires_at {
+    let _ = write!(text, r#","created_at":"{created_at}""#);
+    if let Some(at) = expires_at {
         let _ = write!(text, r#","expires_at":"{at}""#);
     }
     text.push('}');

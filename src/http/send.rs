@@ -1,14 +1,17 @@
 //! `POST /crm/notification/send`: admit, decode, send, respond.
 
-use poem_openapi::OpenApi;
+use poem_openapi::{OpenApi, param::Query};
 
 use super::{
     Tag,
     admit::{Admitted, MaySend},
-    answer::Answer,
+    answer::{Answer, Either},
     body::{Body, FromBody},
+    dry_run::{self, DryRunResponse},
     error::Failure,
-    json, render,
+    json,
+    params::Flag,
+    render,
     services::Services,
     wire::{SendRequest, SendResponse},
 };
@@ -22,21 +25,27 @@ impl SendApi {
     /// Send a notification
     ///
     /// Stores a notification in a user's inbox. A 201 means that it is durable. What the type's
-    /// pipeline refuses is a 400 that names every problem.
+    /// pipeline refuses is a 400 that names every problem. A dry run is checked and counted under the
+    /// rate limit as a send is, answers 200 and stores nothing.
     #[oai(path = "/send", method = "post", operation_id = "sendNotification", tag = "Tag::Sending")]
     async fn send(
         &self,
         caller: Admitted<MaySend>,
+        /// `true` shows what would be stored, and stores nothing.
+        dry_run: Query<Option<Flag>>,
         body: Body<SendRequest>,
-    ) -> poem::Result<Answer<SendResponse, 201>> {
+    ) -> poem::Result<Either<Answer<DryRunResponse>, Answer<SendResponse, 201>>> {
         let (context, Body(draft)) = (&caller.context, body);
-        let sent = caller
-            .services
-            .sending
-            .send(context.snapshot(), &caller.principal, draft, context.now(), context.request_id())
+        let (snapshot, now, sending) = (context.snapshot(), context.now(), &caller.services.sending);
+        if dry_run.0.is_some_and(|flag| flag.0) {
+            let tried = sending.try_out(snapshot, &caller.principal, draft, now).await.map_err(Failure)?;
+            return Ok(Either::Left(Answer::new(dry_run::tried(&tried, now))));
+        }
+        let sent = sending
+            .send(snapshot, &caller.principal, draft, now, context.request_id())
             .await
             .map_err(Failure)?;
-        Ok(Answer::new(render::sent(&sent)))
+        Ok(Either::Right(Answer::new(render::sent(&sent))))
     }
 }
 
@@ -47,41 +56,48 @@ impl FromBody for SendRequest {
         services.sending.count_refusal("malformed");
     }
 
-    /// First what must be there, then each field in the contract's order.
     fn from_body(body: &[u8], limits: &Limits) -> Result<Draft> {
-        let (mut user_id, mut kind, mut title, mut message) = (None, None, None, None);
-        let (mut link, mut metadata, mut ticket, mut cause) = (None, None, None, None);
-        json::read_object(body, |name, value| {
-            let field = match name {
-                "user_id" => &mut user_id,
-                "type" => &mut kind,
-                "title" => &mut title,
-                "message" => &mut message,
-                "link" => &mut link,
-                "metadata" => &mut metadata,
-                "related_ticket_id" => &mut ticket,
-                "related_user_id" => &mut cause,
-                // Senders may send more than the contract names.
-                _ => return,
-            };
-            *field = json::present(value);
-        })?;
-        let missing = |name: &str| Error::Invalid(format!("{name} is required"));
-        user_id.ok_or_else(|| missing("user_id"))?;
-        kind.ok_or_else(|| missing("type"))?;
-        title.filter(|t| !json::is_blank(t)).ok_or_else(|| missing("title"))?;
-        Ok(Draft {
-            user_id: json::id("user_id", user_id)?.unwrap_or_default(),
-            kind: json::string("type", kind, 64)?.unwrap_or_default(),
-            title: json::string("title", title, limits.title)?.unwrap_or_default(),
-            message: json::string("message", message, limits.message)?,
-            link: json::string("link", link, limits.link)?,
-            metadata: read_metadata(metadata, limits)?,
-            related_ticket_id: json::id("related_ticket_id", ticket)?,
-            related_user_id: json::id("related_user_id", cause)?,
-            ..Draft::default()
-        })
+        read_draft(body, limits, None)
     }
+}
+
+/// Reads a draft as a send takes it: first what must be there, then each field in the contract's order.
+/// `default_kind` stands in for a `type` that is left out.
+pub fn read_draft(body: &[u8], limits: &Limits, default_kind: Option<&str>) -> Result<Draft> {
+    let (mut user_id, mut kind, mut title, mut message) = (None, None, None, None);
+    let (mut link, mut metadata, mut ticket, mut cause) = (None, None, None, None);
+    json::read_object(body, |name, value| {
+        let field = match name {
+            "user_id" => &mut user_id,
+            "type" => &mut kind,
+            "title" => &mut title,
+            "message" => &mut message,
+            "link" => &mut link,
+            "metadata" => &mut metadata,
+            "related_ticket_id" => &mut ticket,
+            "related_user_id" => &mut cause,
+            // Senders may send more than the contract names.
+            _ => return,
+        };
+        *field = json::present(value);
+    })?;
+    let missing = |name: &str| Error::Invalid(format!("{name} is required"));
+    user_id.ok_or_else(|| missing("user_id"))?;
+    if kind.is_none() && default_kind.is_none() {
+        return Err(missing("type"));
+    }
+    title.filter(|t| !json::is_blank(t)).ok_or_else(|| missing("title"))?;
+    Ok(Draft {
+        user_id: json::id("user_id", user_id)?.unwrap_or_default(),
+        kind: json::string("type", kind, 64)?.or(default_kind.map(str::to_owned)).unwrap_or_default(),
+        title: json::string("title", title, limits.title)?.unwrap_or_default(),
+        message: json::string("message", message, limits.message)?,
+        link: json::string("link", link, limits.link)?,
+        metadata: read_metadata(metadata, limits)?,
+        related_ticket_id: json::id("related_ticket_id", ticket)?,
+        related_user_id: json::id("related_user_id", cause)?,
+        ..Draft::default()
+    })
 }
 
 fn read_metadata(field: json::Field, limits: &Limits) -> Result<Option<Metadata>> {

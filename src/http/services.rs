@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    clock::Clock, directory::Directory, inbox::Inbox, metrics::Metrics, send::Sending, snapshot::Shared,
+    audit::Audit, clock::Clock, directory::Directory, inbox::Inbox, metrics::Metrics, send::Sending,
+    snapshot::Shared,
 };
 
 /// The use cases and what the middleware needs, made by the composition root.
@@ -16,6 +17,8 @@ pub struct Services {
     pub inbox: Inbox,
     /// The directory.
     pub directory: Directory,
+    /// Who did what.
+    pub audit: Audit,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The time.
@@ -43,7 +46,8 @@ pub(super) async fn fixture(folder: &std::path::Path) -> Arc<Services> {
         snapshot: Shared::new(Snapshot::fixture(&config(), None, Ticks::default()).unwrap()),
         sending: Sending::new(store.clone(), Arc::clone(&metrics)),
         inbox: Inbox::new(store.clone(), Arc::new(UnreadCache::new(10)), clock.clone()),
-        directory: Directory::new(store),
+        directory: Directory::new(store.clone()),
+        audit: Audit::new(store),
         metrics,
         clock,
         body_timeout: Duration::from_secs(5),

@@ -9,6 +9,7 @@ use super::{
     Tag,
     admit::{Admitted, Anyone},
     answer::Answer,
+    error::Failure,
     render,
     wire::TypeListResponse,
 };
@@ -25,6 +26,7 @@ impl TypesApi {
     async fn list(&self, caller: Admitted<Anyone>) -> poem::Result<Answer<TypeListResponse>> {
         let snapshot = caller.context.snapshot();
         let tenant = &caller.principal.tenant;
+        let settings = snapshot.tenant(tenant).map_err(Failure)?;
         let types: Vec<_> = snapshot
             .registry
             .for_tenant(tenant)
@@ -38,10 +40,11 @@ impl TypesApi {
             }
             let _ = write!(
                 text,
-                r#","description":{},"icon":{},"severity":"{}""#,
+                r#","description":{},"icon":{},"severity":"{}","strict":{}"#,
                 Value::from(kind.description.as_str()),
                 Value::from(kind.icon.as_str()),
                 kind.severity.as_str(),
+                settings.is_strict(&kind.name),
             );
             if let Some(schema) = &kind.metadata_schema {
                 let _ = write!(text, r#","metadata_schema":{}"#, schema.get());

@@ -1,15 +1,14 @@
 //! The tenant's directory: create, read, list and erase users.
 
 use poem_openapi::{
-    ApiResponse, OpenApi,
+    OpenApi,
     param::{Path, Query},
-    registry::{MetaResponses, Registry},
 };
 
 use super::{
     Tag,
     admit::{Admitted, MayEraseUsers, MayManageUsers, MayReadUsers},
-    answer::Answer,
+    answer::{Answer, Either},
     body::{Body, FromBody},
     cursor,
     error::Failure,
@@ -35,12 +34,16 @@ impl UsersApi {
         /// The user's id.
         user_id: Path<Id>,
         body: Body<UserRequest>,
-    ) -> poem::Result<PutUser> {
+    ) -> poem::Result<Either<Answer<UserResponse>, Answer<UserResponse, 201>>> {
         let user = checked(user_id.0).map_err(Failure)?;
-        let (user, created) =
-            caller.services.directory.put(&caller.principal.tenant, user, body.0).await.map_err(Failure)?;
+        let (user, created) = caller
+            .services
+            .directory
+            .put(&caller.principal.tenant, user, body.0, Some(&caller.actor()))
+            .await
+            .map_err(Failure)?;
         let text = one(&user);
-        Ok(if created { PutUser::Created(Answer::new(text)) } else { PutUser::Replaced(Answer::new(text)) })
+        Ok(if created { Either::Right(Answer::new(text)) } else { Either::Left(Answer::new(text)) })
     }
 
     /// Read a user
@@ -69,7 +72,12 @@ impl UsersApi {
         user_id: Path<Id>,
     ) -> poem::Result<Answer<MessageResponse>> {
         let user = checked(user_id.0).map_err(Failure)?;
-        caller.services.directory.erase(&caller.principal.tenant, user).await.map_err(Failure)?;
+        caller
+            .services
+            .directory
+            .erase(&caller.principal.tenant, user, &caller.actor())
+            .await
+            .map_err(Failure)?;
         Ok(Answer::new(format!(r#"{{"result":"Success","message":"User {user} erased"}}"#)))
     }
 
@@ -96,35 +104,6 @@ impl UsersApi {
         }
         text.push('}');
         Ok(Answer::new(text))
-    }
-}
-
-/// The two good answers to a PUT.
-pub enum PutUser {
-    /// The user is new.
-    Created(Answer<UserResponse, 201>),
-    /// The user had a profile before.
-    Replaced(Answer<UserResponse>),
-}
-
-impl poem::IntoResponse for PutUser {
-    fn into_response(self) -> poem::Response {
-        match self {
-            Self::Created(answer) => answer.into_response(),
-            Self::Replaced(answer) => answer.into_response(),
-        }
-    }
-}
-
-impl ApiResponse for PutUser {
-    fn meta() -> MetaResponses {
-        let mut meta = Answer::<UserResponse>::meta();
-        meta.responses.extend(Answer::<UserResponse, 201>::meta().responses);
-        meta
-    }
-
-    fn register(registry: &mut Registry) {
-        Answer::<UserResponse>::register(registry);
     }
 }
 

@@ -83,6 +83,15 @@ pub struct SentNotification {
 pub struct Notification {
     /// Its id: never reused, growing within a user.
     pub notification_id: i64,
+    /// The rest of it.
+    #[oai(flatten)]
+    pub content: NotificationContent,
+}
+
+/// A notification as its reader sees it, but for its id.
+#[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct NotificationContent {
     /// Whose inbox it is in.
     pub user_id: i64,
     /// Its type.
@@ -256,6 +265,9 @@ pub struct NotificationType {
     pub icon: String,
     /// How grave its notifications are unless they say otherwise.
     pub severity: String,
+    /// Whether the caller's tenant has set it to strict: what its components would only warn of
+    /// refuses a notification then.
+    pub strict: bool,
     /// A JSON Schema of its metadata.
     pub metadata_schema: Option<JsonObject>,
 }

@@ -153,8 +153,9 @@ fn faults(manifest: &Manifest) -> Vec<String> {
     faults
 }
 
-/// 1 to 64 characters of `a-z`, `0-9`, `_`, `-` and `.`, a letter first.
-fn is_name(name: &str) -> bool {
+/// Whether a type or a family may be named so: 1 to 64 characters of `a-z`, `0-9`, `_`, `-` and `.`, a
+/// letter first.
+pub fn is_name(name: &str) -> bool {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'.');
     name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(fits)
 }

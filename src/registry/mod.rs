@@ -11,6 +11,7 @@ mod notification_type;
 mod problem;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,9 +19,11 @@ use std::{
 };
 
 pub use bellboard_sdk::Context;
+pub use build::is_name;
 pub use folder::{TypeFolder, folders, standard};
 pub use notification_type::{NotificationType, Run};
 pub use problem::TypeProblem;
+pub use trace::Step;
 
 use crate::domain::TenantId;
 

@@ -5,6 +5,7 @@ use std::fmt;
 use bellboard_sdk::{Context, Enricher, Validator};
 use serde_json::value::RawValue;
 
+use super::trace::{Step, Watch};
 use crate::domain::{Draft, Problem, Problems, Severity, TenantId};
 
 /// A notification type, compiled and ready to run.
@@ -46,7 +47,18 @@ impl NotificationType {
 
     /// Runs every validator, collecting all problems; then, when none refuses, the enrichers in
     /// their order. `strict` lets advisory problems refuse too.
-    pub fn run(&self, mut draft: Draft, context: &Context, strict: bool) -> Run {
+    pub fn run(&self, draft: Draft, context: &Context, strict: bool) -> Run {
+        self.run_watched(draft, context, strict, &mut ())
+    }
+
+    /// The one pipeline there is, with somebody who watches or with nobody.
+    pub(super) fn run_watched(
+        &self,
+        mut draft: Draft,
+        context: &Context,
+        strict: bool,
+        watch: &mut impl Watch,
+    ) -> Run {
         let mut faults = Vec::new();
         let mut warnings = Vec::new();
         for (name, validator) in &self.validators {
@@ -54,7 +66,9 @@ impl NotificationType {
             let mut problems = Problems::default();
             validator.validate(&draft, context, &mut problems);
             problems.attribute(0, name);
-            for problem in problems.into_vec() {
+            let problems = problems.into_vec();
+            watch.checked(name, &problems);
+            for problem in problems {
                 let found = if problem.advisory && !strict { &mut warnings } else { &mut faults };
                 if found.len() < Problems::MAX {
                     found.push(problem);
@@ -67,11 +81,14 @@ impl NotificationType {
         for (name, enricher) in &self.enrichers {
             if let Err(problem) = enricher.enrich(&mut draft, context) {
                 let problem = Problem { component: (*name).to_owned(), ..problem };
+                watch.enriched(name, &draft, Some(&problem));
                 return Run { result: Err(vec![problem]), warnings };
             }
+            watch.enriched(name, &draft, None);
         }
         draft.severity.get_or_insert(self.severity);
         draft.icon.get_or_insert_with(|| self.icon.clone());
+        watch.enriched(Step::TYPE, &draft, None);
         Run { result: Ok(draft), warnings }
     }
 }

@@ -3,6 +3,7 @@
 //! The truth is a fingerprint of the content of every input, taken twice a second. The file watcher
 //! and SIGHUP only wake it sooner: a symlink's swap can raise no event at all.
 
+mod recorded;
 mod watch;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -145,7 +146,9 @@ impl Reloader {
             types = snapshot.registry.count(),
             "a new configuration is in force"
         );
+        let generation = snapshot.generation;
         self.shared.store(snapshot);
+        recorded::record(&self.store, generation, &[]).await;
         self.config = config;
         Outcome::Applied
     }

@@ -31,6 +31,24 @@ pub struct Sent {
     pub sealed: Arc<Sealed>,
 }
 
+/// What a send would store, and what its sender should know of it.
+#[derive(Debug)]
+pub struct Tried {
+    /// What would be stored.
+    pub sealed: Arc<Sealed>,
+    /// Advisory problems, which the tenant lets through for this type.
+    pub warnings: Vec<Problem>,
+    /// Whether the tenant's directory knows the user. A send to an unknown one makes them in an open
+    /// directory and fails in a managed one.
+    pub user_known: bool,
+}
+
+/// A draft that its type's pipeline and the seal let through.
+struct Passed {
+    sealed: Arc<Sealed>,
+    warnings: Vec<Problem>,
+}
+
 impl Sending {
     /// Sends through this store.
     pub fn new(store: Store, metrics: Arc<Metrics>) -> Self {
@@ -46,8 +64,7 @@ impl Sending {
         now: Timestamp,
         request_id: &str,
     ) -> Result<Sent> {
-        let kind = self.admitted_type(snapshot, principal, &draft)?;
-        let sealed = self.seal(snapshot, principal, kind, draft, now)?;
+        let Passed { sealed, .. } = self.pass(snapshot, principal, draft, now)?;
         let create_user = snapshot.tenant(&principal.tenant)?.users == UserMode::Open;
         let new = NewNotification {
             sealed: Arc::clone(&sealed),
@@ -63,6 +80,35 @@ impl Sending {
             });
         })?;
         Ok(Sent { id: stored.id, created_at: stored.created_at, sealed })
+    }
+
+    /// Does all that [`Sending::send`] does but store, and refuses what it would refuse.
+    pub async fn try_out(
+        &self,
+        snapshot: &Snapshot,
+        principal: &Principal,
+        draft: Draft,
+        now: Timestamp,
+    ) -> Result<Tried> {
+        let Passed { sealed, warnings } = self.pass(snapshot, principal, draft, now)?;
+        let user_known = match self.store.user(&principal.tenant, sealed.user).await {
+            Ok(_) => true,
+            Err(Error::UserNotFound(_)) => false,
+            Err(error) => return Err(error),
+        };
+        Ok(Tried { sealed, warnings, user_known })
+    }
+
+    /// Everything before the store.
+    fn pass(
+        &self,
+        snapshot: &Snapshot,
+        principal: &Principal,
+        draft: Draft,
+        now: Timestamp,
+    ) -> Result<Passed> {
+        let kind = self.admitted_type(snapshot, principal, &draft)?;
+        self.seal(snapshot, principal, kind, draft, now)
     }
 
     fn admitted_type<'s>(
@@ -91,7 +137,7 @@ impl Sending {
         kind: &NotificationType,
         draft: Draft,
         now: Timestamp,
-    ) -> Result<Arc<Sealed>> {
+    ) -> Result<Passed> {
         let started = Instant::now();
         let (own_message, own_link) = (draft.message.is_some(), draft.link.is_some());
         let strict = snapshot.tenant(&principal.tenant)?.is_strict(&kind.name);
@@ -107,10 +153,13 @@ impl Sending {
             Sealed::from_draft(draft, &snapshot.limits)
         });
         self.metrics.pipeline_seconds.observe(started.elapsed().as_secs_f64());
-        sealed.map(Arc::new).map_err(|problems| {
-            self.count_problems(&problems);
-            Error::Refused(problems)
-        })
+        match sealed {
+            Ok(sealed) => Ok(Passed { sealed: Arc::new(sealed), warnings: run.warnings }),
+            Err(problems) => {
+                self.count_problems(&problems);
+                Err(Error::Refused(problems))
+            }
+        }
     }
 
     fn count_problems(&self, problems: &[Problem]) {

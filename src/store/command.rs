@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{NotificationId, Profile, Sealed, TenantId, Timestamp, User, UserId};
+use crate::domain::{AuditEntry, NotificationId, Profile, Sealed, TenantId, Timestamp, User, UserId};
 
 /// A notification to store.
 #[derive(Debug, Clone)]
@@ -48,14 +48,21 @@ pub(crate) enum Command {
     Expire(InboxKey, Timestamp),
     /// Removes what its tenant's retention no longer keeps.
     Retire(InboxKey, Vec<NotificationId>),
-    PutUser(InboxKey, Profile),
+    /// Creates or changes a user; what is to be recorded goes into the same transaction.
+    PutUser(InboxKey, Profile, Option<AuditEntry>),
     /// Creates those users that the directory has never had.
     SeedUsers(TenantId, Vec<(UserId, Profile)>),
-    EraseUser(InboxKey),
+    /// The same of erasing one.
+    EraseUser(InboxKey, Option<AuditEntry>),
+    /// Takes some hundred notifications out of their inboxes, and records it.
+    Withdraw(TenantId, Vec<(UserId, NotificationId)>, AuditEntry),
+    Record(TenantId, AuditEntry),
     /// Purges some of what an erased user left.
     PurgeErased(InboxKey),
     /// Purges some changes made before a time, and the contents that only they kept.
     PurgeChanges(Timestamp),
+    /// Purges some of the audit record from before a time.
+    PurgeAudit(Timestamp),
     /// Proves that writing works.
     Probe,
 }
@@ -64,32 +71,39 @@ impl Command {
     /// Whose turn it takes in the queue; `None` is the store's own work.
     pub fn tenant(&self) -> Option<&TenantId> {
         match self {
-            Self::Send(tenant, _) | Self::SeedUsers(tenant, _) => Some(tenant),
+            Self::Send(tenant, _)
+            | Self::SeedUsers(tenant, _)
+            | Self::Withdraw(tenant, ..)
+            | Self::Record(tenant, _) => Some(tenant),
             Self::MarkRead(inbox, _)
             | Self::MarkRange(inbox, ..)
             | Self::Delete(inbox, _)
             | Self::Expire(inbox, _)
             | Self::Retire(inbox, _)
-            | Self::PutUser(inbox, _)
-            | Self::EraseUser(inbox)
+            | Self::PutUser(inbox, ..)
+            | Self::EraseUser(inbox, _)
             | Self::PurgeErased(inbox) => Some(&inbox.tenant),
-            Self::PurgeChanges(_) | Self::Probe => None,
+            Self::PurgeChanges(_) | Self::PurgeAudit(_) | Self::Probe => None,
         }
     }
 
     /// How many rows it changes at most, about.
     pub fn weight(&self) -> usize {
         match self {
-            Self::MarkRange(..) | Self::Expire(..) | Self::PurgeErased(_) | Self::PurgeChanges(_) => {
-                CHUNK as usize
-            }
+            Self::MarkRange(..)
+            | Self::Expire(..)
+            | Self::PurgeErased(_)
+            | Self::PurgeChanges(_)
+            | Self::PurgeAudit(_) => CHUNK as usize,
             Self::Retire(_, ids) => ids.len(),
             Self::SeedUsers(_, users) => users.len(),
+            Self::Withdraw(_, owners, _) => owners.len(),
             Self::Send(..)
             | Self::MarkRead(..)
             | Self::Delete(..)
             | Self::PutUser(..)
-            | Self::EraseUser(_)
+            | Self::EraseUser(..)
+            | Self::Record(..)
             | Self::Probe => 1,
         }
     }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::audit::AuditWindow;
 use super::command::{Command, InboxKey, Outcome};
 use super::page::{Page, PageQuery};
+use super::sent::{Sent, SentWindow, Window};
 use crate::domain::{
-    Change, Error, Head, Notification, NotificationId, Result, TenantId, Timestamp, User, UserId,
+    AuditRecord, Change, Error, Head, Notification, NotificationId, Result, TenantId, Timestamp, User, UserId,
 };
 
 /// Applies commands. The writer alone calls it, one batch at a time.
@@ -80,6 +82,25 @@ pub(crate) trait Reads: Send + Sync {
     async fn user(&self, inbox: &InboxKey) -> Result<Option<User>>;
     /// Users after one, in the order of ids.
     async fn users(&self, tenant: &TenantId, after: Option<UserId>, limit: u32) -> Result<Vec<User>>;
+
+    /// The newest of the audit record in a window.
+    async fn audit(&self, tenant: &TenantId, window: &AuditWindow<'_>) -> Result<Window<AuditRecord>>;
+    /// The newest of what was sent in a window.
+    async fn sent(&self, tenant: &TenantId, window: &SentWindow<'_>) -> Result<Window<Sent>>;
+    /// Whose inboxes show these notifications.
+    async fn owners(
+        &self,
+        tenant: &TenantId,
+        ids: &[NotificationId],
+    ) -> Result<Vec<(UserId, NotificationId)>>;
+    /// Of the users after one, those whose inboxes show the latest notification with a collapse key,
+    /// and the last user looked at: `None` at the end.
+    async fn collapsed(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+        after: Option<UserId>,
+    ) -> Result<(Vec<(UserId, NotificationId)>, Option<UserId>)>;
 
     /// Tenants that have users.
     async fn tenants(&self) -> Result<Vec<TenantId>>;

@@ -105,7 +105,7 @@ impl Store {
     }
 
     /// Repeats a command of long work until nothing is left of it.
-    async fn repeat(&self, command: impl Fn() -> Command) -> Result<u64> {
+    pub(super) async fn repeat(&self, command: impl Fn() -> Command) -> Result<u64> {
         let mut total = 0;
         loop {
             match self.rows(command()).await? {
@@ -134,7 +134,7 @@ impl Store {
     }
 }
 
-fn before(now: Timestamp, age: Duration) -> Timestamp {
+pub(super) fn before(now: Timestamp, age: Duration) -> Timestamp {
     Timestamp(now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)))
 }
 

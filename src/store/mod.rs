@@ -3,12 +3,15 @@
 //! The engines know their database; what holds for all of them (the queue, group commit, expiry
 //! before reads, long work in chunks) is here and in the files beside.
 
+mod audit;
 mod command;
 mod engine;
 mod maintain;
 mod page;
 mod queue;
+mod sent;
 mod sqlite;
+mod withdraw;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,14 +19,20 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+pub use audit::{AuditPage, AuditQuery};
 pub use command::{NewNotification, Stored};
 pub use maintain::Maintained;
 pub use page::{Page, PageQuery};
+pub use sent::{Sent, SentPage, SentQuery};
 pub use sqlite::OpenError;
+pub use withdraw::Withdrawal;
 pub use writer::{CommitListener, Observer};
 
 use crate::clock::Clock;
-use crate::domain::{Error, Head, Notification, NotificationId, Profile, Result, TenantId, User, UserId};
+use crate::domain::{
+    Actor, AuditAction, AuditEntry, Error, Head, Notification, NotificationId, Profile, Result, TenantId,
+    User, UserId,
+};
 use command::{CHUNK, Command, InboxKey, Outcome};
 use engine::Reads;
 use queue::Queue;
@@ -185,9 +194,17 @@ impl Store {
         }
     }
 
-    /// Creates a user or replaces their profile; says whether they were created.
-    pub async fn put_user(&self, tenant: &TenantId, user: UserId, profile: Profile) -> Result<(User, bool)> {
-        match self.submit(Command::PutUser(key(tenant, user), profile)).await? {
+    /// Creates a user or replaces their profile; says whether they were created. Who did it is
+    /// recorded with it, unless that is recorded otherwise.
+    pub async fn put_user(
+        &self,
+        tenant: &TenantId,
+        user: UserId,
+        profile: Profile,
+        by: Option<&Actor>,
+    ) -> Result<(User, bool)> {
+        let entry = by.map(|actor| AuditEntry::about_user(actor, AuditAction::UserPut, user));
+        match self.submit(Command::PutUser(key(tenant, user), profile, entry)).await? {
             Outcome::User(user, created) => Ok((user, created)),
             other => Err(unexpected(&other)),
         }
@@ -201,12 +218,14 @@ impl Store {
         Ok(())
     }
 
-    /// Erases a user: hidden with their whole inbox at once, purged by [`Store::maintain`].
+    /// Erases a user: hidden with their whole inbox at once, purged by [`Store::maintain`]. Who did it
+    /// is recorded with it.
     ///
     /// # Errors
     /// [`Error::UserNotFound`].
-    pub async fn erase_user(&self, tenant: &TenantId, user: UserId) -> Result<()> {
-        match self.submit(Command::EraseUser(key(tenant, user))).await? {
+    pub async fn erase_user(&self, tenant: &TenantId, user: UserId, by: Option<&Actor>) -> Result<()> {
+        let entry = by.map(|actor| AuditEntry::about_user(actor, AuditAction::UserErased, user));
+        match self.submit(Command::EraseUser(key(tenant, user), entry)).await? {
             Outcome::Done => Ok(()),
             Outcome::NoUser => Err(Error::UserNotFound(user)),
             other => Err(unexpected(&other)),

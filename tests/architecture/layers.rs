@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["http", "reload"],
-    &["admit", "send", "inbox", "directory"],
+    &["admit", "send", "inbox", "directory", "audit"],
     &["snapshot"],
     &["auth", "limit", "registry", "store", "cache", "events"],
     &["config"],

@@ -2,7 +2,7 @@
 
 use super::gateway::Site;
 
-const PAGES: [&[&str]; 9] = [
+const PAGES: &[&[&str]] = &[
     &[],
     &["serve"],
     &["check"],
@@ -11,6 +11,9 @@ const PAGES: [&[&str]; 9] = [
     &["key", "new"],
     &["key", "rotate"],
     &["token"],
+    &["type"],
+    &["type", "new"],
+    &["type", "try"],
     &["migrate"],
 ];
 
@@ -18,7 +21,7 @@ const PAGES: [&[&str]; 9] = [
 fn every_command_and_every_option_is_explained() {
     let site = Site::empty();
     for page in PAGES {
-        let text = site.good(&[page, &["--help"]].concat());
+        let text = site.good(&[*page, &["--help"]].concat());
         let mut section = "";
         let mut entries: Vec<(&str, String)> = Vec::new();
         for line in text.lines() {
@@ -40,7 +43,7 @@ fn every_command_and_every_option_is_explained() {
         let has = |name: &str| entries.iter().any(|(_, entry)| entry.starts_with(name));
         assert!(has("--config"), "{page:?}: {text}");
         if page.is_empty() {
-            for command in ["serve", "check", "openapi", "key", "token", "migrate"] {
+            for command in ["serve", "check", "openapi", "key", "token", "type", "migrate"] {
                 assert!(has(command), "{command} is missing: {text}");
             }
             for variable in ["CONFIG", "LISTEN", "ADMIN_LISTEN", "STORE"] {
@@ -59,6 +62,7 @@ fn misuse_is_told_with_exit_code_2() {
         (&["--store", "sqlite://x.db", "check"], "--store stands before `check`"),
         (&["serve", "--listen", "8080"], "--listen"),
         (&["token"], "--user"),
+        (&["type", "new"], "<NAME>"),
         (&["srve"], "srve"),
         (&["--nonsense"], "--nonsense"),
     ] {

@@ -3,6 +3,7 @@
 mod check;
 pub mod client;
 pub mod gateway;
+mod guide;
 mod help;
 mod key;
 mod migrate;
@@ -12,6 +13,7 @@ mod rotate;
 mod serve;
 mod stop;
 mod token;
+mod types;
 
 /// An `admin` of the tenant `default` in [`SETTINGS`].
 pub const KEY: &str = "a-key-of-the-default-tenant-for-tests";

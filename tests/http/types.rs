@@ -37,6 +37,7 @@ async fn the_contracts_eleven_types_are_there_and_described() {
             assert!(kind[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {kind}");
         }
         assert!(kind["metadata_schema"].is_object(), "{kind}");
+        assert_eq!(kind["strict"], false, "{kind}");
     }
 }
 
@@ -74,6 +75,8 @@ async fn a_tenant_sees_its_own_and_a_key_what_it_may_send() {
     let parcel = acme.iter().find(|t| t["name"] == "parcel").expect("the tenant's own");
     assert_eq!((&parcel["family"], &parcel["icon"]), (&"shop".into(), &"package".into()));
     assert_eq!(parcel.get("metadata_schema"), None);
+    let strict: Vec<_> = acme.iter().filter(|t| t["strict"] == true).cloned().collect();
+    assert_eq!(names(&strict), ["billing_invoice", "billing_payment"], "as the tenant's settings say");
     assert_eq!(types(&as_acme_user(1)).await.len(), 12);
     assert_eq!(names(&types(&with_key(OPEN)).await), STANDARD);
     assert_eq!(names(&types(&with_key(BILLING)).await), ["billing_invoice", "billing_payment"]);

@@ -6,6 +6,7 @@ mod limits;
 mod refused;
 mod tokens;
 mod types;
+mod types_live;
 mod usage;
 
 use serde_json::Value;

@@ -68,7 +68,7 @@ async fn the_troubleshooting_queries_run_as_written() {
     let gone = send(&store, 1, "deleted").await;
     store.delete(&tenant(), user_id(1), gone).await.expect("deleted");
     send(&store, 1, "second").await;
-    store.erase_user(&tenant(), user_id(3)).await.expect("erased");
+    store.erase_user(&tenant(), user_id(3), None).await.expect("erased");
 
     let mut tool = tool(&bed).await;
     let mut users = Vec::new();
@@ -133,7 +133,7 @@ async fn erasing_and_purging_leave_no_content() {
     let deleted = send_draft(&store, Draft { collapse_key: Some("k".into()), ..draft(1, "deleted") }).await;
     store.delete(&tenant(), user_id(1), deleted).await.expect("deleted");
     send(&store, 1, "held").await;
-    store.erase_user(&tenant(), user_id(1)).await.expect("erased");
+    store.erase_user(&tenant(), user_id(1), None).await.expect("erased");
     store.maintain(&|_| Default::default()).await.expect("maintained");
     let mut tool = tool(&bed).await;
     for table in ["notification", "inbox", "collapse", "erasure"] {

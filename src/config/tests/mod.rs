@@ -274,3 +274,14 @@ fn nothing_at_all_is_the_defaults() {
     let missing = Inputs::read(Path::new("/nowhere/bellboard.yaml"), &env).unwrap_err();
     assert_eq!(missing.to_string(), "/nowhere/bellboard.yaml: does not exist");
 }
+
+#[test]
+fn the_audit_record_is_kept_for_a_bounded_time() {
+    let day = Duration::from_secs(86_400);
+    for (text, expected) in [("", 400), ("audit:\n", 400), ("audit: {retention: 30d}\n", 30)] {
+        assert_eq!(Site::new(text).config().audit_retention, expected * day, "{text}");
+    }
+    let problems = Site::new("audit: {retention: 1h}\n").problems();
+    assert_eq!(problems, ["bellboard.yaml:1: audit.retention: must be from 1d to 3653d"]);
+    assert_eq!(Site::new("audit: {retention: for ever}\n").problems().len(), 1);
+}

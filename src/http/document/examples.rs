@@ -17,6 +17,7 @@ pub fn add(document: &mut Value) {
         "created_at": "2026-01-11T14:30:00Z", "updated_at": "2026-01-11T14:30:00Z",
     });
     let profile = json!({"display_name": "Ada Moser", "locale": "de-CH", "time_zone": "Europe/Zurich"});
+    put("/send", "post", "200", Value::Null, dry_run());
     put("/send", "post", "201", send_request(), sent());
     let page = json!({
         "result": "Success", "notifications": [read_notification(false)], "unread_count": 1, "next_cursor": "c1a",
@@ -39,7 +40,25 @@ pub fn add(document: &mut Value) {
     put("/users", "get", "200", Value::Null, users);
     let line = json!({"user_id": 42, "display_name": "Ada Moser"});
     let result = json!({"line": 1, "result": "Success", "user_id": 42, "created": true});
+    audit(&mut put);
     put("/users/import", "post", "200", line, result);
+}
+
+fn audit(put: &mut impl FnMut(&str, &str, &str, Value, Value)) {
+    let one = json!({
+        "sender": "key:2c26b46b68ff", "request_id": "9f2c4e7a1b3d5f6071829304",
+        "notification": read_notification(true),
+    });
+    let sent = json!({"result": "Success", "sent": [one], "next_cursor": "c1a"});
+    put("/sent", "get", "200", Value::Null, sent);
+    let leaked = json!({"sender": "key:2c26b46b68ff", "since": "2026-01-11T14:00:00Z"});
+    put("/withdraw", "post", "200", leaked, json!({"result": "Success", "withdrawn": 12}));
+    let record = json!({
+        "at": "2026-01-11T14:30:00Z", "action": "user.erased", "principal": "key:2c26b46b68ff",
+        "request_id": "9f2c4e7a1b3d5f6071829304", "detail": {"user_id": 42},
+    });
+    let records = json!({"result": "Success", "records": [record], "next_cursor": "chfz9k1d0sg"});
+    put("/audit", "get", "200", Value::Null, records);
 }
 
 fn example(holder: &mut Value, example: Value) {
@@ -79,6 +98,25 @@ fn sent() -> Value {
     })
 }
 
+fn dry_run() -> Value {
+    let mut notification = read_notification(false);
+    notification["metadata"]["amount"] = true.into();
+    if let Some(fields) = notification.as_object_mut() {
+        fields.shift_remove("notification_id");
+    }
+    json!({
+        "result": "Success",
+        "message": "Dry run: nothing was stored",
+        "notification": notification,
+        "warnings": [{
+            "field": "metadata.amount",
+            "reason": r#"metadata.amount is not of types "number", "string""#,
+            "component": "json_schema",
+        }],
+        "user_known": true,
+    })
+}
+
 fn read_notification(read: bool) -> Value {
     let mut notification = sent()["notification"].take();
     notification["severity"] = "info".into();
@@ -97,6 +135,7 @@ fn types() -> Value {
         "description": "A new invoice is ready.",
         "icon": "receipt",
         "severity": "info",
+        "strict": false,
         "metadata_schema": {"type": "object", "properties": {"invoice_id": {"type": "integer"}}},
     }]})
 }

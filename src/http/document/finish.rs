@@ -94,3 +94,10 @@ pub fn known_types(document: &mut Value) {
     .into();
     field["x-extensible-enum"] = names.into();
 }
+
+/// The one good answer that does not say that something was done.
+pub fn dry_run(document: &mut Value) {
+    let send = format!("{}/send", super::super::PREFIX);
+    document["paths"][send]["post"]["responses"]["200"]["description"] =
+        "A dry run: what would be stored. Nothing was.".into();
+}

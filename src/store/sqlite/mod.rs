@@ -1,5 +1,6 @@
 //! The SQLite engine: one connection that writes, a few that read, one process.
 
+mod audit;
 mod error;
 mod expire;
 mod heads;
@@ -9,8 +10,10 @@ mod page;
 mod purge;
 mod reads;
 mod send;
+mod sent;
 mod users;
 mod values;
+mod withdraw;
 mod writes;
 
 pub use open::OpenError;

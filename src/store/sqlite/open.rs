@@ -82,7 +82,10 @@ pub(in crate::store) async fn open(
 
 /// Every migration, oldest first. One that was released never changes.
 fn migrations() -> Migrator {
-    let all = [(1, "inboxes", include_str!("../../../migrations/sqlite/0001_inboxes.sql"))];
+    let all = [
+        (1, "inboxes", include_str!("../../../migrations/sqlite/0001_inboxes.sql")),
+        (2, "audit", include_str!("../../../migrations/sqlite/0002_audit.sql")),
+    ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };

@@ -6,11 +6,15 @@ use sqlx::{Row, query::Query};
 
 use super::error::{corrupt, internal};
 use super::values::made;
-use super::{page, users};
-use crate::domain::{Head, Notification, NotificationId, Result, TenantId, Timestamp, User, UserId};
+use super::{audit, page, sent, users, withdraw};
+use crate::domain::{
+    AuditRecord, Head, Notification, NotificationId, Result, TenantId, Timestamp, User, UserId,
+};
+use crate::store::audit::AuditWindow;
 use crate::store::command::InboxKey;
 use crate::store::engine::{Keep, Reads, UserRange};
 use crate::store::page::{Page, PageQuery};
+use crate::store::sent::{Sent, SentWindow, Window};
 
 pub(in crate::store) struct SqliteReads {
     pool: SqlitePool,
@@ -83,6 +87,31 @@ impl Reads for SqliteReads {
         let query = query.bind(tenant.as_str()).bind(after.map_or(0, UserId::get)).bind(limit);
         let rows = query.fetch_all(&self.pool).await.map_err(internal)?;
         rows.iter().map(users::user).collect::<sqlx::Result<_>>().map_err(internal)
+    }
+
+    async fn audit(&self, tenant: &TenantId, window: &AuditWindow<'_>) -> Result<Window<AuditRecord>> {
+        audit::window(&self.pool, tenant, window).await
+    }
+
+    async fn sent(&self, tenant: &TenantId, window: &SentWindow<'_>) -> Result<Window<Sent>> {
+        sent::window(&self.pool, tenant, window).await
+    }
+
+    async fn owners(
+        &self,
+        tenant: &TenantId,
+        ids: &[NotificationId],
+    ) -> Result<Vec<(UserId, NotificationId)>> {
+        withdraw::owners(&self.pool, tenant, ids).await
+    }
+
+    async fn collapsed(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+        after: Option<UserId>,
+    ) -> Result<(Vec<(UserId, NotificationId)>, Option<UserId>)> {
+        withdraw::collapsed(&self.pool, tenant, key, after).await
     }
 
     async fn tenants(&self) -> Result<Vec<TenantId>> {

@@ -3,6 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::audit;
 use super::heads::record;
 use super::values::{ROWS, made, values};
 use super::writes::Batch;
@@ -12,9 +13,21 @@ use crate::store::command::{Command, InboxKey, Outcome};
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     for (place, command) in commands.iter().enumerate() {
         let outcome = match command {
-            Command::PutUser(inbox, profile) => put(batch, inbox, profile).await?,
+            Command::PutUser(inbox, profile, entry) => {
+                let outcome = put(batch, inbox, profile).await?;
+                if let (Some(entry), Outcome::User(_, created)) = (entry, &outcome) {
+                    audit::write(batch, &inbox.tenant, &entry.clone().with("created", *created)).await?;
+                }
+                outcome
+            }
             Command::SeedUsers(tenant, users) => seed(batch, tenant, users).await?,
-            Command::EraseUser(inbox) => erase(batch, inbox).await?,
+            Command::EraseUser(inbox, entry) => {
+                let outcome = erase(batch, inbox).await?;
+                if let (Some(entry), Outcome::Done) = (entry, &outcome) {
+                    audit::write(batch, &inbox.tenant, entry).await?;
+                }
+                outcome
+            }
             _ => continue,
         };
         batch.settle(place, outcome);

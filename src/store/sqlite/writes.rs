@@ -6,7 +6,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::heads::{Pending, move_heads};
 use super::open::{Lock, assert_durable, connect_writer};
-use super::{expire, marks, purge, send, users};
+use super::{audit, expire, marks, purge, send, users, withdraw};
 use crate::domain::{Change, Timestamp};
 use crate::store::command::{Command, Outcome};
 use crate::store::engine::{Applied, Engine, Failure};
@@ -109,8 +109,10 @@ async fn apply_all(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<
     send::apply(batch, commands).await?;
     marks::apply(batch, commands).await?;
     expire::apply(batch, commands).await?;
+    withdraw::apply(batch, commands).await?;
     batch.move_heads().await?;
     users::apply(batch, commands).await?;
+    audit::apply(batch, commands).await?;
     purge::apply(batch, commands).await
 }
 
@@ -162,7 +164,7 @@ mod tests {
     fn put(user: i64) -> Command {
         let inbox = InboxKey { tenant: TenantId::default(), user: UserId::new(user).expect("an id") };
         let name = Some("x".repeat(100_000));
-        Command::PutUser(inbox, Profile { display_name: name, ..Profile::default() })
+        Command::PutUser(inbox, Profile { display_name: name, ..Profile::default() }, None)
     }
 
     #[tokio::test]

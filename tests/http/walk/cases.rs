@@ -28,6 +28,7 @@ pub enum Need {
 }
 
 /// What follows the path, and the body with its type.
+#[derive(Clone)]
 pub struct Request {
     /// In place of the ground's ids in the path.
     pub id: Option<&'static str>,
@@ -109,6 +110,10 @@ fn send(ground: &Ground) -> Request {
     body(JSON, sent.to_string())
 }
 
+fn dry_run(ground: &Ground) -> Request {
+    Request { query: "?dry_run=true".into(), ..send(ground) }
+}
+
 /// Every operation, in the document's order.
 pub const CASES: &[Cases] = &[
     Cases {
@@ -116,8 +121,12 @@ pub const CASES: &[Cases] = &[
         need: Need::Permission("notification.send"),
         good: send,
         done: &[201, 201],
-        bad: |_| bad_bodies(),
-        missing: |ground| vec![(404, send(ground))],
+        bad: |ground| {
+            let flag = Request { query: "?dry_run=maybe".into(), ..send(ground) };
+            [bad_bodies(), vec![(400, flag)]].concat()
+        },
+        // A dry run tells of an unknown user instead of failing.
+        missing: |ground| vec![(404, send(ground)), (200, dry_run(ground))],
         other_tenant: no_such_user,
     },
     Cases {
@@ -191,6 +200,39 @@ pub const CASES: &[Cases] = &[
         bad: bad_ids,
         missing: |_| vec![(404, query(""))],
         other_tenant: no_such_user,
+    },
+    Cases {
+        operation: "listSent",
+        need: Need::Permission("notification.audit"),
+        good: |ground| {
+            query(&format!("?limit=200&user_id={}&type=custom&since=2026-01-01T00:00:00Z", ground.user))
+        },
+        done: &[200, 200],
+        bad: |_| vec![(400, query("?limit=0")), (400, query("?sender=x")), (400, query("?until=now"))],
+        missing: none,
+        other_tenant: |answer, _| assert_eq!(answer.json(), json!({"result": "Success", "sent": []})),
+    },
+    Cases {
+        operation: "withdrawNotifications",
+        need: Need::Permission("notification.withdraw"),
+        good: |ground| body(JSON, json!({"ids": [ground.id]}).to_string()),
+        done: &[200, 200],
+        bad: |_| bad_bodies(),
+        missing: none,
+        other_tenant: |answer, _| assert_eq!(answer.json(), json!({"result": "Success", "withdrawn": 0})),
+    },
+    Cases {
+        operation: "listAudit",
+        need: Need::Permission("audit.read"),
+        good: |_| query("?limit=200&action=user.put&since=2026-01-01T00:00:00Z"),
+        done: &[200, 200],
+        bad: |_| vec![(400, query("?limit=0")), (400, query("?action=x")), (400, query("?since=x"))],
+        missing: none,
+        other_tenant: |answer, ground| {
+            let body = answer.json();
+            let records = body["records"].as_array().expect("a list");
+            assert!(records.iter().all(|r| r["detail"]["user_id"] != ground.user), "{body}");
+        },
     },
     Cases {
         operation: "eraseUser",

@@ -53,7 +53,7 @@ impl Bed {
     pub async fn with_users(&self) -> Store {
         let store = self.open().await;
         for user in 1..=3 {
-            store.put_user(&tenant(), user_id(user), Profile::default()).await.expect("stored");
+            store.put_user(&tenant(), user_id(user), Profile::default(), None).await.expect("stored");
         }
         store
     }

@@ -122,14 +122,14 @@ pub async fn deletes_for_good(bed: Bed) {
 pub async fn keeps_tenants_apart(bed: Bed) {
     let store = bed.with_users().await;
     let other = tenant_of("other");
-    store.put_user(&other, user_id(1), Profile::default()).await.expect("stored");
+    store.put_user(&other, user_id(1), Profile::default(), None).await.expect("stored");
     let ours = send(&store, 1, "ours").await;
     store.send(&other, new(draft(1, "theirs"))).await.expect("stored");
     assert_eq!(titles(&store, 1, all()).await, ["ours"]);
     assert!(store.mark_read(&other, user_id(1), ours).await.is_err());
     assert!(store.delete(&other, user_id(1), ours).await.is_err());
     assert!(store.user(&other, user_id(2)).await.is_err());
-    store.erase_user(&other, user_id(1)).await.expect("erased");
+    store.erase_user(&other, user_id(1), None).await.expect("erased");
     assert_eq!(unread(&store, 1).await, 1);
     assert_eq!(store.users(&tenant(), None, 2).await.expect("users").0.len(), 2);
 }

@@ -1,10 +1,12 @@
 //! What every engine must do. Each function takes a bed: a fresh, empty database.
 
+pub mod audit;
 pub mod bed;
 pub mod inbox;
 pub mod order;
 pub mod upkeep;
 pub mod users;
+pub mod withdraw;
 
 /// Runs every test of the contract on the beds that an expression makes.
 macro_rules! contract {
@@ -25,6 +27,19 @@ macro_rules! contract {
                 creates_users_on_send_where_asked
                 erasing_hides_at_once_and_purges_behind
                 an_erased_user_made_again_starts_empty
+            ]
+            audit: [
+                records_in_the_order_of_time
+                records_what_users_undergo_with_it
+                filters_and_pages_the_record
+                purges_the_record_of_every_tenant
+            ]
+            withdraw: [
+                lists_what_was_sent_by_whom_to_whom_and_when
+                withdraws_by_id_and_counts_are_right_at_once
+                withdraws_what_one_key_sent_in_a_time
+                withdraws_by_collapse_key
+                withdraws_among_sends_marks_and_deletions
             ]
             upkeep: [
                 expires_before_every_read

@@ -17,7 +17,7 @@ async fn maintain(store: &Store) {
 pub async fn puts_pages_and_seeds(bed: Bed) {
     let store = bed.with_users().await;
     bed.clock.advance_seconds(60);
-    let (user, created) = store.put_user(&tenant(), user_id(1), named("Ann")).await.expect("stored");
+    let (user, created) = store.put_user(&tenant(), user_id(1), named("Ann"), None).await.expect("stored");
     assert_eq!((user.created_at, user.updated_at, created), (NOON, NOON.plus_seconds(60), false));
     assert_eq!(store.user(&tenant(), user_id(1)).await.expect("a user"), user);
     assert_eq!(user.profile, named("Ann"));
@@ -29,7 +29,7 @@ pub async fn puts_pages_and_seeds(bed: Bed) {
     let (rest, more) = store.users(&tenant(), Some(first[2].id), 3).await.expect("users");
     assert_eq!((rest[0].id, rest.len(), more), (user_id(7), 1, false));
 
-    store.erase_user(&tenant(), user_id(7)).await.expect("erased");
+    store.erase_user(&tenant(), user_id(7), None).await.expect("erased");
     store.seed_users(&tenant(), &seeds).await.expect("seeded");
     let gone = store.user(&tenant(), user_id(7)).await;
     assert!(matches!(gone, Err(Error::UserNotFound(_))), "a seed brings nobody back");
@@ -58,12 +58,12 @@ pub async fn erasing_hides_at_once_and_purges_behind(bed: Bed) {
     store.delete(&tenant(), user_id(1), deleted).await.expect("deleted");
     let sent = send(&store, 1, "one").await;
 
-    store.erase_user(&tenant(), user_id(1)).await.expect("erased");
+    store.erase_user(&tenant(), user_id(1), None).await.expect("erased");
     for done in [
         store.head(&tenant(), user_id(1)).await.map(drop),
         store.page(&tenant(), user_id(1), &all()).await.map(drop),
         store.user(&tenant(), user_id(1)).await.map(drop),
-        store.erase_user(&tenant(), user_id(1)).await,
+        store.erase_user(&tenant(), user_id(1), None).await,
         store.send(&tenant(), new(draft(1, "late"))).await.map(drop),
     ] {
         assert!(matches!(done, Err(Error::UserNotFound(user)) if user == user_id(1)));
@@ -84,8 +84,9 @@ pub async fn an_erased_user_made_again_starts_empty(bed: Bed) {
     let store = bed.with_users().await;
     let keyed = || Draft { collapse_key: Some("k".into()), ..draft(1, "old") };
     let old = send_draft(&store, keyed()).await;
-    store.erase_user(&tenant(), user_id(1)).await.expect("erased");
-    let (user, created) = store.put_user(&tenant(), user_id(1), Profile::default()).await.expect("stored");
+    store.erase_user(&tenant(), user_id(1), None).await.expect("erased");
+    let (user, created) =
+        store.put_user(&tenant(), user_id(1), Profile::default(), None).await.expect("stored");
     assert_eq!((created, user.profile), (true, Profile::default()));
 
     let head = store.head(&tenant(), user_id(1)).await.expect("a head");

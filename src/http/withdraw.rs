@@ -1,0 +1,136 @@
+//! `POST /crm/notification/withdraw`: takes what was sent out of its inboxes.
+
+use poem_openapi::{Object, OpenApi};
+use serde_json::value::RawValue;
+
+use super::{
+    Tag,
+    admit::{Admitted, MayWithdraw},
+    answer::Answer,
+    body::{Body, FromBody},
+    error::Failure,
+    json, params,
+    wire::DateTime,
+};
+use crate::{
+    domain::{Error, Limits, NotificationId, Result, Timestamp},
+    store::Withdrawal,
+};
+
+/// How many ids one request may name.
+const MOST_IDS: usize = 1_000;
+/// How many characters a collapse key may have.
+const LONGEST_KEY: usize = 255;
+
+/// Withdrawing.
+pub struct WithdrawApi;
+
+#[OpenApi(prefix_path = "/crm/notification")]
+impl WithdrawApi {
+    /// Withdraw what was sent
+    ///
+    /// Names what to withdraw in one of three ways: `ids`, `collapse_key`, or `sender` with `since` (all that
+    /// a leaked key sent, say). It is gone from the inboxes at once, as if its readers had deleted it, and
+    /// their unread counts are right at once. Those that are in no inbox are passed over. Large
+    /// withdrawals go in steps: after an error ask again, and it goes on. This cannot be undone.
+    #[oai(path = "/withdraw", method = "post", operation_id = "withdrawNotifications", tag = "Tag::Audit")]
+    async fn withdraw(
+        &self,
+        caller: Admitted<MayWithdraw>,
+        body: Body<WithdrawRequest>,
+    ) -> poem::Result<Answer<WithdrawResponse>> {
+        let (tenant, by) = (&caller.principal.tenant, caller.actor());
+        let withdrawn = caller.services.audit.withdraw(tenant, &body.0, &by).await.map_err(Failure)?;
+        Ok(Answer::new(format!(r#"{{"result":"Success","withdrawn":{withdrawn}}}"#)))
+    }
+}
+
+/// What to withdraw: by `ids`, by `collapse_key`, or by `sender` with `since`.
+#[derive(Object)]
+struct WithdrawRequest {
+    /// These notifications.
+    #[oai(validator(min_items = 1, max_items = 1000))]
+    ids: Option<Vec<i64>>,
+    /// The latest notification of each inbox that was sent with this collapse key.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    collapse_key: Option<String>,
+    /// All that the principal of this name sent from `since` on.
+    #[oai(validator(pattern = "^(key:[0-9a-f]{12}|user:[0-9]{1,16})$"))]
+    sender: Option<String>,
+    /// Only what `sender` sent at this time or later.
+    since: Option<DateTime>,
+    /// Only what `sender` sent before this time; without it, until now.
+    until: Option<DateTime>,
+}
+
+/// How many notifications were withdrawn.
+#[derive(Object)]
+struct WithdrawResponse {
+    /// Always `Success`.
+    result: String,
+    /// How many stood in an inbox.
+    withdrawn: u64,
+}
+
+impl FromBody for WithdrawRequest {
+    type Output = Withdrawal;
+
+    fn from_body(body: &[u8], _limits: &Limits) -> Result<Withdrawal> {
+        let (mut ids, mut key, mut sender, mut since, mut until) = (None, None, None, None, None);
+        json::read_object(body, |name, value| match name {
+            "ids" => ids = json::present(value),
+            "collapse_key" => key = json::present(value),
+            "sender" => sender = json::present(value),
+            "since" => since = json::present(value),
+            "until" => until = json::present(value),
+            _ => {}
+        })?;
+        if sender.is_none() && (since.is_some() || until.is_some()) {
+            return Err(invalid("since and until go with sender"));
+        }
+        match (ids, key, sender) {
+            (Some(ids), None, None) => Ok(Withdrawal::Ids(read_ids(ids)?)),
+            (None, Some(key), None) => match json::string("collapse_key", Some(key), LONGEST_KEY)? {
+                Some(key) if !key.is_empty() => Ok(Withdrawal::CollapseKey(key)),
+                _ => Err(invalid("collapse_key must not be empty")),
+            },
+            (None, None, Some(sender)) => {
+                let sender = json::string("sender", Some(sender), usize::MAX)?
+                    .filter(|name| params::is_principal(name))
+                    .ok_or_else(|| invalid(&format!("sender {}", params::NO_PRINCIPAL)))?;
+                let since = time("since", since)?.ok_or_else(|| invalid("since is required"))?;
+                Ok(Withdrawal::Sender { sender, since, until: time("until", until)? })
+            }
+            _ => Err(invalid("Give one of ids, collapse_key and sender")),
+        }
+    }
+}
+
+fn read_ids(field: &RawValue) -> Result<Vec<NotificationId>> {
+    let ids: Vec<&RawValue> =
+        serde_json::from_str(field.get()).map_err(|_| invalid("ids must be a list of ids"))?;
+    if !(1..=MOST_IDS).contains(&ids.len()) {
+        return Err(invalid(&format!("ids must hold 1 to {MOST_IDS} ids")));
+    }
+    ids.into_iter()
+        .map(|id| {
+            let id =
+                json::id("ids", json::present(id))?.ok_or_else(|| invalid("ids must be a list of ids"))?;
+            NotificationId::new(id).map_err(|e| invalid(&format!("ids {e}")))
+        })
+        .collect()
+}
+
+fn time(name: &str, field: json::Field) -> Result<Option<Timestamp>> {
+    let Some(text) = json::string(name, field, 64)? else { return Ok(None) };
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => Ok(Some(Timestamp(time.as_microsecond()))),
+        Err(_) => {
+            Err(invalid(&format!("{name} must be a time with its offset, such as 2026-01-11T14:30:00Z")))
+        }
+    }
+}
+
+fn invalid(reason: &str) -> Error {
+    Error::Invalid(reason.to_owned())
+}

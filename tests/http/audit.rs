@@ -1,0 +1,140 @@
+//! `GET /crm/notification/audit`: who did what.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Api, Gateway, settings::*};
+
+/// The records of one action whose detail has that value, newest first.
+async fn records(api: &Api, action: &str, name: &str, value: impl Into<Value>) -> Vec<Value> {
+    let (value, mut found, mut cursor) = (value.into(), Vec::new(), String::new());
+    loop {
+        let page = api.get(&format!("/audit?limit=200&action={action}{cursor}")).await.expect(200).json();
+        let records = page["records"].as_array().expect("a list");
+        found.extend(records.iter().filter(|record| record["detail"][name] == value).cloned());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return found,
+        }
+    }
+}
+
+/// Asks until there are so many: what stands beside a request is recorded soon after it.
+async fn soon(api: &Api, path: &str, many: usize) -> Vec<Value> {
+    for _ in 0..500 {
+        let page = api.get(path).await.expect(200).json();
+        let records = page["records"].as_array().expect("a list");
+        if records.len() >= many {
+            return records.clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("{path}: never {many} records");
+}
+
+fn key_name(key: &str) -> String {
+    format!("key:{}", &hash_of(key)[..12])
+}
+
+#[tokio::test]
+async fn what_users_undergo_is_recorded_with_who_and_the_request() {
+    let (user, admin) = (fresh_id(), with_key(ADMIN));
+    let path = format!("/users/{user}");
+    let created = admin.put_json(&path, &json!({"display_name": "Only for the directory"})).await.expect(201);
+    admin.put_json(&path, &json!({})).await.expect(200);
+    with_key(ERASER).delete(&path).await.expect(200);
+    let put = records(&admin, "user.put", "user_id", user).await;
+    assert_eq!((put.len(), &put[0]["detail"]["created"]), (2, &json!(false)));
+    let first = put[1].as_object().expect("an object");
+    assert_eq!(first.keys().collect::<Vec<_>>(), ["at", "action", "principal", "request_id", "detail"]);
+    assert_eq!(first["principal"], key_name(ADMIN));
+    assert_eq!(first["request_id"], created.header("x-request-id"));
+    assert!(!first["detail"].to_string().contains("Only"), "a profile is not for the record");
+    let erased = records(&admin, "user.erased", "user_id", user).await;
+    assert_eq!((erased.len(), &erased[0]["principal"]), (1, &json!(key_name(ERASER))));
+    assert!(records(&with_key(ACME), "user.put", "user_id", user).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_import_is_recorded_as_one() {
+    let (one, two) = (fresh_id(), fresh_id());
+    let lines = format!("{{\"user_id\":{one}}}\n{{\"user_id\":{two}}}\n{{\"user_id\":{one}}}\nx\n");
+    let request = with_key(ACME).request(reqwest::Method::POST, "/users/import");
+    let request = request.header("Content-Type", "application/x-ndjson").header("X-Request-Id", "the-import");
+    crate::support::api::ask(request.body(lines)).await.expect(200);
+    let found = soon(&with_key(ACME), "/audit?action=users.imported&limit=200", 1).await;
+    let ours = found.iter().find(|record| record["request_id"] == "the-import").expect("recorded");
+    assert_eq!(ours["detail"], json!({"created": 2, "replaced": 1, "failed": 1}));
+}
+
+#[tokio::test]
+async fn keys_refusals_and_reloads_are_recorded_and_no_credential_is() {
+    let settings = format!("api_keys: {{{ADMIN}: {{roles: [admin]}}, {SENDER}: {{}}}}\n");
+    let gateway = Gateway::start(&settings);
+    let admin = gateway.api().key(ADMIN);
+    for _ in 0..3 {
+        admin.get("/types").await.expect(200);
+        gateway.api().key(SENDER).get("/types").await.expect(200);
+    }
+    let used = soon(&admin, "/audit?action=key.used", 2).await;
+    assert_eq!(used.len(), 2, "{used:?}");
+    let of_one = format!("/audit?principal={}", key_name(SENDER));
+    let of_one = admin.get(&of_one).await.expect(200).json();
+    assert_eq!(
+        (of_one["records"].as_array().map(Vec::len), &of_one["records"][0]["action"]),
+        (Some(1), &json!("key.used"))
+    );
+
+    gateway.api().get("/types").await.expect(401);
+    for _ in 0..100 {
+        gateway.api().key(UNKNOWN).get("/types").await.expect(401);
+    }
+    let refused = soon(&admin, "/audit?action=credential.refused", 20).await;
+    assert_eq!(refused.len(), 20, "the rest is counted");
+    assert_eq!(refused[0]["detail"]["reason"], "invalid_key");
+    assert_eq!(refused[0]["detail"]["address"], "127.0.0.1");
+    assert_eq!(refused[0].get("principal"), None);
+
+    fs::write(gateway.path("bellboard.yaml"), format!("{settings}limits: {{title: 99}}\n")).expect("written");
+    let reloaded = soon(&admin, "/audit?action=config.reloaded", 1).await;
+    assert_eq!(reloaded[0]["detail"]["generation"], 2);
+    let all = admin.get("/audit?limit=200").await.expect(200).text;
+    for secret in [ADMIN, SENDER, UNKNOWN] {
+        assert!(!all.contains(secret) && !all.contains(&hash_of(secret)));
+    }
+
+    let gateway = gateway.stop_and_restart();
+    let admin = gateway.api().key(ADMIN);
+    admin.get("/types").await.expect(200);
+    admin.put_json("/users/1", &json!({})).await.expect(201);
+    let after = soon(&admin, "/audit?limit=200", 24).await;
+    let used = after.iter().filter(|record| record["action"] == "key.used");
+    assert_eq!(used.count(), 2, "not again on the same day");
+}
+
+#[tokio::test]
+async fn the_record_pages_and_filters_by_time() {
+    let (user, admin) = (fresh_id(), with_key(OPEN));
+    for _ in 0..5 {
+        admin.put_json(&format!("/users/{user}"), &json!({})).await;
+    }
+    let (mut seen, mut cursor) = (0, String::new());
+    loop {
+        let page = admin.get(&format!("/audit?limit=2{cursor}")).await.expect(200).json();
+        let records = page["records"].as_array().expect("a list");
+        assert!(records.len() <= 2);
+        seen += records.iter().filter(|record| record["detail"]["user_id"] == user).count();
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, 5);
+    let none = json!({"result": "Success", "records": []});
+    admin.get("/audit?until=2026-01-01T00:00:00%2B01:00").await.body(200, &none);
+    admin.get("/audit?since=9000-01-01T00:00:00Z").await.body(200, &none);
+    let reason = "since must be a time with its offset, such as 2026-01-11T14:30:00Z";
+    admin.get("/audit?since=2026-01-01").await.failed(400, reason);
+    with_key(SENDER).get("/audit").await.failed(403, "Permission audit.read is required");
+}
