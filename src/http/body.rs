@@ -7,6 +7,8 @@ use poem_openapi::{
     types::Type,
 };
 
+use tokio::io::AsyncReadExt;
+
 use super::{
     context::Context,
     error::{Failure, WrongContentType},
@@ -56,10 +58,10 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
         if T::REQUIRED {
             check_content_type(request)?;
         }
-        if announced(request).is_some_and(|bytes| bytes > limits.body_bytes as u64) {
+        if announced(request).is_some_and(|bytes| bytes > (limits.body_bytes + PASSED_OVER) as u64) {
             return Err(ReadBodyError::PayloadTooLarge.into());
         }
-        let bytes = body.take()?.into_bytes_limit(limits.body_bytes);
+        let bytes = read(body.take()?, limits.body_bytes);
         let bytes = tokio::time::timeout(context.services().body_timeout, bytes)
             .await
             .map_err(|_| Failure(Error::Invalid("The body took too long to come".into())))??;
@@ -74,7 +76,23 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
     }
 }
 
-/// How long the body is by its sender's word: one that is too long need not come at all.
+/// Reads at most so many bytes.
+async fn read(body: poem::Body, limit: usize) -> Result<Vec<u8>, ReadBodyError> {
+    let mut body = body.into_async_read();
+    let mut bytes = Vec::new();
+    (&mut body).take(limit as u64 + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() > limit {
+        // A client that is still writing when the connection closes does not see the answer.
+        tokio::io::copy(&mut body.take(PASSED_OVER as u64), &mut tokio::io::sink()).await?;
+        return Err(ReadBodyError::PayloadTooLarge);
+    }
+    Ok(bytes)
+}
+
+/// How much of a body that is too long is passed over, in bytes, so that its sender hears of it.
+const PASSED_OVER: usize = 4 << 20;
+
+/// How long the body is by its sender's word: one that is far too long need not come at all.
 fn announced(request: &Request) -> Option<u64> {
     request.header("content-length")?.parse().ok()
 }
