@@ -3,6 +3,10 @@
 //! Every label's values are bounded: by the routes of the document, the tenants and types of the
 //! configuration, or a closed list in the code. Nothing that a caller sends becomes a label.
 
+mod configured;
+
+pub use configured::{Configured, IssuerFigures, KeyFigures};
+
 use std::time::Duration;
 
 use prometheus::{

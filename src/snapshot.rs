@@ -13,7 +13,7 @@ use ipnet::IpNet;
 
 use crate::{
     auth::{Keys, Tokens},
-    config::{Config, Retention, Tenant, UserMode},
+    config::{Config, Retention, Revoked, Tenant, UserMode},
     domain::{Error, Limits, Result, TenantId},
     limit::{Limiters, Ticks},
     registry::Registry,
@@ -55,6 +55,9 @@ pub struct TenantSettings {
     pub users: UserMode,
     /// How long notifications stay.
     pub retention: Retention,
+    /// Bearer tokens that are refused though they are still valid. Apart from what verifies tokens, so
+    /// that a change of it leaves their memory alone.
+    pub revoked: Arc<Revoked>,
     strict_types: GlobSet,
 }
 
@@ -82,7 +85,7 @@ impl Snapshot {
         Ok(Self {
             generation: previous.map_or(1, |p| p.generation + 1),
             limits: config.limits,
-            keys: Keys::build(config)?,
+            keys: Keys::build(config, previous.map(|p| &p.keys))?,
             tokens: Tokens::build(config, previous.map(|p| &p.tokens))?,
             limiters: Limiters::build(config, previous.map(|p| &p.limiters), ticks),
             registry,
@@ -112,7 +115,12 @@ impl TenantSettings {
         for pattern in &tenant.strict_types {
             strict.add(Glob::new(pattern)?);
         }
-        Ok(Self { users: tenant.users, retention: tenant.retention, strict_types: strict.build()? })
+        Ok(Self {
+            users: tenant.users,
+            retention: tenant.retention,
+            revoked: Arc::new(tenant.revoked.clone()),
+            strict_types: strict.build()?,
+        })
     }
 
     /// Whether a type's advisory problems refuse a notification here.

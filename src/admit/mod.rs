@@ -6,6 +6,7 @@ mod proof;
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
+    auth::KeyRefusal,
     domain::{AuthFailure, Error, Permission, Principal, Timestamp},
     limit::LimitStatus,
     snapshot::Snapshot,
@@ -77,19 +78,26 @@ pub fn admit(
     now: Timestamp,
 ) -> Result<Admitted, Refusal> {
     let proof = proof::prove(snapshot, presented, now).map_err(|fault| fault.refuse(snapshot, presented))?;
+    let refused = |why| proof.usage.iter().for_each(|usage| usage.refused(why));
     match need {
         Need::Permission(permission) if !proof.principal.permissions.has(permission) => {
+            refused(KeyRefusal::Permission);
             return Err(Refusal { error: Error::lacks(permission), limit: None, failure: None });
         }
         Need::Inbox if proof.principal.user().is_none() => {
+            refused(KeyRefusal::Permission);
             return Err(Refusal::unauthenticated(AuthFailure::UserRequired));
         }
         _ => {}
     }
     let limit = snapshot.limiters.check(proof.tenant, proof.spender);
     match limit.retry_after {
-        None => Ok(Admitted { principal: proof.principal, limit }),
+        None => {
+            proof.usage.iter().for_each(|usage| usage.admitted(now));
+            Ok(Admitted { principal: proof.principal, limit })
+        }
         Some(retry_after) => {
+            refused(KeyRefusal::Limit);
             Err(Refusal { error: Error::RateLimited { retry_after }, limit: Some(limit), failure: None })
         }
     }

@@ -4,6 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{Presented, Refusal, client_address};
 use crate::{
+    auth::{KeyRefusal, Usage},
     domain::{AuthFailure, Error, Principal, Timestamp},
     limit::Spender,
     snapshot::Snapshot,
@@ -15,6 +16,8 @@ pub(super) struct Proof {
     /// The place of its tenant in the snapshot.
     pub(super) tenant: usize,
     pub(super) spender: Spender,
+    /// Where what becomes of the request is counted, for an API key.
+    pub(super) usage: Option<Arc<Usage>>,
 }
 
 /// A credential that does not.
@@ -40,6 +43,7 @@ pub(super) fn prove(snapshot: &Snapshot, presented: &Presented, now: Timestamp) 
 fn prove_key(snapshot: &Snapshot, presented: &Presented, key: &[u8], now: Timestamp) -> Result<Proof, Fault> {
     let entry = snapshot.keys.verify(key, now, || client_of(snapshot, presented))?;
     if entry.development && presented.via_proxy {
+        entry.usage.refused(KeyRefusal::Credential);
         let description = entry.description.as_deref().unwrap_or("without description");
         return Err(Fault {
             failure: AuthFailure::InvalidKey,
@@ -50,12 +54,17 @@ fn prove_key(snapshot: &Snapshot, presented: &Presented, key: &[u8], now: Timest
         principal: Arc::clone(&entry.principal),
         tenant: entry.tenant,
         spender: Spender::Key(entry.index),
+        usage: Some(Arc::clone(&entry.usage)),
     })
 }
 
 fn prove_bearer(snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> Result<Proof, Fault> {
     let token = presented.authorization.and_then(bearer).ok_or(AuthFailure::Missing)?;
     let verified = snapshot.tokens.verify(token, now)?;
+    let settings = snapshot.tenants.get_index(verified.tenant);
+    if settings.is_some_and(|(_, settings)| verified.is_revoked(&settings.revoked)) {
+        return Err(AuthFailure::RevokedToken.into());
+    }
     if verified.development && presented.via_proxy {
         let Principal { tenant, name, .. } = &*verified.principal;
         return Err(Fault {
@@ -67,6 +76,7 @@ fn prove_bearer(snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> R
         principal: Arc::clone(&verified.principal),
         tenant: verified.tenant,
         spender: Spender::User(verified.user),
+        usage: None,
     })
 }
 

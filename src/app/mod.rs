@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     audit::Audit,
+    auth::Fetcher,
     cache::UnreadCache,
     clock::Clock,
     config::{Config, Retention},
@@ -102,7 +103,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         directory: Directory::new(store.clone()),
         audit,
         metrics: Arc::clone(&metrics),
-        clock,
+        clock: clock.clone(),
         body_timeout: config.server.request_timeout,
     });
     let admin = Admin {
@@ -110,6 +111,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         store: store.clone(),
         unread,
         snapshot: shared.clone(),
+        clock: clock.clone(),
         token: config.server.admin_token.clone(),
         networks: config.server.admin_networks.clone(),
     };
@@ -125,6 +127,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
 
     let tasks = [
         tokio::spawn(keep(store.clone(), shared.clone())),
+        tokio::spawn(fetch_keys(shared.clone(), clock)),
         tokio::spawn(tidy(shared)),
         tokio::spawn(reloader.run()),
     ];
@@ -207,6 +210,11 @@ async fn rest(shared: &Shared, mut seen: u64, walked: &[(TenantId, Retention)]) 
 
 fn retentions(snapshot: &Snapshot) -> Vec<(TenantId, Retention)> {
     snapshot.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.retention)).collect()
+}
+
+/// The keys that issuers publish. What is configured now is asked each time, so a reload needs no word.
+async fn fetch_keys(shared: Shared, clock: Clock) {
+    Fetcher::new(clock).run(|| shared.load().tokens.sources().cloned().collect()).await;
 }
 
 async fn tidy(shared: Shared) {

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jsonwebtoken::{
-    Algorithm as Jwa, AlgorithmFamily, DecodingKey, Validation, crypto::aws_lc::DEFAULT_PROVIDER, decode,
+    Algorithm as Jwa, AlgorithmFamily, DecodingKey, Header, TokenData, Validation,
+    crypto::aws_lc::DEFAULT_PROVIDER, decode,
 };
 use serde_json::{Map, Value};
 
-use super::tokens::Verified;
+use super::{
+    jwks::{Signer, Source},
+    tokens::Verified,
+};
 use crate::{
     config::{Algorithm, Issuer},
     domain::{Permissions, Principal, PrincipalKind, TenantId, Timestamp, UserId},
@@ -19,22 +23,34 @@ type Claims = Map<String, Value>;
 /// What checks the tokens of one issuer.
 pub(super) struct IssuerVerifier {
     settings: Issuer,
-    key: DecodingKey,
+    key: Key,
     validation: Validation,
     tenant: usize,
     tenant_id: TenantId,
     roles: Arc<IndexMap<String, Permissions>>,
 }
 
+/// What verifies its tokens.
+enum Key {
+    /// One key, of the configuration.
+    Given(Box<DecodingKey>),
+    /// The keys that it publishes.
+    Published(Source),
+}
+
 impl IssuerVerifier {
-    /// Reads the issuer's key. The error says what is wrong with it, and shows nothing of it.
+    /// Reads the issuer's key, or takes the source of those it publishes. The error says what is wrong with it, and shows nothing of it.
     pub(super) fn build(
         settings: &Issuer,
         tenant: usize,
         tenant_id: &TenantId,
         roles: &Arc<IndexMap<String, Permissions>>,
+        source: Option<Source>,
     ) -> Result<Self, &'static str> {
-        let key = decoding_key(settings)?;
+        let key = match source {
+            Some(source) => Key::Published(source),
+            None => Key::Given(Box::new(decoding_key(settings)?)),
+        };
         let mut validation = Validation::new(jwa(settings.algorithm));
         // The library checks algorithm and signature. The claims are checked here: it would read the
         // system's clock, and let a token pass that lacks the claim to be compared.
@@ -56,10 +72,23 @@ impl IssuerVerifier {
         jwa(self.settings.algorithm)
     }
 
-    /// Whom the token proves, whether or not it has expired. The error is for the log.
-    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, &'static str> {
-        let data = decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|_| "its signature or form is wrong")?;
+    /// The keys it publishes, if it does.
+    pub(super) fn source(&self) -> Option<&Source> {
+        match &self.key {
+            Key::Given(_) => None,
+            Key::Published(source) => Some(source),
+        }
+    }
+
+    /// Whom the token proves, whether or not it has expired. The error is for the log. `header` is the
+    /// token's, read unverified: only to find the key by the name it gives.
+    pub(super) fn verify(
+        &self,
+        token: &str,
+        header: &Header,
+        now: Timestamp,
+    ) -> Result<Verified, &'static str> {
+        let (data, signer) = self.signature(token, header, now)?;
         if data.header.crit.is_some() {
             return Err("it names critical extensions");
         }
@@ -79,7 +108,27 @@ impl IssuerVerifier {
             tenant: self.tenant,
             development: self.settings.development,
             expires,
+            jti: claims.get("jti").and_then(text),
+            issued_at: claims.get("iat").and_then(seconds),
+            signer,
         })
+    }
+
+    fn signature(
+        &self,
+        token: &str,
+        header: &Header,
+        now: Timestamp,
+    ) -> Result<(TokenData<Claims>, Option<Signer>), &'static str> {
+        let with = |key: &DecodingKey| decode::<Claims>(token, key, &self.validation).ok();
+        match &self.key {
+            Key::Given(key) => Ok((with(key).ok_or("its signature or form is wrong")?, None)),
+            Key::Published(source) => {
+                let keys =
+                    source.set.find(header, self.algorithm(), (now, source.keep), |key| with(&key.key));
+                keys.map(|(data, signer)| (data, Some(signer)))
+            }
+        }
     }
 
     fn check_addressing(&self, claims: &Claims) -> Result<(), &'static str> {
@@ -134,6 +183,15 @@ impl IssuerVerifier {
             .iter()
             .filter_map(|role| self.roles.get(role.as_str()?))
             .fold(Permissions::default(), |all, role| all.union(*role))
+    }
+}
+
+/// A claim's text; some issuers number their tokens.
+fn text(value: &Value) -> Option<Box<str>> {
+    match value {
+        Value::String(text) => Some(text.as_str().into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        _ => None,
     }
 }
 

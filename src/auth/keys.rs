@@ -5,7 +5,10 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use ipnet::IpNet;
 
-use super::{hex, sha256};
+use super::{
+    fingerprint, sha256,
+    usage::{KeyRefusal, Usage},
+};
 use crate::{
     config::{ApiKey, Config},
     domain::{AuthFailure, Principal, PrincipalKind, Timestamp},
@@ -30,22 +33,32 @@ pub struct KeyEntry {
     pub tenant: usize,
     /// It stands in the published documentation, so anyone knows it.
     pub development: bool,
+    /// What became of the requests that presented it.
+    pub usage: Arc<Usage>,
     expires_at: Option<Timestamp>,
     disabled: bool,
     networks: Vec<IpNet>,
 }
 
 impl Keys {
-    /// Takes the configured keys. The error names the key that cannot be used, by its fingerprint.
-    pub fn build(config: &Config) -> Result<Self, String> {
+    /// Takes the configured keys, and over from the previous ones what they have counted. The error names the key that cannot be used, by its fingerprint.
+    pub fn build(config: &Config, previous: Option<&Self>) -> Result<Self, String> {
         let mut keys = HashMap::with_capacity(config.keys.len());
         for (index, key) in config.keys.iter().enumerate() {
-            let entry = KeyEntry::build(config, index, key)?;
+            let before =
+                previous.and_then(|p| p.0.get(&key.hash)).filter(|p| p.principal.tenant == key.tenant);
+            let usage = before.map(|p| Arc::clone(&p.usage)).unwrap_or_default();
+            let entry = KeyEntry::build(config, index, key, usage)?;
             if let Some(twin) = keys.insert(key.hash, entry) {
                 return Err(format!("API key {} is configured twice", twin.fingerprint));
             }
         }
         Ok(Self(keys))
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &KeyEntry> {
+        self.0.values()
     }
 
     /// Who the key proves, at a time and from an address. Unknown, disabled, expired and elsewhere
@@ -66,14 +79,15 @@ impl Keys {
         } else {
             return Ok(entry);
         };
+        entry.usage.refused(KeyRefusal::Credential);
         tracing::debug!(key = %entry.fingerprint, "an API key was refused: it is {fault}");
         Err(AuthFailure::InvalidKey)
     }
 }
 
 impl KeyEntry {
-    fn build(config: &Config, index: usize, key: &ApiKey) -> Result<Self, String> {
-        let fingerprint = hex(&key.hash[..6]);
+    fn build(config: &Config, index: usize, key: &ApiKey, usage: Arc<Usage>) -> Result<Self, String> {
+        let fingerprint = fingerprint(&key.hash);
         let tenant = config
             .tenants
             .get_index_of(&key.tenant)
@@ -92,10 +106,16 @@ impl KeyEntry {
             index,
             tenant,
             development: key.development,
+            usage,
             expires_at: key.expires_at,
             disabled: key.disabled,
             networks: key.networks.clone(),
         })
+    }
+
+    /// When it ends.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
     }
 
     fn allows(&self, client: impl FnOnce() -> IpAddr) -> bool {
@@ -121,14 +141,14 @@ fn globs(patterns: &[String]) -> Result<Option<GlobSet>, globset::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::hex, *};
     use crate::config::fixture::{config, key};
 
     const PLAIN: &str = "your-secure-api-key-minimum-32-characters";
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn keys(key: ApiKey) -> Keys {
-        Keys::build(&Config { keys: vec![key], ..config() }).unwrap()
+        Keys::build(&Config { keys: vec![key], ..config() }, None).unwrap()
     }
 
     fn holds(keys: &Keys, plain: &str, now: i64, from: &str) -> bool {
@@ -179,7 +199,7 @@ mod tests {
         let twice = Config { keys: vec![key(PLAIN), key(PLAIN)], ..config() };
         let glob = Config { keys: vec![ApiKey { types: vec!["[".into()], ..key(PLAIN) }], ..config() };
         for broken in [twice, glob] {
-            let error = Keys::build(&broken).err().unwrap();
+            let error = Keys::build(&broken, None).err().unwrap();
             assert!(error.contains(&fingerprint) && !error.contains(PLAIN), "{error}");
         }
     }

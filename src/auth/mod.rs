@@ -1,15 +1,34 @@
 //! Who a credential proves: API keys by their hash, bearer tokens by their signature.
 
 mod issuer;
+mod jwks;
 mod keys;
 mod sign;
 mod tokens;
+mod usage;
 
+pub use jwks::{Fetcher, KeysState, Source};
 pub use keys::{KeyEntry, Keys};
 pub use sign::{NewKey, new_key, sign_token};
 pub use tokens::{MAX_TOKEN_BYTES, Tokens, Verified};
+pub use usage::{KeyRefusal, Usage};
 
 use sha2::{Digest, Sha256};
+
+/// The hash of an API key as it is presented.
+pub fn key_hash(key: &str) -> [u8; 32] {
+    sha256(key.as_bytes())
+}
+
+/// What stands in the configuration in the place of the key of that hash: `sha256:<hex>`.
+pub fn configured(hash: &[u8; 32]) -> String {
+    format!("sha256:{}", hex(hash))
+}
+
+/// Names an API key to people without giving it away: the first 12 hexadecimal digits of its hash.
+pub fn fingerprint(hash: &[u8; 32]) -> String {
+    hex(&hash[..6])
+}
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()

@@ -7,9 +7,13 @@ use jsonwebtoken::dangerous::insecure_decode;
 use moka::sync::Cache;
 use serde::Deserialize;
 
-use super::{issuer::IssuerVerifier, sha256};
+use super::{
+    issuer::IssuerVerifier,
+    jwks::{KeySet, Signer, Source},
+    sha256,
+};
 use crate::{
-    config::{Config, Issuer},
+    config::{Config, Issuer, Jwks, Revoked},
     domain::{AuthFailure, Permissions, Principal, TenantId, Timestamp, UserId},
 };
 
@@ -55,6 +59,22 @@ pub struct Verified {
     pub development: bool,
     /// When it ends, leeway included.
     pub(super) expires: Timestamp,
+    /// Its id.
+    pub(super) jti: Option<Box<str>>,
+    /// When it was issued, in seconds since 1970.
+    pub(super) issued_at: Option<i64>,
+    /// The published key that signed it, where its issuer publishes keys.
+    pub(super) signer: Option<Signer>,
+}
+
+impl Verified {
+    /// Whether a list refuses the token. One that does not say when it was issued counts as old.
+    pub fn is_revoked(&self, list: &Revoked) -> bool {
+        let by_user = list.users.get(&self.user).is_some_and(|not_before| {
+            self.issued_at.is_none_or(|at| Timestamp(0).plus_seconds(at) < *not_before)
+        });
+        by_user || self.jti.as_deref().is_some_and(|jti| list.jtis.contains(jti))
+    }
 }
 
 #[derive(Deserialize)]
@@ -79,12 +99,24 @@ impl Tokens {
             return Ok(Arc::clone(previous));
         }
         refuse_twins(&set)?;
+        let mut published: Vec<Arc<KeySet>> =
+            previous.map(|p| p.sources().map(|source| Arc::clone(&source.set)).collect()).unwrap_or_default();
         let mut issuers = Vec::new();
         for (place, tenant) in set.iter().enumerate() {
             for (nth, issuer) in tenant.issuers.iter().enumerate() {
-                let verifier = IssuerVerifier::build(issuer, place, &tenant.tenant, &tenant.roles)
-                    .map_err(|e| format!("tenant {}, {}: {e}", tenant.tenant, describe(nth, issuer)))?;
-                issuers.push(verifier);
+                let told = |e: &str| format!("tenant {}, {}: {e}", tenant.tenant, describe(nth, issuer));
+                let source = match &issuer.jwks {
+                    Some(jwks) => Some(Source {
+                        tenant: tenant.tenant.clone(),
+                        issuer: issuer.issuer.clone().unwrap_or_else(|| format!("{}", nth + 1)),
+                        refresh: jwks.refresh,
+                        keep: jwks.keep,
+                        set: key_set(jwks, &mut published).map_err(told)?,
+                    }),
+                    None => None,
+                };
+                let verifier = IssuerVerifier::build(issuer, place, &tenant.tenant, &tenant.roles, source);
+                issuers.push(verifier.map_err(told)?);
             }
         }
         let mut named: HashMap<String, Vec<usize>> = HashMap::new();
@@ -105,6 +137,11 @@ impl Tokens {
         Ok(Arc::new(Self { set, issuers, named, unnamed, verified }))
     }
 
+    /// The issuers that publish their keys.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.issuers.iter().filter_map(IssuerVerifier::source)
+    }
+
     /// Whom a token proves at that time: `ExpiredToken` for one that is good but for its time,
     /// `InvalidToken` for everything else.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, AuthFailure> {
@@ -112,7 +149,9 @@ impl Tokens {
             return Err(AuthFailure::InvalidToken);
         }
         let hash = sha256(token.as_bytes());
-        let remembered = self.verified.get(&hash);
+        // A key that its issuer no longer publishes takes with it what it signed.
+        let stands = |v: &Arc<Verified>| v.signer.as_ref().is_none_or(|signer| signer.stands(now));
+        let remembered = self.verified.get(&hash).filter(stands);
         let known = remembered.is_some();
         let verified = match remembered {
             Some(verified) => verified,
@@ -137,7 +176,7 @@ impl Tokens {
             if issuer.algorithm() != unverified.header.alg {
                 continue;
             }
-            match issuer.verify(token, now) {
+            match issuer.verify(token, &unverified.header, now) {
                 Ok(verified) => return Ok(verified),
                 Err(fault) => why = fault,
             }
@@ -153,7 +192,8 @@ fn refuse_twins(set: &[TenantIssuers]) -> Result<(), String> {
     let mut seen = HashMap::new();
     for tenant in set {
         for (nth, issuer) in tenant.issuers.iter().enumerate() {
-            let accepts = (&issuer.issuer, &issuer.audience, issuer.algorithm, &issuer.key.0);
+            let url = issuer.jwks.as_ref().map(|jwks| &jwks.url);
+            let accepts = (&issuer.issuer, &issuer.audience, issuer.algorithm, &issuer.key.0, url);
             if let Some(other) = seen.insert(accepts, &tenant.tenant).filter(|other| **other != tenant.tenant)
             {
                 return Err(format!(
@@ -165,6 +205,19 @@ fn refuse_twins(set: &[TenantIssuers]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The key set of that URL, with what it holds where there is one already.
+fn key_set(jwks: &Jwks, sets: &mut Vec<Arc<KeySet>>) -> Result<Arc<KeySet>, &'static str> {
+    let url = KeySet::url(jwks)?;
+    // What was found in a private network counts only while that is allowed.
+    let same = |set: &&Arc<KeySet>| set.url == url && set.allow_private == jwks.allow_private;
+    if let Some(set) = sets.iter().find(same) {
+        return Ok(Arc::clone(set));
+    }
+    let set = Arc::new(KeySet::new(url, jwks.allow_private));
+    sets.push(Arc::clone(&set));
+    Ok(set)
 }
 
 fn describe(nth: usize, issuer: &Issuer) -> String {

@@ -1,8 +1,8 @@
-//! `bellboard key new`: a strong key, its hash, and the YAML to paste.
+//! `bellboard key`: its commands, and `key new`: a strong key, its hash, and the YAML to paste.
 
 use std::path::Path;
 
-use super::{Failure, setup};
+use super::{Failure, rotate, setup};
 use crate::{auth, domain::TenantId};
 
 /// Making API keys.
@@ -10,6 +10,8 @@ use crate::{auth, domain::TenantId};
 pub enum Command {
     /// Print a new key, its hash, and the YAML to paste into the configuration.
     New(New),
+    /// Print the replacement of a key, and the YAML in which both hold for a while.
+    Rotate(rotate::Arguments),
 }
 
 /// The options of `key new`.
@@ -27,7 +29,13 @@ pub struct New {
 }
 
 pub fn run(path: &Path, command: &Command) -> Result<(), Failure> {
-    let Command::New(new) = command;
+    match command {
+        Command::New(new) => make(path, new),
+        Command::Rotate(arguments) => rotate::run(path, arguments),
+    }
+}
+
+fn make(path: &Path, new: &New) -> Result<(), Failure> {
     let tenant = TenantId::new(&new.tenant).map_err(|e| format!("--tenant {e}"))?;
     if path.exists() {
         // A key for a role or tenant that does not exist would be refused only later.

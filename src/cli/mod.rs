@@ -4,6 +4,7 @@ mod check;
 mod key;
 mod migrate;
 mod openapi;
+mod rotate;
 mod running;
 mod serve;
 mod setup;
@@ -45,7 +46,7 @@ enum Command {
     Check(check::Arguments),
     /// Print the OpenAPI document.
     Openapi,
-    /// Make API keys.
+    /// Make and replace API keys.
     #[command(subcommand)]
     Key(key::Command),
     /// Make a notification type, or try one on a draft.

@@ -69,6 +69,14 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// Its text, if it is text; no problem is noted.
+    pub fn peek_text(&self) -> Option<&'a str> {
+        match &self.node.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The same value under another path.
     pub fn named(self, path: String) -> Self {
         Self { path, ..self }

@@ -63,10 +63,12 @@ fn one(
         found.cloned().ok_or_else(|| format!("{} is no tenant; known: {}", shown(name), known()))
     });
     let tenant = tenant.unwrap_or_default();
+    let roles_given = s.get("roles").map(|roles| roles.one_or_many()).unwrap_or_default();
     Some(ApiKey {
         hash,
         description: s.read("description", value::words(255)),
-        permissions: roles.of_key(&s.get("roles").map(|roles| roles.one_or_many()).unwrap_or_default()),
+        roles: roles_given.iter().filter_map(|role| role.peek_text().map(str::to_owned)).collect(),
+        permissions: roles.of_key(&roles_given),
         expires_at: s.read("expires_at", value::timestamp),
         disabled: s.flag("disabled"),
         types: s.list("types", value::glob),

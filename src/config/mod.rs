@@ -10,9 +10,11 @@ mod field;
 pub(crate) mod fixture;
 mod guard;
 mod inputs;
+mod jwks;
 mod keys;
 mod model;
 mod problem;
+mod revoked;
 mod roles;
 mod secret;
 mod stored;
@@ -25,6 +27,14 @@ pub use guard::{keep_until_restart, refuse_reload, restart_needed};
 pub use inputs::{Env, Inputs, environment};
 pub use model::*;
 pub use problem::{ConfigProblem, ConfigProblems};
+
+/// Reads a duration as the files write it, such as `30s` or `7d`. The error completes a clause.
+pub fn duration(
+    text: &str,
+    range: std::ops::RangeInclusive<std::time::Duration>,
+) -> Result<std::time::Duration, String> {
+    value::duration(text, &range)
+}
 
 /// Parses and checks what was read. Does no I/O.
 ///

@@ -1,6 +1,11 @@
 //! Settings as the rest of the gateway sees them: checked, with every default filled in.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
 
 use indexmap::IndexMap;
 use ipnet::IpNet;
@@ -115,10 +120,14 @@ pub struct Tenant {
     pub seed_users: Vec<(UserId, Profile)>,
     /// Who signs this tenant's bearer tokens.
     pub issuers: Vec<Issuer>,
+    /// Its bearer tokens that are refused though they are still valid.
+    pub revoked: Revoked,
     /// For each role that a bearer of this tenant may carry, what it allows.
     pub roles: IndexMap<String, Permissions>,
     /// Requests of all its principals together.
     pub ceiling: Option<Quota>,
+    /// Requests of each of its API keys that set no limit of their own.
+    pub key_quota: Quota,
     /// Requests of each of its users.
     pub user_quota: Quota,
     /// Types whose advisory problems refuse here: globs over type names.
@@ -172,6 +181,8 @@ pub struct ApiKey {
     pub description: Option<String>,
     /// The tenant it acts in.
     pub tenant: TenantId,
+    /// The names of its roles, as configured.
+    pub roles: Vec<String>,
     /// The union of its roles, with `user.erase` taken out unless a role other than `admin` has it.
     pub permissions: Permissions,
     /// Refused from this time on.
@@ -198,7 +209,10 @@ pub struct Issuer {
     /// The one algorithm it signs with.
     pub algorithm: Algorithm,
     /// What verifies (for HS256: also signs) its tokens: the secret's bytes, or a public key in PEM.
+    /// Empty where `jwks` tells the keys.
     pub key: Secret,
+    /// Where its public keys are published.
+    pub jwks: Option<Jwks>,
     /// Seconds that clocks may differ.
     pub leeway: Duration,
     /// The claims tried in turn for the user's id.
@@ -207,6 +221,28 @@ pub struct Issuer {
     pub roles_claim: String,
     /// Its key stands in the published documentation, so anyone knows it.
     pub development: bool,
+}
+
+/// Where an issuer publishes its public keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jwks {
+    /// The URL of the set, `https` unless private networks are allowed.
+    pub url: String,
+    /// How often the set is fetched.
+    pub refresh: Duration,
+    /// How long the last keys count when the set cannot be fetched.
+    pub keep: Duration,
+    /// Whether the URL may lead into private networks, and without TLS.
+    pub allow_private: bool,
+}
+
+/// Bearer tokens that are refused though they are still valid.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// Single tokens by their `jti`.
+    pub jtis: HashSet<String>,
+    /// For a user, the time before which none of their tokens may have been issued.
+    pub users: HashMap<UserId, Timestamp>,
 }
 
 /// How a token is signed.

@@ -12,12 +12,14 @@ use super::{
     decode::{Decoder, rate_limit},
     development,
     field::{Field, Section},
+    jwks, revoked,
     roles::Roles,
     secret, value,
 };
 use crate::domain::{Profile, TenantId, UserId};
 
-const TENANT: &[&str] = &["users", "seed", "issuers", "rate_limits", "strict_types", "retention"];
+const TENANT: &[&str] =
+    &["users", "seed", "issuers", "revoked_tokens", "rate_limits", "strict_types", "retention"];
 const SEED: &[&str] = &["id", "display_name", "locale", "time_zone"];
 const ISSUER: &[&str] = &[
     "issuer",
@@ -29,6 +31,10 @@ const ISSUER: &[&str] = &[
     "public_key",
     "public_key_env",
     "public_key_file",
+    jwks::FIELDS[0],
+    jwks::FIELDS[1],
+    jwks::FIELDS[2],
+    jwks::FIELDS[3],
     "leeway",
     "user_claims",
     "roles_claim",
@@ -77,6 +83,7 @@ impl Decoder<'_> {
         let bare = || Tenant {
             roles: roles.of_bearers(),
             ceiling: quotas.ceiling,
+            key_quota: quotas.per_key,
             user_quota: quotas.per_user,
             ..Tenant::default()
         };
@@ -86,7 +93,7 @@ impl Decoder<'_> {
     }
 
     fn tenant(&self, field: &Field<'_>, roles: &Roles, quotas: Quotas) -> (Tenant, Quota) {
-        let mut tenant = Tenant { roles: roles.of_bearers(), ..Tenant::default() };
+        let mut tenant = Tenant { roles: roles.of_bearers(), key_quota: quotas.per_key, ..Tenant::default() };
         let Some(s) = field.section(TENANT) else { return (tenant, quotas.per_key) };
         let own = s.section("rate_limits", &["per_key", "per_user", "tenant"]);
         let quota = |name| own.as_ref().and_then(|own| rate_limit(own, name));
@@ -99,6 +106,7 @@ impl Decoder<'_> {
             .flat_map(Field::list)
             .filter_map(|issuer| self.issuer(&issuer.section(ISSUER)?))
             .collect();
+        tenant.revoked = revoked::decode(&s);
         tenant.ceiling = quota("tenant").or(quotas.ceiling);
         tenant.user_quota = quota("per_user").unwrap_or(quotas.per_user);
         tenant.strict_types = s.list("strict_types", value::glob);
@@ -107,14 +115,19 @@ impl Decoder<'_> {
             let newest = retention.integer("newest", 1..=1_000_000_000).and_then(|n| u64::try_from(n).ok());
             tenant.retention = Retention { read: age("read"), unread: age("unread"), newest };
         }
-        (tenant, quota("per_key").unwrap_or(quotas.per_key))
+        tenant.key_quota = quota("per_key").unwrap_or(quotas.per_key);
+        let per_key = tenant.key_quota;
+        (tenant, per_key)
     }
 
     fn issuer(&self, s: &Section<'_>) -> Option<Issuer> {
         let algorithm = s.required("algorithm").and_then(|field| field.read(value::one_of(ALGORITHMS)));
         let secret = secret::one_of(self, s, ["secret", "secret_env", "secret_file"]);
         let public = secret::one_of(self, s, ["public_key", "public_key_env", "public_key_file"]);
+        let jwks = jwks::decode(s);
+        let published = s.get(jwks::FIELDS[0]);
         let key = match algorithm {
+            Some(algorithm) if published.is_some() => only_published(algorithm, published, [secret, public]),
             Some(Algorithm::Hs256) => hmac_secret(s, secret, public),
             Some(_) => verifying_key(s, secret, public),
             None => None,
@@ -135,6 +148,7 @@ impl Decoder<'_> {
             algorithm: algorithm?,
             development: development::is_known_secret(&key.0),
             key,
+            jwks,
             leeway: leeway.unwrap_or(Duration::from_secs(30)),
             user_claims,
             roles_claim: roles_claim.unwrap_or_else(|| "roles".into()),
@@ -143,6 +157,17 @@ impl Decoder<'_> {
 }
 
 type Given<'a> = Option<(Secret, Field<'a>)>;
+
+/// No key of its own, for an issuer whose keys stand under a URL.
+fn only_published(algorithm: Algorithm, url: Option<Field<'_>>, given: [Given<'_>; 2]) -> Option<Secret> {
+    if algorithm == Algorithm::Hs256 {
+        url?.fail("is not for HS256, whose secret nobody publishes");
+    }
+    for (_, field) in given.into_iter().flatten() {
+        field.fail("stands beside jwks_url: give one of them");
+    }
+    Some(Secret(Vec::new()))
+}
 
 fn hmac_secret(s: &Section<'_>, secret: Given<'_>, public: Given<'_>) -> Option<Secret> {
     if let Some((_, field)) = public {
@@ -168,7 +193,7 @@ fn verifying_key(s: &Section<'_>, secret: Given<'_>, public: Given<'_>) -> Optio
         return missing(
             s,
             names,
-            "this algorithm needs one of public_key, public_key_env and public_key_file",
+            "this algorithm needs one of jwks_url, public_key, public_key_env and public_key_file",
         );
     };
     let text = std::str::from_utf8(&key.0).unwrap_or_default();

@@ -71,6 +71,9 @@ pub enum AuthFailure {
     /// A token past its time.
     #[error("Token has expired")]
     ExpiredToken,
+    /// A token that its tenant's configuration revokes. No hint that it was good otherwise.
+    #[error("Invalid token")]
+    RevokedToken,
     /// An API key where only a user will do.
     #[error("A user's bearer token is required")]
     UserRequired,
@@ -84,6 +87,7 @@ impl AuthFailure {
             Self::Missing => "missing",
             Self::InvalidToken => "invalid_token",
             Self::ExpiredToken => "expired_token",
+            Self::RevokedToken => "revoked_token",
             Self::UserRequired => "user_required",
         }
     }

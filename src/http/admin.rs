@@ -6,7 +6,10 @@ use ipnet::IpNet;
 use poem::{Endpoint, IntoResponse, Request, Response, Result, http::StatusCode};
 use serde_json::json;
 
-use crate::{cache::UnreadCache, config::Secret, metrics::Metrics, snapshot::Shared, store::Store};
+use super::configured;
+use crate::{
+    cache::UnreadCache, clock::Clock, config::Secret, metrics::Metrics, snapshot::Shared, store::Store,
+};
 
 /// What the admin listener shows, and to whom.
 pub struct Admin {
@@ -18,6 +21,8 @@ pub struct Admin {
     pub unread: Arc<UnreadCache>,
     /// The snapshot in force.
     pub snapshot: Shared,
+    /// The time that published keys age by.
+    pub clock: Clock,
     /// A bearer token that lets anyone in.
     pub token: Option<Secret>,
     /// Networks that need no token. Loopback never does.
@@ -70,7 +75,11 @@ impl Admin {
             .cache_misses
             .inc_by(self.unread.misses().saturating_sub(self.metrics.cache_misses.get()));
         self.metrics.queue_depth.set(i64::try_from(self.store.queue_depth()).unwrap_or(i64::MAX));
-        match self.metrics.render() {
+        let rendered = self.metrics.render().and_then(|mut text| {
+            configured::render(&self.snapshot.load(), self.clock.now(), &mut text)?;
+            Ok(text)
+        });
+        match rendered {
             Ok(body) => {
                 Response::builder().content_type("text/plain; version=0.0.4; charset=utf-8").body(body)
             }
@@ -164,6 +173,7 @@ mod tests {
             store: store.clone(),
             unread: Arc::new(UnreadCache::new(10)),
             snapshot: Shared::new(Snapshot::fixture(&config(), None, Ticks::default()).unwrap()),
+            clock: Clock::default(),
             token: Some(Secret("token".into())),
             networks: Vec::new(),
         });

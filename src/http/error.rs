@@ -157,7 +157,7 @@ fn challenge(why: AuthFailure) -> HeaderValue {
         AuthFailure::InvalidKey => "ApiKey",
         AuthFailure::Missing => "Bearer, ApiKey",
         AuthFailure::UserRequired => "Bearer",
-        AuthFailure::InvalidToken => r#"Bearer error="invalid_token""#,
+        AuthFailure::InvalidToken | AuthFailure::RevokedToken => r#"Bearer error="invalid_token""#,
         AuthFailure::ExpiredToken => r#"Bearer error="invalid_token", error_description="expired""#,
     })
 }

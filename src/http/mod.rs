@@ -8,6 +8,7 @@ mod admit;
 mod answer;
 mod audit;
 mod body;
+mod configured;
 mod context;
 mod cursor;
 mod docs;

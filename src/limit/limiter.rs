@@ -68,6 +68,12 @@ impl<K: Hash + Eq + Clone, S: ShrinkableKeyedStateStore<K>> Limiter<K, S> {
         self.inner.shrink_to_fit();
     }
 
+    /// What it has counted, to look at.
+    #[cfg(test)]
+    pub(super) fn into_state(self) -> S {
+        self.inner.into_state_store()
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.inner.len()

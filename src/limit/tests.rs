@@ -131,6 +131,28 @@ fn quiet_users_are_forgotten_and_noisy_ones_are_not() {
 }
 
 #[test]
+fn a_million_users_leave_nothing_behind() {
+    const WAVE: i64 = 100_000;
+    let ticks = Ticks::fixed();
+    let mut limiters = Limiters::build(&site(None), None, ticks.clone());
+    for wave in 0..10 {
+        for id in 1..=WAVE {
+            assert!(limiters.check(0, user(wave * WAVE + id)).retry_after.is_none());
+        }
+        assert_eq!(limiters.tenants[0].users.len(), WAVE as usize, "those before are forgotten");
+        // Reloads in between hand the counts on and take no copy of them.
+        limiters = Limiters::build(&site(None), Some(&limiters), Ticks::default());
+        ticks.advance(60 * SECOND);
+        limiters.tidy();
+    }
+    assert!(limiters.check(0, user(1)).retry_after.is_none());
+    let users = limiters.tenants.remove(0).users;
+    let state = Arc::into_inner(users).expect("nobody else holds it").into_state();
+    assert_eq!(state.len(), 1);
+    assert!(state.capacity() < 10_000, "the room is given back too: {}", state.capacity());
+}
+
+#[test]
 fn a_place_that_does_not_exist_is_denied() {
     let limiters = Limiters::build(&config(), None, Ticks::fixed());
     assert!(limiters.check(0, Spender::Key(9)).retry_after.is_some());

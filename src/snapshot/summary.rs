@@ -3,14 +3,18 @@
 //! Every struct of the settings is taken apart field by field, so that a new field does not compile until it
 //! is told here or left out on purpose.
 
-use std::{collections::BTreeMap, fmt::Debug, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+    time::Duration,
+};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{ApiKey, Config, Issuer, Log, Quota, Retention, Secret, Server, StoreConfig, Tenant},
+    config::{ApiKey, Config, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Tenant},
     domain::{Limits, Permission, Permissions, TenantId},
     registry::{NotificationType, Registry},
 };
@@ -122,8 +126,19 @@ impl Summary {
     }
 
     fn tenant(&mut self, id: &TenantId, tenant: &Tenant) {
-        let Tenant { users, seed_users, issuers, roles: _, ceiling, user_quota, strict_types, retention } =
-            tenant;
+        let Tenant {
+            users,
+            seed_users,
+            issuers,
+            revoked,
+            roles: _,
+            ceiling,
+            // Each key tells its own.
+            key_quota: _,
+            user_quota,
+            strict_types,
+            retention,
+        } = tenant;
         let Retention { read, unread, newest } = retention;
         let seed = match seed_users.as_slice() {
             [] => "none".to_owned(),
@@ -133,6 +148,7 @@ impl Summary {
         let fields = [
             ("users", format!("{users:?}").to_lowercase()),
             ("seed", seed),
+            ("revoked", revocations(revoked)),
             ("rate_limits.tenant", ceiling.map_or("none".to_owned(), quota)),
             ("rate_limits.per_user", quota(*user_quota)),
             ("strict_types", list(strict_types)),
@@ -150,6 +166,7 @@ impl Summary {
             audience,
             algorithm,
             key: Secret(key),
+            jwks,
             leeway,
             user_claims,
             roles_claim,
@@ -170,6 +187,8 @@ impl Summary {
             ("audience", audience.as_deref().map_or("none".to_owned(), quoted)),
             ("algorithm", format!("{algorithm:?}")),
             ("key", veiled(key)),
+            // An address may hold a credential.
+            ("jwks", jwks.as_ref().map_or("none".to_owned(), veiled)),
             ("leeway", span(Some(*leeway))),
             ("user_claims", list(user_claims)),
             ("roles_claim", quoted(roles_claim)),
@@ -199,6 +218,7 @@ impl Summary {
             hash,
             description,
             tenant,
+            roles,
             permissions,
             expires_at,
             disabled,
@@ -213,6 +233,7 @@ impl Summary {
         let fields = [
             ("description", description),
             ("tenant", tenant.to_string()),
+            ("roles", list(roles)),
             ("permissions", names(*permissions)),
             ("expires_at", expires_at.map_or("never".to_owned(), |at| at.to_string())),
             ("disabled", disabled.to_string()),
@@ -237,6 +258,16 @@ impl Summary {
             self.add(format!("type {}", plain(name)), String::new(), fields);
         }
     }
+}
+
+fn revocations(revoked: &Revoked) -> String {
+    let Revoked { jtis, users } = revoked;
+    if jtis.is_empty() && users.is_empty() {
+        return "none".to_owned();
+    }
+    let (jtis, users): (BTreeSet<_>, BTreeMap<_, _>) = (jtis.iter().collect(), users.iter().collect());
+    let which = digest(&(&jtis, &users));
+    format!("{} tokens, {} users ({})", jtis.len(), users.len(), &which[..6])
 }
 
 fn digest<T: Debug + ?Sized>(value: &T) -> String {

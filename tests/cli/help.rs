@@ -9,6 +9,7 @@ const PAGES: &[&[&str]] = &[
     &["openapi"],
     &["key"],
     &["key", "new"],
+    &["key", "rotate"],
     &["token"],
     &["type"],
     &["type", "new"],

@@ -9,6 +9,7 @@ mod key;
 mod migrate;
 mod openapi;
 mod refuse;
+mod rotate;
 mod serve;
 mod stop;
 mod token;

@@ -1,14 +1,18 @@
 //! Reloading: a good change is in force within seconds, a bad one changes nothing.
 
 mod files;
+mod jwks;
 mod keys;
 mod last_good;
+mod limits;
 mod load;
 mod refused;
 mod settings;
+mod tokens;
 mod told;
 mod types;
 mod types_live;
+mod usage;
 
 use serde_json::Value;
 

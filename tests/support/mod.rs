@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod api;
 pub mod gateway;
+pub mod issuer;
 pub mod raw;
 pub mod settings;
 pub mod token;

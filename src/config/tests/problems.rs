@@ -61,8 +61,8 @@ include: none.yaml
         "bellboard.yaml:19: tenants.other.seed[2]: user 3 stands in this list already",
         "bellboard.yaml:21: tenants.other.issuers[0].secret: must give at least 32 bytes",
         "bellboard.yaml:22: tenants.other.issuers[1].algorithm: must be one of HS256, RS256, ES256, EdDSA",
-        "bellboard.yaml:23: tenants.other.issuers[2]: this algorithm needs one of public_key, public_key_env and \
-         public_key_file",
+        "bellboard.yaml:23: tenants.other.issuers[2]: this algorithm needs one of jwks_url, public_key, public_key_env \
+         and public_key_file",
         "bellboard.yaml:24: tenants.other.retention.read: must be text: put it in quotes",
         "bellboard.yaml:25: tenants.other.retention: stands here again, after line 24",
         "bellboard.yaml:27: api_keys[#1]: is an API key of 15 characters; it must have at least 32",
@@ -140,4 +140,37 @@ fn the_same_key_twice_is_a_problem_across_files_and_forms() {
         "{problems:?}"
     );
     assert!(problems[1].starts_with("more.yaml:3: api_keys[#1]: is the same key as at "), "{problems:?}");
+}
+
+#[test]
+fn published_keys_and_revoked_tokens() {
+    let site = Site::new(
+        "tenants:\n  default:\n    issuers:\n\
+         \x20     - {algorithm: HS256, jwks_url: https://id.example/keys}\n\
+         \x20     - {algorithm: RS256, jwks_url: http://id.example/keys}\n\
+         \x20     - {algorithm: RS256, jwks_url: https://me:secret@id.example/keys}\n\
+         \x20     - {algorithm: RS256, jwks_url: https://id.example/keys, jwks_refresh: 2h, jwks_keep: 1h}\n\
+         \x20     - {algorithm: ES256, jwks_url: https://id.example/keys, secret: a-secret-of-no-use-here-at-all-but-long}\n\
+         \x20   revoked_tokens:\n\
+         \x20     - {user_id: 5}\n\
+         \x20     - {jti: a, user_id: 5}\n\
+         \x20     - {}\n\
+         \x20     - {user_id: 5, not_before: today}\n",
+    );
+    let expected = [
+        "bellboard.yaml:4: tenants.default.issuers[0].jwks_url: is not for HS256, whose secret nobody publishes",
+        "bellboard.yaml:5: tenants.default.issuers[1].jwks_url: must begin with https:// (or http:// with \
+         jwks_allow_private: true)",
+        "bellboard.yaml:6: tenants.default.issuers[2].jwks_url: must be a URL with a host, and with no name or \
+         password in it",
+        "bellboard.yaml:7: tenants.default.issuers[3]: jwks_keep must not be less than jwks_refresh: no key would \
+         last to the next fetch",
+        "bellboard.yaml:8: tenants.default.issuers[4].secret: stands beside jwks_url: give one of them",
+        "bellboard.yaml:10: tenants.default.revoked_tokens[0]: not_before is required",
+        "bellboard.yaml:11: tenants.default.revoked_tokens[1].user_id: stands beside jti: give each an entry of its own",
+        "bellboard.yaml:12: tenants.default.revoked_tokens[2]: must have jti, or user_id and not_before",
+        "bellboard.yaml:13: tenants.default.revoked_tokens[3].not_before: must be a time with its offset, such as \
+         2027-01-31T00:00:00Z",
+    ];
+    assert_eq!(site.problems(), expected);
 }

@@ -1,0 +1,187 @@
+//! The keys found under one URL, and when to look there again.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use jsonwebtoken::{Algorithm as Jwa, Header};
+use reqwest::Url;
+
+use super::{guard, parse::PublicKey};
+use crate::{config::Jwks, domain::Timestamp};
+
+/// The least time between two fetches, however many tokens name keys that are not known.
+const COOLDOWN: Duration = Duration::from_secs(5);
+/// The first pause after a failure; each further one doubles it, up to the refresh or this many doublings.
+const RETRY: Duration = Duration::from_secs(1);
+const MOST_DOUBLINGS: u32 = 6;
+/// How many keys one token is tried with.
+const TRIED: usize = 4;
+
+/// The keys found under one URL. Snapshots hand it on, with its keys, where the URL stays configured.
+pub struct KeySet {
+    pub url: Url,
+    /// Whether the URL may lead into private networks, and without TLS.
+    pub allow_private: bool,
+    fetched: ArcSwapOption<Fetched>,
+    /// A token named a key that is not known.
+    asked: AtomicBool,
+    in_flight: AtomicBool,
+    /// Microseconds since 1970; [`NEVER`] before the first.
+    attempted: AtomicI64,
+    failing: AtomicU32,
+    failures: AtomicU64,
+}
+
+const NEVER: i64 = i64::MIN;
+
+/// What was found, and when.
+pub struct Fetched {
+    pub at: Timestamp,
+    pub keys: Vec<PublicKey>,
+}
+
+impl KeySet {
+    /// Reads a configured URL.
+    pub fn url(jwks: &Jwks) -> Result<Url, &'static str> {
+        let url = Url::parse(&jwks.url).map_err(|_| "jwks_url is no URL")?;
+        if !jwks.allow_private && guard::literal_address(&url).is_some_and(|ip| !guard::is_public(ip)) {
+            return Err("jwks_url leads into a private network; jwks_allow_private: true allows it");
+        }
+        Ok(url)
+    }
+
+    pub fn new(url: Url, allow_private: bool) -> Self {
+        Self {
+            url,
+            allow_private,
+            fetched: ArcSwapOption::empty(),
+            asked: AtomicBool::new(false),
+            in_flight: AtomicBool::new(false),
+            attempted: AtomicI64::new(NEVER),
+            failing: AtomicU32::new(0),
+            failures: AtomicU64::new(0),
+        }
+    }
+
+    /// The keys, while they are not older than `keep`.
+    pub fn fresh(&self, now: Timestamp, keep: Duration) -> Option<Arc<Fetched>> {
+        self.fetched.load_full().filter(|fetched| since(fetched.at.0, now) <= keep)
+    }
+
+    /// How long ago the keys were fetched.
+    pub fn age(&self, now: Timestamp) -> Option<Duration> {
+        self.fetched.load().as_ref().map(|fetched| since(fetched.at.0, now))
+    }
+
+    /// Fetches that failed.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
+    }
+
+    /// Gives each key that may have signed a token of that header to `verify`, until one did.
+    pub fn find<T>(
+        self: &Arc<Self>,
+        header: &Header,
+        algorithm: Jwa,
+        (now, keep): (Timestamp, Duration),
+        verify: impl Fn(&PublicKey) -> Option<T>,
+    ) -> Result<(T, Signer), &'static str> {
+        let Some(fetched) = self.fresh(now, keep) else {
+            return Err("its issuer's keys could not be fetched");
+        };
+        let named = |key: &&PublicKey| header.kid.is_none() || header.kid == key.kid;
+        let mut fitting =
+            fetched.keys.iter().filter(named).filter(|key| key.algorithm == algorithm).peekable();
+        if fitting.peek().is_none() {
+            self.asked.store(true, Relaxed);
+            return Err("its issuer has no such key");
+        }
+        let signer = |key: &PublicKey| Signer { set: Arc::clone(self), print: key.print, keep };
+        let found = fitting.take(TRIED).find_map(|key| Some((verify(key)?, signer(key))));
+        found.ok_or("its signature or form is wrong")
+    }
+
+    /// Whether it is time to fetch; if so, the fetch counts as begun.
+    pub fn begin(&self, now: Timestamp, refresh: Duration) -> bool {
+        self.is_due(now, refresh) && !self.in_flight.swap(true, Relaxed)
+    }
+
+    /// Lets the next fetch begin when this one is over, however it ends.
+    pub fn landing(self: &Arc<Self>) -> Landing {
+        Landing(Arc::clone(self))
+    }
+
+    fn is_due(&self, now: Timestamp, refresh: Duration) -> bool {
+        let attempted = self.attempted.load(Relaxed);
+        // The clock may have been set back.
+        if attempted == NEVER || now.0 < attempted {
+            return true;
+        }
+        let waited = since(attempted, now);
+        let pause = match self.failing.load(Relaxed) {
+            0 => refresh,
+            n => refresh.min(RETRY * (1 << (n - 1).min(MOST_DOUBLINGS))),
+        };
+        waited >= pause || (waited >= COOLDOWN && self.asked.load(Relaxed))
+    }
+
+    /// Ends a fetch with what it found. Tells how many fetches have failed in a row.
+    pub fn end(&self, now: Timestamp, found: Option<Vec<PublicKey>>) -> u32 {
+        self.attempted.store(now.0, Relaxed);
+        self.asked.store(false, Relaxed);
+        let failing = match found {
+            Some(keys) => {
+                self.fetched.store(Some(Arc::new(Fetched { at: now, keys })));
+                self.failing.store(0, Relaxed);
+                0
+            }
+            None => {
+                self.failures.fetch_add(1, Relaxed);
+                self.failing.fetch_add(1, Relaxed).saturating_add(1)
+            }
+        };
+        self.in_flight.store(false, Relaxed);
+        failing
+    }
+}
+
+/// Ends a fetch that was dropped or panicked on its way.
+pub struct Landing(Arc<KeySet>);
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.0.in_flight.store(false, Relaxed);
+    }
+}
+
+fn since(micros: i64, now: Timestamp) -> Duration {
+    Duration::from_micros(u64::try_from(now.0.saturating_sub(micros)).unwrap_or(0))
+}
+
+/// The published key that verified a token: what it signed is good only while it is published.
+pub struct Signer {
+    set: Arc<KeySet>,
+    print: [u8; 32],
+    keep: Duration,
+}
+
+impl Signer {
+    /// Whether the key still counts.
+    pub fn stands(&self, now: Timestamp) -> bool {
+        let fetched = self.set.fresh(now, self.keep);
+        fetched.is_some_and(|fetched| fetched.keys.iter().any(|key| key.print == self.print))
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signer")
+    }
+}

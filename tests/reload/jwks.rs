@@ -1,0 +1,179 @@
+//! Keys that an issuer publishes: fetched beside the requests, whatever the endpoint does.
+
+use serde_json::json;
+
+use super::{metric, reloads};
+use crate::{
+    cli::gateway::{Gateway, SOON, Site, until},
+    support::issuer::{Endpoint, Mood, Signer},
+};
+
+/// An ES256 issuer whose keys stand at that URL, with these fields besides.
+fn settings(url: &str, more: &str) -> String {
+    format!(
+        "tenants:\n  default:\n    seed: [1, 2]\n    issuers:\n      - {{algorithm: ES256, issuer: https://id.example, \
+         jwks_url: '{url}', {more}}}\n"
+    )
+}
+
+const PRIVATE: &str = "jwks_refresh: 1s, jwks_allow_private: true";
+const SLOW: &str = "jwks_refresh: 1h, jwks_allow_private: true";
+
+fn token(signer: &Signer, user: i64) -> String {
+    signer.token(user, &json!({"iss": "https://id.example"}))
+}
+
+fn status(gateway: &Gateway, token: &str) -> u16 {
+    gateway.ask("GET", "/unread-count", &[("Authorization", &format!("Bearer {token}"))], "").status
+}
+
+#[track_caller]
+fn answers(gateway: &Gateway, token: &str, expected: u16) {
+    let start = std::time::Instant::now();
+    while status(gateway, token) != expected {
+        assert!(start.elapsed() < SOON, "not {expected} within {SOON:?}: {}", gateway.log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+fn failures(gateway: &Gateway) -> f64 {
+    metric(gateway, "bellboard_jwks_failures_total{issuer=\"https://id.example\",tenant=\"default\"}")
+}
+
+fn age(gateway: &Gateway) -> Option<f64> {
+    let text = gateway.admin("/metrics").body;
+    let name = "bellboard_jwks_age_seconds{issuer=\"https://id.example\",tenant=\"default\"}";
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+#[test]
+fn keys_rotate_and_the_old_one_stops_with_what_it_signed() {
+    let (old, new) = (Signer::ec("old"), Signer::ec("new"));
+    let other = Signer::rsa("old");
+    let endpoint = Endpoint::new(Mood::Honest(vec![old.published(), other.published()]));
+    let site = Site::new(&settings(&endpoint.url, PRIVATE));
+    let gateway = site.serve();
+    let token = token(&old, 1);
+    answers(&gateway, &token, 200);
+    assert_eq!(status(&gateway, &self::token(&other, 1)), 401, "the algorithm is the configuration's");
+    assert_eq!(status(&gateway, &self::token(&new, 1)), 401, "nobody published that name");
+
+    endpoint.becomes(Mood::Honest(vec![new.published()]));
+    answers(&gateway, &self::token(&new, 1), 200);
+    // It names a key that is gone; its signature would still be right.
+    assert_eq!(status(&gateway, &self::token(&old, 2)), 401);
+    endpoint.becomes(Mood::Honest(vec![other.published()]));
+    answers(&gateway, &token, 401);
+}
+
+#[test]
+fn an_unknown_key_is_looked_for_in_the_background_and_seldom() {
+    let (old, new) = (Signer::ec("old"), Signer::ec("new"));
+    let endpoint = Endpoint::new(Mood::Honest(vec![old.published()]));
+    let site = Site::new(&settings(&endpoint.url, SLOW));
+    let gateway = site.serve();
+    answers(&gateway, &token(&old, 1), 200);
+    assert_eq!(endpoint.asked(), 1);
+    endpoint.becomes(Mood::Honest(vec![old.published(), new.published()]));
+    answers(&gateway, &token(&new, 1), 200);
+    for n in 0..50 {
+        assert_eq!(status(&gateway, &token(&Signer::ec(&format!("forged-{n}")), 1)), 401);
+    }
+    assert_eq!(endpoint.asked(), 2, "one more fetch, whatever was forged since");
+}
+
+#[test]
+fn what_lies_or_dies_takes_no_key_away_and_holds_no_request_up() {
+    let signer = Signer::ec("a");
+    let endpoint = Endpoint::new(Mood::Honest(vec![signer.published()]));
+    let honest = Mood::Honest(vec![signer.published()]);
+    let site = Site::new(&settings(&endpoint.url, PRIVATE));
+    let gateway = site.serve();
+    let token = token(&signer, 1);
+    answers(&gateway, &token, 200);
+    let elsewhere = Endpoint::new(Mood::Honest(vec![Signer::ec("elsewhere").published()]));
+    let lies = [
+        Mood::Says(200, "<html>".into()),
+        Mood::Says(200, r#"{"keys":[{"kty":"oct","kid":"a","k":"AAAA"}]}"#.into()),
+        Mood::Says(500, "".into()),
+        Mood::Redirects(elsewhere.url.clone()),
+        Mood::Floods,
+    ];
+    for lie in lies {
+        let before = failures(&gateway);
+        endpoint.becomes(lie);
+        until("a fetch fails", || (failures(&gateway) > before).then_some(()));
+        assert_eq!(status(&gateway, &token), 200);
+        endpoint.becomes(honest.clone());
+        until("the next good one is taken", || (age(&gateway)? < 1.0).then_some(()));
+    }
+    assert_eq!(elsewhere.asked(), 0, "no redirect is followed");
+
+    let before = failures(&gateway);
+    endpoint.dies();
+    until("it is dead", || (failures(&gateway) > before + 1.0).then_some(()));
+    assert_eq!(status(&gateway, &token), 200);
+    endpoint.lives();
+    endpoint.becomes(Mood::Stalls);
+    let asked = endpoint.asked();
+    until("a fetch hangs", || (endpoint.asked() > asked).then_some(()));
+    let start = std::time::Instant::now();
+    assert_eq!(status(&gateway, &token), 200);
+    assert_eq!(status(&gateway, &self::token(&Signer::ec("unknown"), 1)), 401);
+    assert!(start.elapsed().as_secs() < 5, "requests wait for no fetch");
+    assert!(age(&gateway).is_some_and(|age| age < 60.0), "{:?}", age(&gateway));
+}
+
+#[test]
+fn the_last_keys_count_only_so_long() {
+    let signer = Signer::ec("a");
+    let endpoint = Endpoint::new(Mood::Honest(vec![signer.published()]));
+    let site = Site::new(&settings(&endpoint.url, &format!("{PRIVATE}, jwks_keep: 2s")));
+    let gateway = site.serve();
+    let token = token(&signer, 1);
+    answers(&gateway, &token, 200);
+    endpoint.dies();
+    answers(&gateway, &token, 401);
+    assert!(gateway.log().contains("the issuer's keys could not be fetched"), "{}", gateway.log());
+    endpoint.lives();
+    answers(&gateway, &token, 200);
+}
+
+#[test]
+fn a_start_and_a_reload_wait_for_no_endpoint_and_a_reload_keeps_the_keys() {
+    let signer = Signer::ec("a");
+    let endpoint = Endpoint::new(Mood::Stalls);
+    let site = Site::new(&settings(&endpoint.url, SLOW));
+    let gateway = site.serve();
+    assert_eq!(status(&gateway, &token(&signer, 1)), 401);
+
+    let endpoint = Endpoint::new(Mood::Honest(vec![signer.published()]));
+    site.write("config/bellboard.yaml", &settings(&endpoint.url, SLOW));
+    answers(&gateway, &token(&signer, 1), 200);
+    endpoint.becomes(Mood::Stalls);
+    let applied = reloads(&gateway, "applied");
+    let slower = settings(&endpoint.url, "jwks_refresh: 2h, leeway: 1s, jwks_allow_private: true");
+    site.write("config/bellboard.yaml", &slower);
+    until("it is in force", || (reloads(&gateway, "applied") > applied).then_some(()));
+    // Another user, as nothing but the keys may be remembered.
+    assert_eq!(status(&gateway, &token(&signer, 2)), 200);
+    assert_eq!(endpoint.asked(), 1);
+}
+
+#[test]
+fn private_networks_are_reached_only_when_that_is_allowed() {
+    let signer = Signer::ec("a");
+    let endpoint = Endpoint::new(Mood::Honest(vec![signer.published()]));
+    let secure = |url: &str| url.replace("http://", "https://");
+    let site = Site::new(&settings(&secure(&endpoint.url), "leeway: 0s"));
+    let problem = site.bad(&["check"]);
+    assert!(problem.contains("jwks_url leads into a private network"), "{problem}");
+    // A name tells nothing until it is resolved.
+    let site = Site::new(&settings(&secure(&endpoint.by_name()), "jwks_refresh: 1s"));
+    let gateway = site.serve();
+    gateway.logs("its host has only private addresses");
+    until("it is counted", || (failures(&gateway) >= 1.0).then_some(()));
+    assert_eq!((endpoint.asked(), status(&gateway, &token(&signer, 1))), (0, 401));
+    site.write("config/bellboard.yaml", &settings(&endpoint.by_name(), PRIVATE));
+    answers(&gateway, &token(&signer, 1), 200);
+}
