@@ -195,11 +195,6 @@ async fn keep(store: Store, shared: Shared) {
     }
 }
 
-/// The keys that issuers publish. What is configured now is asked each time, so a reload needs no word.
-async fn fetch_keys(shared: Shared, clock: Clock) {
-    Fetcher::new(clock).run(|| shared.load().tokens.sources().cloned().collect()).await;
-}
-
 /// Waits for the next round of upkeep, which comes at once when a tenant's retention has changed.
 async fn rest(shared: &Shared, mut seen: u64, walked: &[(TenantId, Retention)]) {
     let due = Instant::now() + UPKEEP_EVERY;
@@ -215,6 +210,11 @@ async fn rest(shared: &Shared, mut seen: u64, walked: &[(TenantId, Retention)]) 
 
 fn retentions(snapshot: &Snapshot) -> Vec<(TenantId, Retention)> {
     snapshot.tenants.iter().map(|(id, tenant)| (id.clone(), tenant.retention)).collect()
+}
+
+/// The keys that issuers publish. What is configured now is asked each time, so a reload needs no word.
+async fn fetch_keys(shared: Shared, clock: Clock) {
+    Fetcher::new(clock).run(|| shared.load().tokens.sources().cloned().collect()).await;
 }
 
 async fn tidy(shared: Shared) {

@@ -133,6 +133,7 @@ impl Summary {
             revoked,
             roles: _,
             ceiling,
+            // Each key tells its own.
             key_quota: _,
             user_quota,
             strict_types,
@@ -147,10 +148,10 @@ impl Summary {
         let fields = [
             ("users", format!("{users:?}").to_lowercase()),
             ("seed", seed),
+            ("revoked", revocations(revoked)),
             ("rate_limits.tenant", ceiling.map_or("none".to_owned(), quota)),
             ("rate_limits.per_user", quota(*user_quota)),
             ("strict_types", list(strict_types)),
-            ("revoked_tokens", revocations(revoked)),
             ("retention.read", span(*read)),
             ("retention.unread", span(*unread)),
             ("retention.newest", newest.map_or("all".to_owned(), |n| n.to_string())),
@@ -186,6 +187,7 @@ impl Summary {
             ("audience", audience.as_deref().map_or("none".to_owned(), quoted)),
             ("algorithm", format!("{algorithm:?}")),
             ("key", veiled(key)),
+            // An address may hold a credential.
             ("jwks", jwks.as_ref().map_or("none".to_owned(), veiled)),
             ("leeway", span(Some(*leeway))),
             ("user_claims", list(user_claims)),
@@ -216,7 +218,7 @@ impl Summary {
             hash,
             description,
             tenant,
-            roles: _,
+            roles,
             permissions,
             expires_at,
             disabled,
@@ -231,6 +233,7 @@ impl Summary {
         let fields = [
             ("description", description),
             ("tenant", tenant.to_string()),
+            ("roles", list(roles)),
             ("permissions", names(*permissions)),
             ("expires_at", expires_at.map_or("never".to_owned(), |at| at.to_string())),
             ("disabled", disabled.to_string()),
@@ -255,6 +258,16 @@ impl Summary {
             self.add(format!("type {}", plain(name)), String::new(), fields);
         }
     }
+}
+
+fn revocations(revoked: &Revoked) -> String {
+    let Revoked { jtis, users } = revoked;
+    if jtis.is_empty() && users.is_empty() {
+        return "none".to_owned();
+    }
+    let (jtis, users): (BTreeSet<_>, BTreeMap<_, _>) = (jtis.iter().collect(), users.iter().collect());
+    let which = digest(&(&jtis, &users));
+    format!("{} tokens, {} users ({})", jtis.len(), users.len(), &which[..6])
 }
 
 fn digest<T: Debug + ?Sized>(value: &T) -> String {
@@ -286,16 +299,6 @@ fn list<T: ToString>(values: &[T]) -> String {
 
 fn quota(quota: Quota) -> String {
     format!("{}/s (burst {})", quota.per_second, quota.burst)
-}
-
-/// How many, and enough to tell whether they are the same.
-fn revocations(revoked: &Revoked) -> String {
-    let tokens: BTreeSet<_> = revoked.jtis.iter().collect();
-    let users: BTreeMap<_, _> = revoked.users.iter().collect();
-    match tokens.len() + users.len() {
-        0 => "none".to_owned(),
-        _ => format!("{} tokens, {} users ({})", tokens.len(), users.len(), &digest(&(tokens, users))[..6]),
-    }
 }
 
 fn span(time: Option<Duration>) -> String {
