@@ -77,7 +77,7 @@ fn bearer(authorization: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn client_of(snapshot: &Snapshot, presented: &Presented) -> IpAddr {
+fn client_of(snapshot: &Snapshot, presented: &Presented) -> Option<IpAddr> {
     client_address(presented.peer, presented.forwarded_for, presented.forwarded, &snapshot.trusted_proxies)
 }
 
@@ -89,7 +89,9 @@ impl Fault {
         if !matches!(self.failure, AuthFailure::InvalidKey | AuthFailure::InvalidToken) {
             return refusal;
         }
-        let limit = snapshot.limiters.check_failure(client_of(snapshot, presented));
+        // Where the client is not known, the failures of a whole proxy count as one: a limit may be coarse.
+        let client = client_of(snapshot, presented).unwrap_or(presented.peer);
+        let limit = snapshot.limiters.check_failure(client);
         if let Some(retry_after) = limit.retry_after {
             return Refusal { error: Error::RateLimited { retry_after }, limit: Some(limit), ..refusal };
         }

@@ -178,6 +178,27 @@ async fn a_key_works_from_its_networks_as_trusted_proxies_tell_them() {
 }
 
 #[tokio::test]
+async fn no_forged_header_lends_a_caller_the_proxys_own_address() {
+    let from = |headers: &'static [(&'static str, &'static str)]| {
+        let request = with_key(INTERNAL).request(Method::GET, "/types");
+        ask(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)))
+    };
+    from(&[]).await.expect(200);
+    from(&[("X-Forwarded-For", "127.0.0.9")]).await.expect(200);
+    for headers in [
+        &[("X-Forwarded-For", "198.51.100.1"), ("Forwarded", "for=192.0.2.7")][..],
+        &[("X-Forwarded-For", "198.51.100.1"), ("Forwarded", "for=127.0.0.1")],
+        &[("Forwarded", "for=198.51.100.1"), ("X-Forwarded-For", "unknown")],
+        &[("X-Forwarded-For", "unknown")],
+        &[("X-Forwarded-For", "")],
+        &[("Forwarded", "for=_hidden")],
+        &[("Forwarded", "proto=https")],
+    ] {
+        from(headers).await.unauthorized("Invalid API key");
+    }
+}
+
+#[tokio::test]
 async fn published_credentials_are_refused_through_a_proxy() {
     let gateway = Gateway::start_with_file("config/bellboard.yaml");
     let key = gateway.api().key("your-secure-api-key-minimum-32-characters");
