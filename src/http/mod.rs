@@ -7,6 +7,7 @@ mod admin;
 mod admit;
 mod answer;
 mod body;
+mod connections;
 mod context;
 mod cursor;
 mod docs;

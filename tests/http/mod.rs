@@ -1,6 +1,7 @@
 //! The public API and the admin listener, asked over HTTP as their clients do. The files mirror the paths.
 
 mod admin;
+mod connections;
 mod contract;
 mod credentials;
 mod delete;
