@@ -33,6 +33,14 @@ async fn keys_that_hold_and_keys_that_do_not() {
 }
 
 #[tokio::test]
+async fn several_keys_are_none() {
+    for [first, second] in [[SENDER, UNKNOWN], [UNKNOWN, SENDER], [SENDER, SENDER], [SENDER, ""]] {
+        let request = shared().request(Method::GET, "/types").header("X-API-KEY", first);
+        ask(request.header("X-API-KEY", second)).await.unauthorized("Invalid API key");
+    }
+}
+
+#[tokio::test]
 async fn without_a_credential_authentication_is_required() {
     let api = shared();
     for path in ["/", "/unread-count", "/types", "/users", "/users/1"] {
