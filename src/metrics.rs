@@ -17,6 +17,10 @@ use prometheus::{
 /// All metrics, made once by the composition root and passed to what reports them.
 pub struct Metrics {
     registry: Registry,
+    /// Open connections, by listener.
+    pub connections: IntGaugeVec,
+    /// Connections closed because they were silent for too long, by listener.
+    pub connections_timed_out: IntCounterVec,
     /// Requests by route, method and status.
     pub requests: IntCounterVec,
     /// Seconds from a request's head to its answer, by route and method.
@@ -82,6 +86,19 @@ impl Metrics {
         build.set(1);
         r.register(Box::new(build))?;
         Ok(Self {
+            connections: add(
+                &r,
+                IntGaugeVec::new(
+                    Opts::new("bellboard_connections_open", "Open connections."),
+                    &["listener"],
+                )?,
+            )?,
+            connections_timed_out: counters(
+                &r,
+                "connections_timed_out_total",
+                "Connections closed because they were silent for too long.",
+                &["listener"],
+            )?,
             requests: counters(
                 &r,
                 "http_requests_total",

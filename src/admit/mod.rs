@@ -56,7 +56,7 @@ pub struct Admitted {
 pub struct Refusal {
     /// What to answer.
     pub error: Error,
-    /// What the limit says that was spent, if one was.
+    /// What the limit says that it was counted under, if it was.
     pub limit: Option<LimitStatus>,
     /// Why its credential proved nobody, to be counted: known also where the answer is that there
     /// were too many failures.

@@ -87,7 +87,7 @@ fn bearer(authorization: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn client_of(snapshot: &Snapshot, presented: &Presented) -> IpAddr {
+fn client_of(snapshot: &Snapshot, presented: &Presented) -> Option<IpAddr> {
     client_address(presented.peer, presented.forwarded_for, presented.forwarded, &snapshot.trusted_proxies)
 }
 
@@ -95,13 +95,16 @@ impl Fault {
     /// The refusal, after counting it against the client's address if it may have been a guess: a
     /// missing credential guesses nothing, and an expired token was once a good one.
     pub(super) fn refuse(self, snapshot: &Snapshot, presented: &Presented) -> Refusal {
-        let refusal = Refusal::unauthenticated(self.failure);
+        let mut refusal = Refusal::unauthenticated(self.failure);
         if !matches!(self.failure, AuthFailure::InvalidKey | AuthFailure::InvalidToken) {
             return refusal;
         }
-        let limit = snapshot.limiters.check_failure(client_of(snapshot, presented));
+        // Where the client is not known, the failures of a whole proxy count as one: a limit may be coarse.
+        let client = client_of(snapshot, presented).unwrap_or(presented.peer);
+        let limit = snapshot.limiters.check_failure(client);
+        refusal.limit = Some(limit);
         if let Some(retry_after) = limit.retry_after {
-            return Refusal { error: Error::RateLimited { retry_after }, limit: Some(limit), ..refusal };
+            return Refusal { error: Error::RateLimited { retry_after }, ..refusal };
         }
         // Anyone can present a published credential, so the limit above also bounds these lines.
         if let Some(credential) = self.development {

@@ -157,6 +157,25 @@ fn a_keys_networks_are_those_of_the_client_behind_trusted_proxies() {
 }
 
 #[test]
+fn a_key_of_the_proxies_own_network_is_not_for_who_stands_behind_one() {
+    let mut config = site();
+    config.server.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    config.keys = vec![ApiKey { networks: vec!["10.0.0.0/8".parse().unwrap()], ..key(PLAIN) }];
+    let site = snapshot(&config);
+    let passes = |forwarded_for, forwarded| {
+        let peer = [10, 0, 0, 1].into();
+        let presented = Presented { peer, forwarded_for, forwarded, ..with_key(PLAIN) };
+        admit(&site, &presented, SEND, NOW).is_ok()
+    };
+    assert!(passes(None, None));
+    assert!(passes(Some("10.0.0.9"), None));
+    assert!(!passes(Some("192.0.2.1"), None));
+    assert!(!passes(Some("192.0.2.1"), Some("for=198.51.100.4")));
+    assert!(!passes(Some("unknown"), None));
+    assert!(!passes(None, Some("for=_hidden")));
+}
+
+#[test]
 fn published_credentials_do_not_work_through_proxies() {
     let mut config = site();
     config.keys[0].development = true;

@@ -1,5 +1,6 @@
 //! The composition root: the one place where the parts are wired.
 
+mod bounds;
 mod hints;
 mod wiring;
 
@@ -115,8 +116,9 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         token: config.server.admin_token.clone(),
         networks: config.server.admin_networks.clone(),
     };
-    let public = listen::bind("server.listen", config.server.listen).await?;
-    let private = listen::bind("server.admin_listen", config.server.admin_listen).await?;
+    let (public, private) = bounds::of(&config.server, &metrics);
+    let public = listen::bind("server.listen", config.server.listen, public).await?;
+    let private = listen::bind("server.admin_listen", config.server.admin_listen, private).await?;
     // Whoever reads the addresses may signal at once.
     let stop = listen::Stop::heard()?;
     let overrides: Override = Arc::new(move |config| overrides.apply(config));

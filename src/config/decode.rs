@@ -46,6 +46,8 @@ const SERVER: &[&str] = &[
     "trusted_proxies",
     "request_timeout",
     "shutdown_timeout",
+    "idle_timeout",
+    "max_connections",
 ];
 const LIMITS: &[&str] = &["title", "message", "link", "metadata_bytes", "metadata_depth", "body_bytes"];
 const RATE_LIMITS: &[&str] = &["per_key", "per_user", "tenant", "failed_auth"];
@@ -241,6 +243,8 @@ impl Decoder<'_> {
             trusted_proxies: s.list("trusted_proxies", value::network),
             request_timeout: timeout("request_timeout", default.request_timeout),
             shutdown_timeout: timeout("shutdown_timeout", default.shutdown_timeout),
+            idle_timeout: timeout("idle_timeout", default.idle_timeout),
+            max_connections: s.size("max_connections", 1..=1_000_000, default.max_connections),
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) fn config() -> Config {
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(10),
+            max_connections: 100,
         },
         store: StoreConfig { url: "sqlite://test.db".into() },
         log: Log { json: false, level: tracing::Level::INFO },

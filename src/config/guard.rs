@@ -39,6 +39,8 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.admin_networks", a.admin_networks != b.admin_networks),
         ("server.request_timeout", a.request_timeout != b.request_timeout),
         ("server.shutdown_timeout", a.shutdown_timeout != b.shutdown_timeout),
+        ("server.idle_timeout", a.idle_timeout != b.idle_timeout),
+        ("server.max_connections", a.max_connections != b.max_connections),
         ("store.url", old.store.url != new.store.url),
         ("log.format", old.log.json != new.log.json),
         ("log.level", old.log.level != new.log.level),

@@ -67,6 +67,10 @@ pub struct Server {
     pub request_timeout: Duration,
     /// How long requests may go on after a signal to stop.
     pub shutdown_timeout: Duration,
+    /// How long a connection may be silent.
+    pub idle_timeout: Duration,
+    /// Open connections of the public listener; further ones wait.
+    pub max_connections: usize,
 }
 
 impl Default for Server {
@@ -79,6 +83,8 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(75),
+            max_connections: 4_096,
         }
     }
 }

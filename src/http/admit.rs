@@ -151,7 +151,8 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
                     let proxies = &context.snapshot().trusted_proxies;
                     let client = || {
                         let Presented { peer, forwarded_for, forwarded, .. } = presented;
-                        admit::client_address(peer, forwarded_for, forwarded, proxies)
+                        // Where the proxies tell none, the nearest of them is all that is known.
+                        admit::client_address(peer, forwarded_for, forwarded, proxies).unwrap_or(peer)
                     };
                     services.audit.refused(why, context.request_id(), client);
                 }

@@ -102,13 +102,20 @@ fn joined<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, str>> {
 pub fn presented<'a>(request: &'a Request, forwarding: &'a Forwarding<'a>) -> Presented<'a> {
     let headers = request.headers();
     Presented {
-        api_key: headers.get("x-api-key").map(poem::http::HeaderValue::as_bytes),
+        api_key: the_key(headers),
         authorization: headers.get("authorization").map(|v| v.to_str().unwrap_or_default()),
         peer: request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip()),
         forwarded_for: forwarding.forwarded_for.as_deref(),
         forwarded: forwarding.forwarded.as_deref(),
         via_proxy: ["forwarded", "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name)),
     }
+}
+
+/// The API key. Several are none that holds: a proxy may have judged another of them than the gateway would.
+fn the_key(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut lines = headers.get_all("x-api-key").iter().map(poem::http::HeaderValue::as_bytes);
+    let first = lines.next()?;
+    Some(if lines.next().is_some() { b"" } else { first })
 }
 
 /// The caller's own request id when it is harmless, else a new one.

@@ -3,24 +3,28 @@
 use std::{net::SocketAddr, time::Duration};
 
 use futures_util::FutureExt;
-use poem::{Endpoint, Server, listener::TcpAcceptor};
+use poem::{Endpoint, Server};
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::connections::Bounded;
+pub use super::connections::Bounds;
 
 /// A bound listener: connections wait in it from now on.
 pub struct Bound {
     /// Where it listens; the port is real even where 0 was asked for.
     pub address: SocketAddr,
+    bounds: Bounds,
     listener: TcpListener,
 }
 
 /// Binds an address; the error names the field that gave it.
-pub async fn bind(field: &str, address: SocketAddr) -> Result<Bound, String> {
+pub async fn bind(field: &str, address: SocketAddr, bounds: Bounds) -> Result<Bound, String> {
     let fault = |e: std::io::Error| format!("{field}: cannot listen on {address}: {e}");
     let listener = TcpListener::bind(address).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
-    Ok(Bound { address, listener })
+    Ok(Bound { address, bounds, listener })
 }
 
 /// The order to stop: SIGTERM or SIGINT. It is heard from the making of this value on.
@@ -66,19 +70,16 @@ pub async fn until_told(
 ) -> Result<(), String> {
     let stop = stop.told().shared();
     let fault = |e: std::io::Error| format!("a listener failed: {e}");
-    let (a, b) = tokio::join!(
-        run(public.listener, api, stop.clone(), limit),
-        run(private.listener, admin, stop, limit),
-    );
+    let (a, b) = tokio::join!(run(public, api, stop.clone(), limit), run(private, admin, stop, limit),);
     a.and(b).map_err(fault)
 }
 
 async fn run(
-    listener: TcpListener,
+    bound: Bound,
     endpoint: impl Endpoint + 'static,
     stop: impl Future<Output = ()>,
     limit: Duration,
 ) -> std::io::Result<()> {
-    let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?);
+    let server = Server::new_with_acceptor(Bounded::new(bound.listener, bound.bounds)?);
     server.run_with_graceful_shutdown(endpoint, stop, Some(limit)).await
 }

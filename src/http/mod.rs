@@ -9,6 +9,7 @@ mod answer;
 mod audit;
 mod body;
 mod configured;
+mod connections;
 mod context;
 mod cursor;
 mod docs;

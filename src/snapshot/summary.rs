@@ -107,6 +107,8 @@ impl Summary {
             trusted_proxies,
             request_timeout,
             shutdown_timeout,
+            idle_timeout,
+            max_connections,
         } = server;
         self.add("server.trusted_proxies", String::new(), [("", list(trusted_proxies))]);
         let token = admin_token.as_ref().map(|Secret(token)| token);
@@ -117,6 +119,8 @@ impl Summary {
             ("server.admin_networks", veiled(admin_networks)),
             ("server.request_timeout", veiled(request_timeout)),
             ("server.shutdown_timeout", veiled(shutdown_timeout)),
+            ("server.idle_timeout", veiled(idle_timeout)),
+            ("server.max_connections", veiled(max_connections)),
             ("store.url", veiled(&store.url)),
             ("log.format", veiled(&log.json)),
             ("log.level", veiled(&log.level)),

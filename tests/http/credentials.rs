@@ -33,6 +33,14 @@ async fn keys_that_hold_and_keys_that_do_not() {
 }
 
 #[tokio::test]
+async fn several_keys_are_none() {
+    for [first, second] in [[SENDER, UNKNOWN], [UNKNOWN, SENDER], [SENDER, SENDER], [SENDER, ""]] {
+        let request = shared().request(Method::GET, "/types").header("X-API-KEY", first);
+        ask(request.header("X-API-KEY", second)).await.unauthorized("Invalid API key");
+    }
+}
+
+#[tokio::test]
 async fn without_a_credential_authentication_is_required() {
     let api = shared();
     for path in ["/", "/unread-count", "/types", "/users", "/users/1"] {
@@ -174,6 +182,27 @@ async fn a_key_works_from_its_networks_as_trusted_proxies_tell_them() {
         ("X-Real-Ip", &["192.0.2.7"]),
     ] {
         from(name, values).await.unauthorized("Invalid API key");
+    }
+}
+
+#[tokio::test]
+async fn no_forged_header_lends_a_caller_the_proxys_own_address() {
+    let from = |headers: &'static [(&'static str, &'static str)]| {
+        let request = with_key(INTERNAL).request(Method::GET, "/types");
+        ask(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)))
+    };
+    from(&[]).await.expect(200);
+    from(&[("X-Forwarded-For", "127.0.0.9")]).await.expect(200);
+    for headers in [
+        &[("X-Forwarded-For", "198.51.100.1"), ("Forwarded", "for=192.0.2.7")][..],
+        &[("X-Forwarded-For", "198.51.100.1"), ("Forwarded", "for=127.0.0.1")],
+        &[("Forwarded", "for=198.51.100.1"), ("X-Forwarded-For", "unknown")],
+        &[("X-Forwarded-For", "unknown")],
+        &[("X-Forwarded-For", "")],
+        &[("Forwarded", "for=_hidden")],
+        &[("Forwarded", "proto=https")],
+    ] {
+        from(headers).await.unauthorized("Invalid API key");
     }
 }
 

@@ -100,6 +100,9 @@ async fn users_and_tenants_have_limits_of_their_own() {
 async fn failed_authentication_is_limited_and_never_harms_a_valid_credential() {
     let gateway = gateway();
     let wrong = gateway.api().key("wrong-key-000000000000000000000000000001");
+    let counted = wrong.get("/types").await.unauthorized("Invalid API key");
+    assert_eq!(counted.header("ratelimit-policy"), r#""auth";q=4;w=4"#);
+    assert_eq!(counted.header("ratelimit"), r#""auth";r=3;t=1"#);
     let denied = until_status(&wrong, 401, 429).await;
     assert_eq!(denied.header("ratelimit-policy"), r#""auth";q=4;w=4"#);
     assert!(!denied.header("retry-after").is_empty());

@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod connections;
 mod contract;
 mod credentials;
 mod delete;

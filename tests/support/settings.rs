@@ -33,6 +33,8 @@ pub const DISABLED: &str = "disabled-key-of-the-default-tenant-001";
 pub const EXPIRED: &str = "expired-key-of-the-default-tenant-0001";
 /// From 192.0.2.0/24 alone.
 pub const ELSEWHERE: &str = "elsewhere-key-of-the-default-tenant-01";
+/// From 127.0.0.0/8 alone, where the trusted proxies are.
+pub const INTERNAL: &str = "internal-key-of-the-default-tenant-001";
 /// `admin` and eraser in the tenant `acme`.
 pub const ACME: &str = "admin-key-of-the-tenant-acme-000000001";
 /// `admin` in the tenant `open`, whose directory is open.
@@ -82,6 +84,7 @@ api_keys:
   disabled-key-of-the-default-tenant-001: {disabled: true}
   expired-key-of-the-default-tenant-0001: {expires_at: 2026-01-01T00:00:00Z}
   elsewhere-key-of-the-default-tenant-01: {networks: [192.0.2.0/24]}
+  internal-key-of-the-default-tenant-001: {networks: [127.0.0.0/8]}
   admin-key-of-the-tenant-acme-000000001: {tenant: acme, roles: [admin, directory]}
   admin-key-of-the-tenant-open-000000001: {tenant: open, roles: [admin]}
 "#;

@@ -133,8 +133,8 @@ fn add_error_schemas(document: &mut Value) {
             _ => ("Failed", json!({"result": "Failed", "reason": reason})),
         };
         let mut headers = json!({"X-Request-Id": header("RequestId")});
-        // What comes before the rate limit was not counted under one.
-        if ![401, 403, 405].contains(&status) {
+        // A missing permission or method is not counted; of the 401s, those that may have been guesses are.
+        if ![403, 405].contains(&status) {
             headers["RateLimit"] = header("RateLimit");
             headers["RateLimit-Policy"] = header("RateLimitPolicy");
         }

@@ -1,0 +1,184 @@
+//! Connections within bounds: how many there are, and how long one may be silent.
+//!
+//! A head that is never finished, an answer that is never read and a connection that is forgotten all hold a
+//! file descriptor; whoever can open connections could otherwise hold all of them.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use poem::{
+    http::uri::Scheme,
+    listener::{Acceptor, TcpAcceptor},
+    web::{LocalAddr, RemoteAddr},
+};
+use prometheus::{IntCounter, IntGauge};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, Sleep, sleep_until},
+};
+
+/// What holds for the connections of one listener.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// How many are open at once; further ones wait until one ends.
+    pub most: usize,
+    /// A connection ends when nothing was read or written for this long.
+    pub idle: Duration,
+    /// It also ends when nothing was *written* for `idle` and this: by then any request would have been
+    /// answered, so what still comes in, byte by byte, is a head that never ends.
+    pub request: Duration,
+    /// Counts those that are open.
+    pub open: IntGauge,
+    /// Counts those that were ended by these times.
+    pub timed_out: IntCounter,
+}
+
+/// How long to wait when no connection can be taken, as without free file descriptors.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Takes connections within bounds.
+pub struct Bounded {
+    inner: TcpAcceptor,
+    bounds: Arc<Bounds>,
+    free: Arc<Semaphore>,
+    failing: bool,
+}
+
+impl Bounded {
+    /// Takes the connections of this listener.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub fn new(listener: TcpListener, bounds: Bounds) -> io::Result<Self> {
+        let free = Arc::new(Semaphore::new(bounds.most.min(Semaphore::MAX_PERMITS)));
+        Ok(Self { inner: TcpAcceptor::from_tokio(listener)?, bounds: Arc::new(bounds), free, failing: false })
+    }
+}
+
+impl Acceptor for Bounded {
+    type Io = Connection;
+
+    fn local_addr(&self) -> Vec<LocalAddr> {
+        self.inner.local_addr()
+    }
+
+    async fn accept(&mut self) -> io::Result<(Connection, LocalAddr, RemoteAddr, Scheme)> {
+        let place = Arc::clone(&self.free).acquire_owned().await.map_err(io::Error::other)?;
+        loop {
+            match self.inner.accept().await {
+                Ok((stream, local, remote, scheme)) => {
+                    self.failing = false;
+                    return Ok((Connection::new(stream, &self.bounds, place), local, remote, scheme));
+                }
+                // The other side has gone already.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(e) => {
+                    if !std::mem::replace(&mut self.failing, true) {
+                        tracing::error!(error = %e, "no connection can be taken; trying again until one can");
+                    }
+                    tokio::time::sleep(BREATH).await;
+                }
+            }
+        }
+    }
+}
+
+/// A connection that ends itself when it is silent for too long.
+pub struct Connection {
+    stream: TcpStream,
+    bounds: Arc<Bounds>,
+    /// When a byte was last read or written.
+    moved: Instant,
+    /// When a byte was last written; at first, when the connection was taken.
+    written: Instant,
+    /// Fires now and then to look at the two. It is not set again with every byte, which would cost more
+    /// than reading the time.
+    timer: Pin<Box<Sleep>>,
+    ended: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, bounds: &Arc<Bounds>, place: OwnedSemaphorePermit) -> Self {
+        let now = Instant::now();
+        bounds.open.inc();
+        Self {
+            stream,
+            bounds: Arc::clone(bounds),
+            moved: now,
+            written: now,
+            timer: Box::pin(sleep_until(now + bounds.idle)),
+            ended: false,
+            _place: place,
+        }
+    }
+
+    /// To be asked when nothing moves; the task is woken when the time has come.
+    fn ended(&mut self, cx: &mut Context<'_>) -> bool {
+        while !self.ended && self.timer.as_mut().poll(cx).is_ready() {
+            let Bounds { idle, request, .. } = *self.bounds;
+            let due = (self.moved + idle).min(self.written + idle + request);
+            self.ended = due <= Instant::now();
+            if self.ended {
+                self.bounds.timed_out.inc();
+            } else {
+                self.timer.as_mut().reset(due);
+            }
+        }
+        self.ended
+    }
+
+    fn or_ended<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_pending() && self.ended(cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.bounds.open.dec();
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if polled.is_ready() {
+            self.moved = Instant::now();
+        }
+        self.or_ended(cx, polled)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if polled.is_ready() {
+            self.moved = Instant::now();
+            self.written = self.moved;
+        }
+        self.or_ended(cx, polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

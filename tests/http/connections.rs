@@ -1,0 +1,87 @@
+//! Connections that say nothing, or never finish saying it.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use reqwest::Method;
+
+use crate::support::{Gateway, api::ask, gateway::until, raw::exchange};
+
+const KEY: &str = "X-API-KEY: connected-key-00000000000000000000000001";
+const SETTINGS: &str = "
+server: {idle_timeout: 1s, request_timeout: 3s, max_connections: 4}
+api_keys: {connected-key-00000000000000000000000001: {roles: [admin]}}
+";
+const HALF: &[u8] = b"POST /crm/notification/send HTTP/1.1\r\nHost: x\r\nX-Some";
+
+fn open(base: &str, first: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(&base["http://".len()..]).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    stream.write_all(first).expect("sent");
+    stream
+}
+
+/// Reads until the other side closes: with an end or a reset, not with the test's own timeout.
+fn closed(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    if let Err(e) = stream.read_to_end(&mut answer) {
+        assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset, "still open");
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn silent_connections_end_and_leave_room_for_others() {
+    let gateway = Gateway::start(SETTINGS);
+    // More than there is room for, at both listeners; one of them was even answered before.
+    let answered = b"GET /crm/notification/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut silent = vec![open(&gateway.public, b""), open(&gateway.public, answered)];
+    silent.extend((0..10).map(|_| open(&gateway.public, HALF)));
+    // The admin listener does not mind.
+    let metrics = ask(gateway.admin_api().request_at(Method::GET, "/metrics")).await.expect(200).text;
+    assert!(metrics.contains("bellboard_connections_open{listener=\"public\"} 4"), "{metrics}");
+    silent.extend([open(&gateway.admin, b""), open(&gateway.admin, b"GET /metr")]);
+    for stream in silent {
+        closed(stream);
+    }
+    let (status, ..) = exchange(&gateway.public, &["GET /crm/notification/types HTTP/1.1", KEY], b"");
+    assert_eq!(status, 200);
+    let metrics = ask(gateway.admin_api().request_at(Method::GET, "/metrics")).await.expect(200).text;
+    assert!(metrics.contains("bellboard_connections_timed_out_total{listener=\"public\"} 12"), "{metrics}");
+    gateway.stop();
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_ends_too() {
+    let gateway = Gateway::start(SETTINGS);
+    let mut stream = open(&gateway.public, HALF);
+    let start = Instant::now();
+    until("closed", || {
+        std::thread::sleep(Duration::from_millis(100));
+        stream.write_all(b"x").is_err()
+    });
+    assert!(start.elapsed() >= Duration::from_secs(3), "{:?}", start.elapsed());
+    gateway.stop();
+}
+
+#[test]
+fn a_body_that_is_slow_but_moves_is_taken() {
+    let gateway = Gateway::start(SETTINGS);
+    let body = "{\"user_id\": 1}\n{\"user_id\": 2}\n{\"user_id\": 3}\n{\"user_id\": 4}\n";
+    let head = format!(
+        "POST /crm/notification/users/import HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{KEY}\r\n\
+         Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = open(&gateway.public, head.as_bytes());
+    for line in body.split_inclusive('\n') {
+        // Longer in all than a connection may be silent.
+        std::thread::sleep(Duration::from_millis(400));
+        stream.write_all(line.as_bytes()).expect("sent");
+    }
+    let answer = closed(stream);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
