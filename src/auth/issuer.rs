@@ -26,6 +26,9 @@ pub(super) struct IssuerVerifier {
     roles: Arc<IndexMap<String, Permissions>>,
 }
 
+/// Why an issuer refuses what it has not signed.
+pub(super) const UNSIGNED: &str = "its signature or form is wrong";
+
 impl IssuerVerifier {
     /// Reads the issuer's key. The error says what is wrong with it, and shows nothing of it.
     pub(super) fn build(
@@ -58,8 +61,7 @@ impl IssuerVerifier {
 
     /// Whom the token proves, whether or not it has expired. The error is for the log.
     pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, &'static str> {
-        let data = decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|_| "its signature or form is wrong")?;
+        let data = decode::<Claims>(token, &self.key, &self.validation).map_err(|_| UNSIGNED)?;
         if data.header.crit.is_some() {
             return Err("it names critical extensions");
         }
@@ -88,15 +90,16 @@ impl IssuerVerifier {
         {
             return Err("its iss is another");
         }
+        const OTHER: &str = "its aud does not hold the configured audience";
         let addressed = match (claims.get("aud"), self.settings.audience.as_deref()) {
             (None | Some(Value::Null), expected) => expected.is_none(),
             // RFC 7519 4.1.3: a token that names its readers is not for one who has no name.
-            (Some(_), None) => false,
+            (Some(_), None) => return Err("it has an aud, but its issuer here has no audience"),
             (Some(Value::String(aud)), Some(expected)) => aud == expected,
             (Some(Value::Array(auds)), Some(expected)) => auds.iter().any(|aud| aud == expected),
             (Some(_), Some(_)) => false,
         };
-        if addressed { Ok(()) } else { Err("its aud does not hold the configured audience") }
+        if addressed { Ok(()) } else { Err(OTHER) }
     }
 
     /// When the token ends, with the leeway; fails when that is missing, or it has not begun.

@@ -7,7 +7,7 @@ mod tokens;
 
 pub use keys::{KeyEntry, Keys};
 pub use sign::{NewKey, new_key, sign_token};
-pub use tokens::{MAX_TOKEN_BYTES, Tokens, Verified};
+pub use tokens::{BadToken, MAX_TOKEN_BYTES, Tokens, Verified};
 
 use sha2::{Digest, Sha256};
 

@@ -7,10 +7,13 @@ use jsonwebtoken::dangerous::insecure_decode;
 use moka::sync::Cache;
 use serde::Deserialize;
 
-use super::{issuer::IssuerVerifier, sha256};
+use super::{
+    issuer::{IssuerVerifier, UNSIGNED},
+    sha256,
+};
 use crate::{
     config::{Config, Issuer},
-    domain::{AuthFailure, Permissions, Principal, TenantId, Timestamp, UserId},
+    domain::{Permissions, Principal, TenantId, Timestamp, UserId},
 };
 
 /// A longer token is refused unread.
@@ -55,6 +58,15 @@ pub struct Verified {
     pub development: bool,
     /// When it ends, leeway included.
     pub(super) expires: Timestamp,
+}
+
+/// Why a bearer token proves nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadToken {
+    /// It is good but for its time.
+    Expired,
+    /// Everything else, in words for the log that show nothing of the token.
+    Invalid(&'static str),
 }
 
 #[derive(Deserialize)]
@@ -105,11 +117,10 @@ impl Tokens {
         Ok(Arc::new(Self { set, issuers, named, unnamed, verified }))
     }
 
-    /// Whom a token proves at that time: `ExpiredToken` for one that is good but for its time,
-    /// `InvalidToken` for everything else.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, AuthFailure> {
+    /// Whom a token proves at that time.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, BadToken> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(AuthFailure::InvalidToken);
+            return Err(BadToken::Invalid("it is too long"));
         }
         let hash = sha256(token.as_bytes());
         let remembered = self.verified.get(&hash);
@@ -119,7 +130,7 @@ impl Tokens {
             None => Arc::new(self.first_issuer_of(token, now)?),
         };
         if now >= verified.expires {
-            return Err(AuthFailure::ExpiredToken);
+            return Err(BadToken::Expired);
         }
         if !known {
             self.verified.insert(hash, Arc::clone(&verified));
@@ -127,23 +138,25 @@ impl Tokens {
         Ok(verified)
     }
 
-    fn first_issuer_of(&self, token: &str, now: Timestamp) -> Result<Verified, AuthFailure> {
+    fn first_issuer_of(&self, token: &str, now: Timestamp) -> Result<Verified, BadToken> {
         // Read unverified, only to choose whom to ask; each issuer then checks all of it again.
-        let unverified = insecure_decode::<Unverified>(token).map_err(|_| AuthFailure::InvalidToken)?;
+        let unverified =
+            insecure_decode::<Unverified>(token).map_err(|_| BadToken::Invalid("it is no token"))?;
         let iss = unverified.claims.iss.as_ref().and_then(|iss| iss.as_str());
         let named = iss.and_then(|iss| self.named.get(iss)).map_or(&[][..], Vec::as_slice);
-        let mut why = "no issuer has its iss and algorithm";
+        let mut why = None;
         for issuer in named.iter().chain(&self.unnamed).filter_map(|index| self.issuers.get(*index)) {
             if issuer.algorithm() != unverified.header.alg {
                 continue;
             }
             match issuer.verify(token, now) {
                 Ok(verified) => return Ok(verified),
-                Err(fault) => why = fault,
+                // What the issuer says that signed it tells more than the others.
+                Err(fault) if why.is_none() || fault != UNSIGNED => why = Some(fault),
+                Err(_) => {}
             }
         }
-        tracing::debug!("a bearer token was refused: {why}");
-        Err(AuthFailure::InvalidToken)
+        Err(BadToken::Invalid(why.unwrap_or("no issuer has its iss and algorithm")))
     }
 }
 
