@@ -108,8 +108,11 @@ pub async fn serve(inputs: Inputs, mut config: Config, overrides: Overrides) -> 
         task.abort();
     }
     store.close().await;
-    served?;
-    tracing::info!("stopped; everything accepted was answered");
+    if served? {
+        tracing::info!("stopped; everything accepted was answered");
+    } else {
+        tracing::warn!("stopped; what was still open after server.shutdown_timeout was cut off");
+    }
     Ok(())
 }
 
