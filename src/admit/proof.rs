@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{Presented, Refusal, client_address};
 use crate::{
-    auth::{KeyRefusal, Usage},
+    auth::{BadToken, KeyRefusal, Usage},
     domain::{AuthFailure, Error, Principal, Timestamp},
     limit::Spender,
     snapshot::Snapshot,
@@ -23,13 +23,31 @@ pub(super) struct Proof {
 /// A credential that does not.
 pub(super) struct Fault {
     failure: AuthFailure,
-    /// The published credential that came through a proxy, in words for the log.
-    development: Option<String>,
+    /// What the log is told of it.
+    note: Option<Note>,
+}
+
+enum Note {
+    /// The published credential that came through a proxy.
+    Development(String),
+    /// Why a token proves nobody.
+    Token(&'static str),
 }
 
 impl From<AuthFailure> for Fault {
     fn from(failure: AuthFailure) -> Self {
-        Self { failure, development: None }
+        Self { failure, note: None }
+    }
+}
+
+impl From<BadToken> for Fault {
+    fn from(bad: BadToken) -> Self {
+        match bad {
+            BadToken::Expired => AuthFailure::ExpiredToken.into(),
+            BadToken::Invalid(why) => {
+                Self { failure: AuthFailure::InvalidToken, note: Some(Note::Token(why)) }
+            }
+        }
     }
 }
 
@@ -47,7 +65,7 @@ fn prove_key(snapshot: &Snapshot, presented: &Presented, key: &[u8], now: Timest
         let description = entry.description.as_deref().unwrap_or("without description");
         return Err(Fault {
             failure: AuthFailure::InvalidKey,
-            development: Some(format!("API key {} ({description})", entry.fingerprint)),
+            note: Some(Note::Development(format!("API key {} ({description})", entry.fingerprint))),
         });
     }
     Ok(Proof {
@@ -69,7 +87,7 @@ fn prove_bearer(snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> R
         let Principal { tenant, name, .. } = &*verified.principal;
         return Err(Fault {
             failure: AuthFailure::InvalidToken,
-            development: Some(format!("bearer token of {name}, tenant {tenant}")),
+            note: Some(Note::Development(format!("bearer token of {name}, tenant {tenant}"))),
         });
     }
     Ok(Proof {
@@ -106,9 +124,13 @@ impl Fault {
         if let Some(retry_after) = limit.retry_after {
             return Refusal { error: Error::RateLimited { retry_after }, ..refusal };
         }
-        // Anyone can present a published credential, so the limit above also bounds these lines.
-        if let Some(credential) = self.development {
-            tracing::warn!("refused because it came through a proxy: development {credential}");
+        // Anyone can present bad credentials, so the limit above also bounds these lines.
+        match self.note {
+            Some(Note::Development(credential)) => {
+                tracing::warn!("refused because it came through a proxy: development {credential}");
+            }
+            Some(Note::Token(why)) => tracing::info!("a bearer token was refused: {why}"),
+            None => {}
         }
         refusal
     }

@@ -144,8 +144,11 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         task.abort();
     }
     store.close().await;
-    served?;
-    tracing::info!("stopped; everything accepted was answered");
+    if served? {
+        tracing::info!("stopped; everything accepted was answered");
+    } else {
+        tracing::warn!("stopped; what was still open after server.shutdown_timeout was cut off");
+    }
     Ok(())
 }
 

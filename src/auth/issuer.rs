@@ -38,6 +38,9 @@ enum Key {
     Published(Source),
 }
 
+/// Why an issuer refuses what it has not signed.
+pub(super) const UNSIGNED: &str = "its signature or form is wrong";
+
 impl IssuerVerifier {
     /// Reads the issuer's key, or takes the source of those it publishes. The error says what is wrong with it, and shows nothing of it.
     pub(super) fn build(
@@ -122,7 +125,7 @@ impl IssuerVerifier {
     ) -> Result<(TokenData<Claims>, Option<Signer>), &'static str> {
         let with = |key: &DecodingKey| decode::<Claims>(token, key, &self.validation).ok();
         match &self.key {
-            Key::Given(key) => Ok((with(key).ok_or("its signature or form is wrong")?, None)),
+            Key::Given(key) => Ok((with(key).ok_or(UNSIGNED)?, None)),
             Key::Published(source) => {
                 let keys =
                     source.set.find(header, self.algorithm(), (now, source.keep), |key| with(&key.key));
@@ -137,15 +140,16 @@ impl IssuerVerifier {
         {
             return Err("its iss is another");
         }
+        const OTHER: &str = "its aud does not hold the configured audience";
         let addressed = match (claims.get("aud"), self.settings.audience.as_deref()) {
             (None | Some(Value::Null), expected) => expected.is_none(),
             // RFC 7519 4.1.3: a token that names its readers is not for one who has no name.
-            (Some(_), None) => false,
+            (Some(_), None) => return Err("it has an aud, but its issuer here has no audience"),
             (Some(Value::String(aud)), Some(expected)) => aud == expected,
             (Some(Value::Array(auds)), Some(expected)) => auds.iter().any(|aud| aud == expected),
             (Some(_), Some(_)) => false,
         };
-        if addressed { Ok(()) } else { Err("its aud does not hold the configured audience") }
+        if addressed { Ok(()) } else { Err(OTHER) }
     }
 
     /// When the token ends, with the leeway; fails when that is missing, or it has not begun.

@@ -10,7 +10,7 @@ mod usage;
 pub use jwks::{Fetcher, KeysState, Source};
 pub use keys::{KeyEntry, Keys};
 pub use sign::{NewKey, new_key, sign_token};
-pub use tokens::{MAX_TOKEN_BYTES, Tokens, Verified};
+pub use tokens::{BadToken, MAX_TOKEN_BYTES, Tokens, Verified};
 pub use usage::{KeyRefusal, Usage};
 
 use sha2::{Digest, Sha256};

@@ -8,13 +8,13 @@ use moka::sync::Cache;
 use serde::Deserialize;
 
 use super::{
-    issuer::IssuerVerifier,
+    issuer::{IssuerVerifier, UNSIGNED},
     jwks::{KeySet, Signer, Source},
     sha256,
 };
 use crate::{
     config::{Config, Issuer, Jwks, Revoked},
-    domain::{AuthFailure, Permissions, Principal, TenantId, Timestamp, UserId},
+    domain::{Permissions, Principal, TenantId, Timestamp, UserId},
 };
 
 /// A longer token is refused unread.
@@ -75,6 +75,15 @@ impl Verified {
         });
         by_user || self.jti.as_deref().is_some_and(|jti| list.jtis.contains(jti))
     }
+}
+
+/// Why a bearer token proves nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadToken {
+    /// It is good but for its time.
+    Expired,
+    /// Everything else, in words for the log that show nothing of the token.
+    Invalid(&'static str),
 }
 
 #[derive(Deserialize)]
@@ -142,11 +151,10 @@ impl Tokens {
         self.issuers.iter().filter_map(IssuerVerifier::source)
     }
 
-    /// Whom a token proves at that time: `ExpiredToken` for one that is good but for its time,
-    /// `InvalidToken` for everything else.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, AuthFailure> {
+    /// Whom a token proves at that time.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, BadToken> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(AuthFailure::InvalidToken);
+            return Err(BadToken::Invalid("it is too long"));
         }
         let hash = sha256(token.as_bytes());
         // A key that its issuer no longer publishes takes with it what it signed.
@@ -158,7 +166,7 @@ impl Tokens {
             None => Arc::new(self.first_issuer_of(token, now)?),
         };
         if now >= verified.expires {
-            return Err(AuthFailure::ExpiredToken);
+            return Err(BadToken::Expired);
         }
         if !known {
             self.verified.insert(hash, Arc::clone(&verified));
@@ -166,23 +174,25 @@ impl Tokens {
         Ok(verified)
     }
 
-    fn first_issuer_of(&self, token: &str, now: Timestamp) -> Result<Verified, AuthFailure> {
+    fn first_issuer_of(&self, token: &str, now: Timestamp) -> Result<Verified, BadToken> {
         // Read unverified, only to choose whom to ask; each issuer then checks all of it again.
-        let unverified = insecure_decode::<Unverified>(token).map_err(|_| AuthFailure::InvalidToken)?;
+        let unverified =
+            insecure_decode::<Unverified>(token).map_err(|_| BadToken::Invalid("it is no token"))?;
         let iss = unverified.claims.iss.as_ref().and_then(|iss| iss.as_str());
         let named = iss.and_then(|iss| self.named.get(iss)).map_or(&[][..], Vec::as_slice);
-        let mut why = "no issuer has its iss and algorithm";
+        let mut why = None;
         for issuer in named.iter().chain(&self.unnamed).filter_map(|index| self.issuers.get(*index)) {
             if issuer.algorithm() != unverified.header.alg {
                 continue;
             }
             match issuer.verify(token, &unverified.header, now) {
                 Ok(verified) => return Ok(verified),
-                Err(fault) => why = fault,
+                // What the issuer says that signed it tells more than the others.
+                Err(fault) if why.is_none() || fault != UNSIGNED => why = Some(fault),
+                Err(_) => {}
             }
         }
-        tracing::debug!("a bearer token was refused: {why}");
-        Err(AuthFailure::InvalidToken)
+        Err(BadToken::Invalid(why.unwrap_or("no issuer has its iss and algorithm")))
     }
 }
 

@@ -55,7 +55,8 @@ fn claims(changes: Value) -> Value {
 fn proves(tokens: &Tokens, token: &str) -> String {
     match tokens.verify(token, NOW) {
         Ok(verified) => format!("{}/{}", verified.principal.tenant, verified.principal.name),
-        Err(failure) => failure.as_str().to_owned(),
+        Err(BadToken::Expired) => "expired_token".to_owned(),
+        Err(BadToken::Invalid(_)) => "invalid_token".to_owned(),
     }
 }
 
@@ -161,7 +162,7 @@ fn a_remembered_token_still_ends() {
     let first = tokens.verify(&token, NOW).unwrap();
     let again = tokens.verify(&token, NOW.plus_seconds(59)).unwrap();
     assert!(Arc::ptr_eq(&first, &again), "the second time is from memory");
-    assert_eq!(tokens.verify(&token, NOW.plus_seconds(60)).unwrap_err(), AuthFailure::ExpiredToken);
+    assert_eq!(tokens.verify(&token, NOW.plus_seconds(60)).unwrap_err(), BadToken::Expired);
 }
 
 #[test]
@@ -272,7 +273,7 @@ fn memory_ends_with_the_issuers_and_roles_that_made_it() {
     assert!(!after.verify(&token, NOW).unwrap().principal.permissions.has(Permission::UserErase));
     config.tenants[0].issuers[0].key = Secret(vec![7; 32]);
     let after = Tokens::build(&config, Some(&after)).unwrap();
-    assert_eq!(after.verify(&token, NOW).unwrap_err(), AuthFailure::InvalidToken);
+    assert!(matches!(after.verify(&token, NOW).unwrap_err(), BadToken::Invalid(_)));
 }
 
 #[test]

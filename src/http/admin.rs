@@ -1,9 +1,14 @@
 //! The admin listener: metrics, liveness and readiness.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use poem::{Endpoint, IntoResponse, Request, Response, Result, http::StatusCode};
+use prometheus::IntCounter;
 use serde_json::json;
 
 use super::configured;
@@ -34,23 +39,27 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The endpoint of the admin listener.
 pub fn admin(admin: Admin) -> impl Endpoint<Output = Response> {
-    AdminEndpoint(admin)
+    AdminEndpoint { admin, following: Mutex::default() }
 }
 
-struct AdminEndpoint(Admin);
+struct AdminEndpoint {
+    admin: Admin,
+    /// Held while counters catch up with totals that are kept elsewhere.
+    following: Mutex<()>,
+}
 
 impl Endpoint for AdminEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        if !self.0.admits(&request) {
+        if !self.admin.admits(&request) {
             return Ok(text(StatusCode::FORBIDDEN, "this listener is for operators\n"));
         }
         Ok(match request.uri().path() {
-            "/healthz" => self.0.liveness(),
-            "/readyz" => self.0.readiness().await,
-            "/metrics" => self.0.metrics(),
-            "/config/summary" => self.0.summary(),
+            "/healthz" => self.admin.liveness(),
+            "/readyz" => self.admin.readiness().await,
+            "/metrics" => self.admin.metrics(&self.following),
+            "/config/summary" => self.admin.summary(),
             _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz, /readyz or /config/summary\n"),
         })
     }
@@ -69,11 +78,9 @@ impl Admin {
         near || known
     }
 
-    fn metrics(&self) -> Response {
-        self.metrics.cache_hits.inc_by(self.unread.hits().saturating_sub(self.metrics.cache_hits.get()));
-        self.metrics
-            .cache_misses
-            .inc_by(self.unread.misses().saturating_sub(self.metrics.cache_misses.get()));
+    fn metrics(&self, following: &Mutex<()>) -> Response {
+        follow(following, &self.metrics.cache_hits, || self.unread.hits());
+        follow(following, &self.metrics.cache_misses, || self.unread.misses());
         self.metrics.queue_depth.set(i64::try_from(self.store.queue_depth()).unwrap_or(i64::MAX));
         let rendered = self.metrics.render().and_then(|mut text| {
             configured::render(&self.snapshot.load(), self.clock.now(), &mut text)?;
@@ -135,6 +142,13 @@ impl Admin {
     }
 }
 
+/// Brings a counter to a total that only grows. Two at once would both add the same difference.
+fn follow(following: &Mutex<()>, counter: &IntCounter, total: impl Fn() -> u64) {
+    let _alone = following.lock().unwrap_or_else(PoisonError::into_inner);
+    let counted = counter.get();
+    counter.inc_by(total().saturating_sub(counted));
+}
+
 /// Compares without telling by its time where the two differ.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
@@ -146,6 +160,8 @@ fn text(status: StatusCode, body: &'static str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
     use crate::{
         config::fixture::config,
@@ -190,5 +206,26 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(healthz().await, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_counter_that_many_bring_up_to_date_counts_nothing_twice() {
+        let (following, total) = (Mutex::default(), AtomicU64::new(0));
+        let counter = IntCounter::new("total", "A total.").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        follow(&following, &counter, || {
+                            std::thread::yield_now();
+                            total.fetch_add(1, Ordering::SeqCst) + 1
+                        });
+                        let counted = counter.get();
+                        assert!(counted <= total.load(Ordering::SeqCst));
+                    }
+                });
+            }
+        });
+        assert_eq!(counter.get(), total.load(Ordering::SeqCst));
     }
 }

@@ -43,13 +43,15 @@ pub struct Bounds {
 
 /// How long to wait when no connection can be taken, as without free file descriptors.
 const BREATH: Duration = Duration::from_millis(50);
+/// How long such a failure is not told again: where places come and go one by one, every other try fails.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Takes connections within bounds.
 pub struct Bounded {
     inner: TcpAcceptor,
     bounds: Arc<Bounds>,
     free: Arc<Semaphore>,
-    failing: bool,
+    told: Option<Instant>,
 }
 
 impl Bounded {
@@ -59,7 +61,7 @@ impl Bounded {
     /// When the listener has no address.
     pub fn new(listener: TcpListener, bounds: Bounds) -> io::Result<Self> {
         let free = Arc::new(Semaphore::new(bounds.most.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { inner: TcpAcceptor::from_tokio(listener)?, bounds: Arc::new(bounds), free, failing: false })
+        Ok(Self { inner: TcpAcceptor::from_tokio(listener)?, bounds: Arc::new(bounds), free, told: None })
     }
 }
 
@@ -75,13 +77,13 @@ impl Acceptor for Bounded {
         loop {
             match self.inner.accept().await {
                 Ok((stream, local, remote, scheme)) => {
-                    self.failing = false;
                     return Ok((Connection::new(stream, &self.bounds, place), local, remote, scheme));
                 }
                 // The other side has gone already.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(e) => {
-                    if !std::mem::replace(&mut self.failing, true) {
+                    if self.told.is_none_or(|at| at.elapsed() >= QUIET) {
+                        self.told = Some(Instant::now());
                         tracing::error!(error = %e, "no connection can be taken; trying again until one can");
                     }
                     tokio::time::sleep(BREATH).await;

@@ -1,6 +1,10 @@
 //! Opening the listeners, and closing them when told.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use poem::{Endpoint, Server};
@@ -61,17 +65,24 @@ impl Stop {
     }
 }
 
-/// Serves both until told to stop, then lets running requests end within the limit.
+/// Serves both until told to stop, then lets running requests end within the limit; tells whether they did.
 pub async fn until_told(
     (public, api): (Bound, impl Endpoint + 'static),
     (private, admin): (Bound, impl Endpoint + 'static),
     stop: Stop,
     limit: Duration,
-) -> Result<(), String> {
-    let stop = stop.told().shared();
+) -> Result<bool, String> {
+    let told = OnceLock::new();
+    let stop = async {
+        stop.told().await;
+        let _ = told.set(Instant::now());
+    }
+    .shared();
     let fault = |e: std::io::Error| format!("a listener failed: {e}");
     let (a, b) = tokio::join!(run(public, api, stop.clone(), limit), run(private, admin, stop, limit),);
-    a.and(b).map_err(fault)
+    a.and(b).map_err(fault)?;
+    // The server says nothing of what it cuts off, but it does so only when the limit has passed.
+    Ok(told.get().is_none_or(|told| told.elapsed() < limit))
 }
 
 async fn run(

@@ -234,8 +234,11 @@ async fn no_secret_reaches_the_log() {
     shared().bearer(&token).get("/").await.expect(200);
     shared().bearer(format!("{token}x")).get("/").await.expect(401);
     with_key(DISABLED).get("/types").await.expect(401);
+    let foreign = Token::of(DEFAULT_SECRET, user).claim("aud", "another").sign();
+    shared().bearer(&foreign).get("/").await.expect(401);
     let log = SHARED.log();
-    for secret in [UNKNOWN, ADMIN, DISABLED, BASE64, DEFAULT_SECRET, &token, &hash_of(DISABLED)] {
+    assert!(log.contains("a bearer token was refused: it has an aud, but"), "it says why");
+    for secret in [UNKNOWN, ADMIN, DISABLED, BASE64, DEFAULT_SECRET, &token, &foreign, &hash_of(DISABLED)] {
         assert!(!log.contains(secret), "the log shows {secret}");
     }
     assert!(log.contains(&hash_of(DISABLED)[..12]), "it names a refused key by its fingerprint");
