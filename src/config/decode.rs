@@ -118,7 +118,8 @@ impl Decoder<'_> {
             origin: Origin {
                 file: path.into(),
                 empty: root.is_null() || root.is_empty_map(),
-                keys_emptied: api_keys.iter().any(Field::is_empty_map),
+                // Beside sections that hold keys, an empty one says nothing of theirs.
+                keys_emptied: !api_keys.is_empty() && api_keys.iter().all(Field::is_empty_map),
                 overridden: Vec::new(),
             },
         })

@@ -157,9 +157,6 @@ impl Reloader {
             Ok((_, Err(why))) => return Outcome::Refused(why),
             Err(why) => return Outcome::Waits(why),
         };
-        if let Err(e) = seed(&self.store, &config).await {
-            return Outcome::Waits(format!("the listed users could not be made: {e}"));
-        }
         for problem in &types {
             tracing::error!("a notification type is broken: {problem}");
         }
@@ -175,7 +172,8 @@ impl Reloader {
         // After the swap, so that what the log tells is true already.
         tracing::info!(generation, hash, "a new configuration is in force: {}", line(&changes));
         let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
-        recorded::record(&self.store, generation, &changes).await;
+        // A store that is busy holds up neither a revoked key nor the next change.
+        tokio::spawn(afterwards(self.store.clone(), config.clone(), generation, changes));
         self.config = config;
         self.keep(inputs).await;
         Outcome::Applied
@@ -238,6 +236,21 @@ pub fn load_types(inputs: &Inputs, previous: Option<&Registry>) -> Loaded {
         folders.extend(registry::folders(root, files));
     }
     Registry::load(&folders, previous)
+}
+
+/// How often users are tried to be made, a second apart, while the store is busy.
+const SEED_TRIES: u32 = 60;
+
+/// What follows a swap: the listed users, and the audit record.
+async fn afterwards(store: Store, config: Config, generation: u64, changes: Vec<String>) {
+    for attempt in 1..=SEED_TRIES {
+        match seed(&store, &config).await {
+            Ok(()) => break,
+            Err(e) => tracing::warn!(error = %e, attempt, "the listed users could not be made yet"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    recorded::record(&store, generation, &changes).await;
 }
 
 /// Makes the users that the configuration lists, where the directory has never had them.

@@ -65,6 +65,11 @@ pub fn start(main: &Path, overrides: &dyn Fn(&mut Config), keep: Option<&Path>) 
         }
         Err(problems) => (Inputs::missing(main), Err(problems.to_string())),
     };
+    // An empty or cut-off file is valid YAML: what no reload would take is not taken at start either.
+    let made = made.and_then(|made| match held.and_then(|held| config::parse(held).ok()) {
+        Some(before) => config::refuse_reload(&before, &made.config).map_or(Ok(made), |p| Err(p.to_string())),
+        None => Ok(made),
+    });
     let (made, broken) = match (made, held) {
         (Ok(made), _) => (made, None),
         (Err(why), None) => {
