@@ -1,6 +1,6 @@
 //! What several commands do first: read the configuration and the types, start the runtime.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use super::Failure;
 use crate::config::{self, Config, Inputs};
@@ -18,5 +18,8 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
         .enable_all()
         .build()
         .map_err(|e| format!("the runtime could not start: {e}"))?;
-    Ok(runtime.block_on(future))
+    let output = runtime.block_on(future);
+    // What still blocks by now, such as the building of types without end, is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(output)
 }

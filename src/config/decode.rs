@@ -144,10 +144,16 @@ impl Decoder<'_> {
         None
     }
 
-    /// A file that a field names, relative to the file that the field is in.
+    /// A secret's file that a field names, relative to the file that the field is in.
     pub fn file(&self, field: &Field<'_>) -> Option<Arc<Answer>> {
-        let path = resolved(field, field.text()?);
-        self.open(field, path)
+        let answer = self.source.ask(Ask::File(resolved(field, field.text()?)));
+        match &*answer {
+            Answer::File(_) => return Some(answer),
+            // Not the name: someone may have put the secret itself here.
+            Answer::Failed(message) => field.fail(format!("names a file that {message}")),
+            _ => field.fail("names a file that does not exist"),
+        }
+        None
     }
 
     fn open(&self, field: &Field<'_>, path: PathBuf) -> Option<Arc<Answer>> {

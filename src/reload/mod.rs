@@ -210,7 +210,14 @@ impl Reloader {
             let types = load_types(&inputs, Some(&before.registry));
             (types.problems, Snapshot::build(&config, Arc::new(types.registry), Some(&before)))
         };
-        tokio::task::spawn_blocking(build).await.map_err(|e| format!("building failed: {e}"))
+        match tokio::time::timeout(BUILD_WITHIN, tokio::task::spawn_blocking(build)).await {
+            Ok(built) => built.map_err(|e| format!("building failed: {e}")),
+            Err(_) => {
+                let why =
+                    format!("building took longer than {BUILD_WITHIN:?}; a type may ask for too much work");
+                Ok((Vec::new(), Err(why)))
+            }
+        }
     }
 }
 
@@ -238,6 +245,8 @@ pub fn load_types(inputs: &Inputs, previous: Option<&Registry>) -> Loaded {
     Registry::load(&folders, previous)
 }
 
+/// How long a build may take, so that one type's endless work holds up no other change.
+const BUILD_WITHIN: Duration = Duration::from_secs(10);
 /// How often users are tried to be made, a second apart, while the store is busy.
 const SEED_TRIES: u32 = 60;
 
