@@ -72,7 +72,8 @@ fn read(path: &Path, main: &Path) -> Result<Option<Inputs>, String> {
         Err(e) => return Err(format!("cannot be read: {e}")),
     };
     let inputs = Inputs::from_bytes(&bytes)?;
-    if inputs.main() != main {
+    // However the path is spelled.
+    if std::path::absolute(inputs.main()).ok() != std::path::absolute(main).ok() {
         return Err(format!("is of another configuration, {}", inputs.main().display()));
     }
     Ok(Some(inputs))

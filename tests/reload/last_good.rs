@@ -39,12 +39,14 @@ fn it_starts_from_what_was_accepted_last_and_takes_the_next_good_edit() {
     gateway.logs("the configuration was not changed");
     gateway.stop();
     // Broken, cut off where it is valid YAML still, and gone.
-    for broken in ["tenants: nobody\n", "log: {}\n", ""] {
+    for (broken, spelled) in
+        [("tenants: nobody\n", MAIN), ("log: {}\n", "./config/bellboard.yaml"), ("", MAIN)]
+    {
         site.write(MAIN, broken);
         if broken.is_empty() {
             fs::remove_file(site.path(MAIN)).expect("removed");
         }
-        let gateway = serve(&site);
+        let gateway = Gateway::start(site.command(&[&WORDS[..], &["--config", spelled]].concat()));
         assert_eq!((gateway.hello(KEY).status, gateway.hello(NEW).status), (201, 201));
         let ready = ready(&gateway);
         assert_eq!((&ready["last_good"], &ready["hash"]), (&true.into(), &hash));
