@@ -89,12 +89,19 @@ impl UnreadCache {
             self.counts.invalidate(&key).await;
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let load = async {
+        let mut load = Some(load);
+        let counting = async {
+            // There, as this is polled to its end once at most.
+            let load = load.take().ok_or_else(|| Error::Internal("a count was loaded twice".into()))?;
             let head = load.await?;
             Ok(Count { unread: head.unread, next_expiry: head.next_expiry })
         };
-        let count = self.counts.try_get_with(key, load).await.map_err(|e| shared(&e))?;
-        Ok(count.unread)
+        let count = self.counts.try_get_with(key, counting).await.map_err(|e| shared(&e))?;
+        match load {
+            // The load of another caller, begun before something expired that has expired by now.
+            Some(load) if count.is_due(now) => Ok(load.await?.unread),
+            _ => Ok(count.unread),
+        }
     }
 
     /// Calls answered from memory so far.
@@ -154,6 +161,22 @@ mod tests {
         cache.bump(&tenant, user);
         assert_eq!(count(11, head(7, None)).await.expect("loads"), 7);
         assert_eq!((cache.hits(), cache.misses()), (1, 3));
+    }
+
+    #[tokio::test]
+    async fn a_load_that_began_before_an_expiry_serves_nobody_after_it() {
+        let cache = UnreadCache::new(100);
+        let (tenant, user) = inbox();
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let slow = async { answered.await.expect("answered") };
+        let (before, after, ()) = tokio::join!(
+            cache.count(&tenant, user, Timestamp(9), slow),
+            cache.count(&tenant, user, Timestamp(10), async { head(2, None) }),
+            async { answer.send(head(3, Some(10))).expect("it waits") },
+        );
+        assert_eq!((before.expect("loads"), after.expect("loads")), (3, 2));
+        let later = async { head(1, None) };
+        assert_eq!(cache.count(&tenant, user, Timestamp(11), later).await.expect("loads"), 1);
     }
 
     #[tokio::test]
