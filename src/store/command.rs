@@ -41,8 +41,8 @@ pub(crate) const CHUNK: u32 = 300;
 pub(crate) enum Command {
     Send(TenantId, Box<NewNotification>),
     MarkRead(InboxKey, NotificationId),
-    /// Marks what is unread from the first to the last id.
-    MarkRange(InboxKey, NotificationId, NotificationId),
+    /// Marks those that are unread, some hundred in the order of ids.
+    MarkSome(InboxKey, Vec<NotificationId>),
     Delete(InboxKey, NotificationId),
     /// Removes from one inbox what is due at a time.
     Expire(InboxKey, Timestamp),
@@ -76,7 +76,7 @@ impl Command {
             | Self::Withdraw(tenant, ..)
             | Self::Record(tenant, _) => Some(tenant),
             Self::MarkRead(inbox, _)
-            | Self::MarkRange(inbox, ..)
+            | Self::MarkSome(inbox, _)
             | Self::Delete(inbox, _)
             | Self::Expire(inbox, _)
             | Self::Retire(inbox, _)
@@ -90,12 +90,11 @@ impl Command {
     /// How many rows it changes at most, about.
     pub fn weight(&self) -> usize {
         match self {
-            Self::MarkRange(..)
-            | Self::Expire(..)
+            Self::Expire(..)
             | Self::PurgeErased(_)
             | Self::PurgeChanges(_)
             | Self::PurgeAudit(_) => CHUNK as usize,
-            Self::Retire(_, ids) => ids.len(),
+            Self::MarkSome(_, ids) | Self::Retire(_, ids) => ids.len(),
             Self::SeedUsers(_, users) => users.len(),
             Self::Withdraw(_, owners, _) => owners.len(),
             Self::Send(..)

@@ -70,13 +70,14 @@ pub(crate) trait Reads: Send + Sync {
         id: NotificationId,
         now: Timestamp,
     ) -> Result<Option<Notification>>;
-    /// The first and last of the oldest unread ids up to one, at most `limit` of them.
-    async fn unread_range(
+    /// Of an inbox after one id, up to another: some of the oldest unread ids, at most as many as a command
+    /// marks, and the last id looked at, which may be read: `None` at the end.
+    async fn unread(
         &self,
         inbox: &InboxKey,
+        after: Option<NotificationId>,
         up_to: NotificationId,
-        limit: u32,
-    ) -> Result<Option<(NotificationId, NotificationId)>>;
+    ) -> Result<(Vec<NotificationId>, Option<NotificationId>)>;
     /// The newest id in the inbox.
     async fn newest(&self, inbox: &InboxKey) -> Result<Option<NotificationId>>;
     async fn user(&self, inbox: &InboxKey) -> Result<Option<User>>;

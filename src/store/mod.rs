@@ -33,7 +33,7 @@ use crate::domain::{
     Actor, AuditAction, AuditEntry, Error, Head, Notification, NotificationId, Profile, Result, TenantId,
     User, UserId,
 };
-use command::{CHUNK, Command, InboxKey, Outcome};
+use command::{Command, InboxKey, Outcome};
 use engine::Reads;
 use queue::Queue;
 use writer::Writer;
@@ -164,22 +164,28 @@ impl Store {
         up_to: Option<NotificationId>,
     ) -> Result<u64> {
         let inbox = key(tenant, user);
-        // What is due must not be marked, nor be found again and again.
-        self.head(tenant, user).await?;
+        if self.head(tenant, user).await?.unread == 0 {
+            return Ok(0);
+        }
         let newest = self.0.reads.newest(&inbox).await?;
         let Some(end) = newest.map(|newest| up_to.map_or(newest, |id| id.min(newest))) else {
             return Ok(0);
         };
-        let mut marked = 0;
-        while let Some((first, last)) = self.0.reads.unread_range(&inbox, end, CHUNK).await? {
-            match self.submit(Command::MarkRange(inbox.clone(), first, last)).await? {
-                // All of them have expired or were marked meanwhile.
-                Outcome::Rows(0) => drop(self.head(tenant, user).await?),
-                Outcome::Rows(rows) => marked += rows,
-                other => return Err(unexpected(&other)),
+        let (mut marked, mut after) = (0, None);
+        loop {
+            let (unread, last) = self.0.reads.unread(&inbox, after, end).await?;
+            if !unread.is_empty() {
+                // Fewer where some were marked or have expired meanwhile.
+                match self.submit(Command::MarkSome(inbox.clone(), unread)).await? {
+                    Outcome::Rows(rows) => marked += rows,
+                    other => return Err(unexpected(&other)),
+                }
+            }
+            if last.is_none() {
+                return Ok(marked);
             }
         }
-        Ok(marked)
+            after = last;
     }
 
     /// Takes a notification out of its inbox.

@@ -3,12 +3,17 @@
 use std::collections::HashSet;
 
 use sqlx::Row;
+use sqlx::sqlite::SqlitePool;
 
+use super::error::{corrupt, internal};
 use super::heads::Pending;
 use super::values::{ROWS, id_array, made, values};
 use super::writes::Batch;
-use crate::domain::{ChangeKind, NotificationId, Timestamp};
-use crate::store::command::{Command, InboxKey, Outcome};
+use crate::domain::{ChangeKind, NotificationId, Result, Timestamp};
+use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
+
+/// Rows that one read looks at.
+const SCAN: i64 = 10_000;
 
 /// A mark and its place in the batch.
 type Mark<'a> = (usize, &'a InboxKey, NotificationId);
@@ -18,8 +23,8 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
     for (place, command) in commands.iter().enumerate() {
         match command {
             Command::MarkRead(inbox, id) => single.push((place, inbox, *id)),
-            Command::MarkRange(inbox, first, last) => {
-                let rows = mark_range(batch, inbox, *first, *last).await?;
+            Command::MarkSome(inbox, ids) => {
+                let rows = mark_some(batch, inbox, ids).await?;
                 batch.settle(place, Outcome::Rows(rows));
             }
             Command::Delete(inbox, id) => {
@@ -80,24 +85,18 @@ async fn mark(batch: &mut Batch<'_>, marks: &[Mark<'_>]) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Marks what is unread in a range of ids: one change, however many rows.
-async fn mark_range(
-    batch: &mut Batch<'_>,
-    inbox: &InboxKey,
-    first: NotificationId,
-    last: NotificationId,
-) -> sqlx::Result<u64> {
+/// Marks those that are unread: one change, however many rows.
+async fn mark_some(batch: &mut Batch<'_>, inbox: &InboxKey, ids: &[NotificationId]) -> sqlx::Result<u64> {
     let marked = sqlx::query(
         "UPDATE inbox SET read_at = ?1
-          WHERE tenant = ?2 AND user_id = ?3 AND id BETWEEN ?4 AND ?5 AND read_at IS NULL
+          WHERE tenant = ?2 AND user_id = ?3 AND id IN (SELECT value FROM json_each(?4)) AND read_at IS NULL
             AND (expires_at IS NULL OR expires_at > ?1)
-            AND id > (SELECT erased_upto FROM directory WHERE tenant = ?2 AND id = ?3 AND erased_at IS NULL)",
+            AND +id > (SELECT erased_upto FROM directory WHERE tenant = ?2 AND id = ?3 AND erased_at IS NULL)",
     )
     .bind(batch.now.0)
     .bind(inbox.tenant.as_str())
     .bind(inbox.user.get())
-    .bind(first.get())
-    .bind(last.get())
+    .bind(id_array(ids.iter().copied().map(NotificationId::get)))
     .execute(&mut *batch.connection)
     .await?
     .rows_affected();
@@ -105,11 +104,50 @@ async fn mark_range(
         batch.pending.push(Pending {
             inbox: inbox.clone(),
             kind: ChangeKind::ReadAll,
-            notification: Some(last),
+            notification: ids.last().copied(),
             unread: -i64::try_from(marked).unwrap_or(i64::MAX),
         });
     }
     Ok(marked)
+}
+
+/// Finds what to mark beside the writer, a bounded number of rows at a time: most may be read.
+pub(super) async fn unread(
+    pool: &SqlitePool,
+    inbox: &InboxKey,
+    after: Option<NotificationId>,
+    up_to: NotificationId,
+) -> Result<(Vec<NotificationId>, Option<NotificationId>)> {
+    let after = after.map_or(0, NotificationId::get);
+    let last = "SELECT id FROM inbox WHERE tenant = ? AND user_id = ? AND id > ? AND id <= ?
+                 ORDER BY id LIMIT 1 OFFSET ?";
+    let last: Option<i64> = sqlx::query_scalar(last)
+        .bind(inbox.tenant.as_str())
+        .bind(inbox.user.get())
+        .bind(after)
+        .bind(up_to.get())
+        .bind(SCAN)
+        .fetch_optional(pool)
+        .await
+        .map_err(internal)?;
+    let query = "SELECT i.id FROM directory d
+         CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > max(d.erased_upto, ?3)
+         WHERE d.tenant = ?1 AND d.id = ?2 AND d.erased_at IS NULL AND i.id <= ?4 AND i.read_at IS NULL
+         ORDER BY i.id LIMIT ?5";
+    let ids: Vec<i64> = sqlx::query_scalar(query)
+        .bind(inbox.tenant.as_str())
+        .bind(inbox.user.get())
+        .bind(after)
+        .bind(last.unwrap_or(up_to.get()))
+        .bind(CHUNK)
+        .fetch_all(pool)
+        .await
+        .map_err(internal)?;
+    let ids = ids.into_iter().map(NotificationId::new).collect::<Result<Vec<_>, _>>().map_err(corrupt)?;
+    let last = last.map(NotificationId::new).transpose().map_err(corrupt)?;
+    let is_full = ids.len() >= CHUNK as usize;
+    let last = if is_full { ids.last().copied() } else { last };
+    Ok((ids, last))
 }
 
 /// Whether a notification is in the inbox; if so, when it was read.

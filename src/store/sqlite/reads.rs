@@ -6,7 +6,7 @@ use sqlx::{Row, query::Query};
 
 use super::error::{corrupt, internal};
 use super::values::made;
-use super::{audit, page, sent, users, withdraw};
+use super::{audit, marks, page, sent, users, withdraw};
 use crate::domain::{
     AuditRecord, Head, Notification, NotificationId, Result, TenantId, Timestamp, User, UserId,
 };
@@ -48,20 +48,13 @@ impl Reads for SqliteReads {
         page::one(&self.pool, inbox, id, now).await
     }
 
-    async fn unread_range(
+    async fn unread(
         &self,
         inbox: &InboxKey,
+        after: Option<NotificationId>,
         up_to: NotificationId,
-        limit: u32,
-    ) -> Result<Option<(NotificationId, NotificationId)>> {
-        let query = "SELECT min(id), max(id) FROM (
-            SELECT i.id FROM directory d
-              JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
-             WHERE d.tenant = ? AND d.id = ? AND d.erased_at IS NULL AND i.id <= ? AND i.read_at IS NULL
-             ORDER BY i.id LIMIT ?)";
-        let query = of(inbox, sqlx::query(query)).bind(up_to.get()).bind(limit);
-        let row = query.fetch_one(&self.pool).await.map_err(internal)?;
-        Ok(id_at(&row, 0)?.zip(id_at(&row, 1)?))
+    ) -> Result<(Vec<NotificationId>, Option<NotificationId>)> {
+        marks::unread(&self.pool, inbox, after, up_to).await
     }
 
     async fn newest(&self, inbox: &InboxKey) -> Result<Option<NotificationId>> {
