@@ -37,6 +37,8 @@ pub struct Metrics {
     pub batch_commands: Histogram,
     /// Seconds from a batch's claim to its commit.
     pub commit_seconds: Histogram,
+    /// Heads of inboxes that did not match their rows, and were set right.
+    pub drift: IntCounter,
     /// Commands that wait for the writer.
     pub queue_depth: IntGauge,
     /// Unread counts answered from memory.
@@ -143,6 +145,11 @@ impl Metrics {
                     "Time to commit a batch.",
                     SECONDS,
                 ))?,
+            )?,
+            drift: counter(
+                &r,
+                "store_drift_total",
+                "Heads of inboxes that did not match their rows, and were set right; stays 0.",
             )?,
             queue_depth: gauge(&r, "store_queue_depth", "Commands that wait for the writer.")?,
             cache_hits: counter(&r, "unread_cache_hits_total", "Unread counts answered from memory.")?,

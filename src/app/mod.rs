@@ -63,6 +63,11 @@ const CACHED_COUNTS: u64 = 200_000;
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
 /// How often upkeep looks whether retention has changed.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often a walk that compares heads with their inboxes begins, and takes a step.
+const WALK_EVERY: Duration = Duration::from_secs(5);
+const STEP_EVERY: Duration = Duration::from_secs(1);
+/// And it rests so many times as long as a step took.
+const STEP_REST: u32 = 50;
 /// Every so many rounds retention walks all inboxes too: it counts in days.
 const RETENTION_ROUNDS: u64 = 20;
 /// How often idle limiters are let go.
@@ -123,12 +128,14 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     let stop = listen::Stop::heard()?;
     let overrides: Override = Arc::new(move |config| overrides.apply(config));
     let files = inputs.clone();
+    let checking = check_heads(store.clone(), Arc::clone(&metrics));
     let reloader =
         Reloader::new(shared.clone(), store.clone(), metrics, overrides, files, config.clone(), last_good);
     hints::print(&config, public.address, private.address, &inputs);
 
     let tasks = [
         tokio::spawn(keep(store.clone(), shared.clone())),
+        tokio::spawn(checking),
         tokio::spawn(fetch_keys(shared.clone(), clock)),
         tokio::spawn(tidy(shared)),
         tokio::spawn(reloader.run()),
@@ -197,6 +204,25 @@ async fn keep(store: Store, shared: Shared) {
         }
         drop(snapshot);
         rest(&shared, seen, &walked).await;
+    }
+}
+
+/// Walks through all heads again and again, at little cost, as none should ever differ from its inbox.
+async fn check_heads(store: Store, metrics: Arc<Metrics>) {
+    let mut walk = store::Walk::default();
+    loop {
+        let start = Instant::now();
+        let rest = match store.check_heads(&mut walk).await {
+            Ok(step) => {
+                metrics.drift.inc_by(step.repaired);
+                if step.done { WALK_EVERY } else { STEP_EVERY }
+            }
+            Err(e) => {
+                tracing::warn!(error = %e, "inboxes could not be checked; it is tried again");
+                UPKEEP_EVERY
+            }
+        };
+        tokio::time::sleep(rest.max(start.elapsed() * STEP_REST)).await;
     }
 }
 

@@ -34,6 +34,8 @@ pub enum ChangeKind {
     Expired,
     /// The user was erased.
     Erased,
+    /// The head was found not to match the inbox, and set right.
+    Repaired,
 }
 
 impl ChangeKind {
@@ -46,6 +48,7 @@ impl ChangeKind {
             Self::Deleted => "deleted",
             Self::Expired => "expired",
             Self::Erased => "erased",
+            Self::Repaired => "repaired",
         }
     }
 }

@@ -57,6 +57,8 @@ pub(crate) enum Command {
     /// Takes some hundred notifications out of their inboxes, and records it.
     Withdraw(TenantId, Vec<(UserId, NotificationId)>, AuditEntry),
     Record(TenantId, AuditEntry),
+    /// Sets a head right that does not match its inbox.
+    Repair(InboxKey),
     /// Purges some of what an erased user left.
     PurgeErased(InboxKey),
     /// Purges some changes made before a time, and the contents that only they kept.
@@ -82,6 +84,7 @@ impl Command {
             | Self::Retire(inbox, _)
             | Self::PutUser(inbox, ..)
             | Self::EraseUser(inbox, _)
+            | Self::Repair(inbox)
             | Self::PurgeErased(inbox) => Some(&inbox.tenant),
             Self::PurgeChanges(_) | Self::PurgeAudit(_) | Self::Probe => None,
         }
@@ -91,6 +94,7 @@ impl Command {
     pub fn weight(&self) -> usize {
         match self {
             Self::Expire(..)
+            | Self::Repair(_)
             | Self::PurgeErased(_)
             | Self::PurgeChanges(_)
             | Self::PurgeAudit(_) => CHUNK as usize,

@@ -119,6 +119,10 @@ pub(crate) trait Reads: Send + Sync {
         limit: u32,
     ) -> Result<Vec<(UserId, NotificationId)>>;
 
+    /// Of the users after one, in all tenants, those whose heads do not match their inboxes, and the last
+    /// user looked at: `None` at the end.
+    async fn drifted(&self, after: Option<&InboxKey>) -> Result<(Vec<InboxKey>, Option<InboxKey>)>;
+
     /// Closes every connection.
     async fn close(&self);
 }

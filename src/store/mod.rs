@@ -5,6 +5,7 @@
 
 mod audit;
 mod command;
+mod drift;
 mod engine;
 mod maintain;
 mod page;
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 
 pub use audit::{AuditPage, AuditQuery};
 pub use command::{NewNotification, Stored};
+pub use drift::{Checked, Walk};
 pub use maintain::Maintained;
 pub use page::{Page, PageQuery};
 pub use sent::{Sent, SentPage, SentQuery};
@@ -184,8 +186,8 @@ impl Store {
             if last.is_none() {
                 return Ok(marked);
             }
-        }
             after = last;
+        }
     }
 
     /// Takes a notification out of its inbox.

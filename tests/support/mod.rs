@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod dice;
 pub mod gateway;
 pub mod issuer;
 pub mod raw;
@@ -10,5 +11,6 @@ pub mod token;
 
 pub use answer::Answer;
 pub use api::Api;
+pub use dice::Dice;
 pub use gateway::Gateway;
 pub use token::Token;

@@ -38,7 +38,7 @@ async fn due(batch: &mut Batch<'_>, inbox: &InboxKey, at: Timestamp) -> sqlx::Re
 }
 
 /// Recomputes the head's next expiry. (The `+` makes SQLite use the index of expiries.)
-async fn find_next_expiry(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<()> {
+pub(super) async fn find_next_expiry(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE directory SET next_expiry =
             (SELECT min(expires_at) FROM inbox

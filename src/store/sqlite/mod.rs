@@ -1,6 +1,7 @@
 //! The SQLite engine: one connection that writes, a few that read, one process.
 
 mod audit;
+mod drift;
 mod error;
 mod expire;
 mod heads;

@@ -6,7 +6,7 @@ use sqlx::{Row, query::Query};
 
 use super::error::{corrupt, internal};
 use super::values::made;
-use super::{audit, marks, page, sent, users, withdraw};
+use super::{audit, drift, marks, page, sent, users, withdraw};
 use crate::domain::{
     AuditRecord, Head, Notification, NotificationId, Result, TenantId, Timestamp, User, UserId,
 };
@@ -122,12 +122,12 @@ impl Reads for SqliteReads {
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<InboxKey>> {
         let query = "SELECT tenant, id FROM directory WHERE next_expiry <= ? ORDER BY next_expiry LIMIT ?";
         let rows = sqlx::query(query).bind(now.0).bind(limit).fetch_all(&self.pool).await;
-        rows.map_err(internal)?.iter().map(inbox_of).collect()
+        rows.map_err(internal)?.iter().map(drift::inbox).collect()
     }
 
     async fn erased(&self, limit: u32) -> Result<Vec<InboxKey>> {
         let query = sqlx::query("SELECT tenant, user_id FROM erasure LIMIT ?").bind(limit);
-        query.fetch_all(&self.pool).await.map_err(internal)?.iter().map(inbox_of).collect()
+        query.fetch_all(&self.pool).await.map_err(internal)?.iter().map(drift::inbox).collect()
     }
 
     async fn last_before(&self, at: Timestamp) -> Result<Option<NotificationId>> {
@@ -184,6 +184,10 @@ impl Reads for SqliteReads {
         rows.iter().map(outlived).collect()
     }
 
+    async fn drifted(&self, after: Option<&InboxKey>) -> Result<(Vec<InboxKey>, Option<InboxKey>)> {
+        drift::drifted(&self.pool, after).await
+    }
+
     async fn close(&self) {
         self.pool.close().await;
     }
@@ -192,12 +196,6 @@ impl Reads for SqliteReads {
 /// Binds the inbox as the first two parameters.
 fn of<'q>(inbox: &InboxKey, query: Query<'q, Sqlite, SqliteArguments>) -> Query<'q, Sqlite, SqliteArguments> {
     query.bind(inbox.tenant.as_str().to_owned()).bind(inbox.user.get())
-}
-
-fn inbox_of(row: &SqliteRow) -> Result<InboxKey> {
-    let tenant: &str = row.try_get(0).map_err(internal)?;
-    let user = UserId::new(row.try_get(1).map_err(internal)?).map_err(corrupt)?;
-    Ok(InboxKey { tenant: TenantId::new(tenant).map_err(corrupt)?, user })
 }
 
 fn id_at(row: &SqliteRow, column: usize) -> Result<Option<NotificationId>> {

@@ -6,7 +6,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::heads::{Pending, move_heads};
 use super::open::{Lock, assert_durable, connect_writer};
-use super::{audit, expire, marks, purge, send, users, withdraw};
+use super::{audit, drift, expire, marks, purge, send, users, withdraw};
 use crate::domain::{Change, Timestamp};
 use crate::store::command::{Command, Outcome};
 use crate::store::engine::{Applied, Engine, Failure};
@@ -111,6 +111,7 @@ async fn apply_all(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<
     expire::apply(batch, commands).await?;
     withdraw::apply(batch, commands).await?;
     batch.move_heads().await?;
+    drift::apply(batch, commands).await?;
     users::apply(batch, commands).await?;
     audit::apply(batch, commands).await?;
     purge::apply(batch, commands).await

@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use bellboard::cache::UnreadCache;
 use bellboard::clock::Clock;
 use bellboard::domain::{
     Change, Draft, Limits, NotificationId, Profile, Sealed, TenantId, Timestamp, UserId,
 };
 use bellboard::store::{CommitListener, NewNotification, Options, PageQuery, Store};
+use sqlx::{Connection, SqliteConnection};
 
 /// A fresh database. It goes with the bed.
 pub struct Bed {
@@ -23,6 +25,18 @@ pub struct Heard(pub Mutex<Vec<Change>>);
 impl CommitListener for Heard {
     fn committed(&self, changes: &[Change]) {
         self.0.lock().expect("sound").extend_from_slice(changes);
+    }
+}
+
+/// Listens as the gateway does: the cache, then whoever else.
+struct Both(Arc<UnreadCache>, Arc<Heard>);
+
+impl CommitListener for Both {
+    fn committed(&self, changes: &[Change]) {
+        for change in changes {
+            self.0.bump(&change.tenant, change.user);
+        }
+        self.1.committed(changes);
     }
 }
 
@@ -49,6 +63,28 @@ impl Bed {
         Store::open(&self.url, options, self.heard.clone(), Arc::new(())).await.expect("opens")
     }
 
+    /// A store that tells this cache of its commits too.
+    pub async fn open_before(&self, cache: &Arc<UnreadCache>, options: Options) -> Store {
+        let options = Options { clock: self.clock.clone(), ..options };
+        let listener = Arc::new(Both(cache.clone(), self.heard.clone()));
+        Store::open(&self.url, options, listener, Arc::new(())).await.expect("opens")
+    }
+
+    /// Another fresh database of the same engine.
+    pub fn another(&self) -> Self {
+        Self::sqlite()
+    }
+
+    /// A tool from outside.
+    pub async fn tool(&self) -> SqliteConnection {
+        SqliteConnection::connect(&self.url).await.expect("connects")
+    }
+
+    /// Runs a statement as a hand from outside would.
+    pub async fn sql(&self, statement: &'static str) {
+        sqlx::raw_sql(statement).execute(&mut self.tool().await).await.expect("runs");
+    }
+
     /// A store with the tenant `default` and its users 1 to 3.
     pub async fn with_users(&self) -> Store {
         let store = self.open().await;
@@ -56,6 +92,23 @@ impl Bed {
             store.put_user(&tenant(), user_id(user), Profile::default(), None).await.expect("stored");
         }
         store
+    }
+
+    /// So many notifications in an inbox of the tenant `default`, put there faster than by sending. No store
+    /// may be open: it would give the same ids again.
+    pub async fn fill(&self, user: i64, count: i64) {
+        sqlx::query(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+             INSERT INTO notification (id, tenant, user_id, type, created_at, sender, request_id, doc)
+             SELECT ifnull((SELECT max(id) FROM notification), 0) + i, 'default', ?1, 'custom', ?3, 'key:test',
+                    'r-1', '{\"title\":\"x\"}' FROM n",
+        )
+        .bind(user)
+        .bind(count)
+        .bind(NOON.0)
+        .execute(&mut self.tool().await)
+        .await
+        .expect("filled");
     }
 
     /// All changes heard so far.

@@ -105,6 +105,20 @@ pub async fn marks_all_up_to_one(bed: Bed) {
     assert!(matches!(nobody, Err(Error::UserNotFound(_))));
 }
 
+pub async fn marks_all_among_many_that_are_read(bed: Bed) {
+    bed.with_users().await.close().await;
+    bed.fill(1, 25_000).await;
+    bed.sql("UPDATE inbox SET read_at = 1 WHERE id % 50 <> 0 OR id BETWEEN 3000 AND 18000").await;
+    bed.sql("UPDATE directory SET unread = (SELECT count(*) FROM inbox WHERE read_at IS NULL) WHERE id = 1")
+        .await;
+    let store = bed.open().await;
+    assert_eq!(unread(&store, 1).await, 199);
+    assert_eq!(store.mark_all_read(&tenant(), user_id(1), Some(id(20_000))).await.expect("marked"), 99);
+    assert_eq!(store.mark_all_read(&tenant(), user_id(1), None).await.expect("marked"), 100);
+    let changes: Vec<_> = bed.changes().iter().map(|c| (c.unread, c.notification)).collect();
+    assert_eq!(changes, [(140, Some(id(2_950))), (100, Some(id(20_000))), (0, Some(id(25_000)))]);
+}
+
 pub async fn deletes_for_good(bed: Bed) {
     let store = bed.with_users().await;
     let (one, two) = (send(&store, 1, "one").await, send(&store, 1, "two").await);

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod bed;
+pub mod drift;
 pub mod inbox;
 pub mod order;
 pub mod upkeep;
@@ -18,6 +19,7 @@ macro_rules! contract {
                 answers_each_of_a_mixed_batch
                 marks_once_and_keeps_the_first_time
                 marks_all_up_to_one
+                marks_all_among_many_that_are_read
                 deletes_for_good
                 keeps_tenants_apart
                 collapses_what_is_unread
@@ -54,6 +56,11 @@ macro_rules! contract {
                 a_full_queue_is_busy_before_queueing
                 keeps_what_it_acknowledged
                 answers_what_it_accepted_before_closing
+            ]
+            drift: [
+                finds_a_wrong_head_and_tells_the_cache
+                a_head_that_says_too_little_is_found_too
+                walks_through_all_in_bounded_steps
             ]
         }
     };

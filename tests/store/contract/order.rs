@@ -10,33 +10,10 @@ use std::time::Duration;
 use bellboard::cache::UnreadCache;
 use bellboard::clock::Clock;
 use bellboard::domain::{Change, ChangeKind, Draft, Error, NotificationId, TenantId};
-use bellboard::store::{CommitListener, Observer, Options, Store};
+use bellboard::store::{Observer, Options, Store};
 
 use super::bed::*;
-
-/// Listens as the gateway does: the cache, then whoever else.
-struct Both(Arc<UnreadCache>, Arc<Heard>);
-
-impl CommitListener for Both {
-    fn committed(&self, changes: &[Change]) {
-        for change in changes {
-            self.0.bump(&change.tenant, change.user);
-        }
-        self.1.committed(changes);
-    }
-}
-
-/// Numbers without pattern, the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
+use crate::support::Dice;
 
 /// A count as it was given: it must be right at some revision from that of a change whose answer
 /// came before, to one read after.
@@ -57,7 +34,7 @@ struct World {
 /// Changes inboxes at random, and asks for a count after each change.
 async fn wander(world: Arc<World>, seed: u64) -> Vec<Seen> {
     let World { store, clock, .. } = &*world;
-    let mut dice = Dice(seed * 7919 + 1);
+    let mut dice = Dice::new(seed);
     let (mut ids, mut seen): (Vec<NotificationId>, Vec<Seen>) = Default::default();
     let home = tenant();
     for step in 0..60 {
@@ -100,9 +77,7 @@ async fn wander(world: Arc<World>, seed: u64) -> Vec<Seen> {
 pub async fn counts_revisions_and_rows_agree_under_load(bed: Bed) {
     bed.with_users().await.close().await;
     let cache = Arc::new(UnreadCache::new(1_000));
-    let listener = Arc::new(Both(cache.clone(), bed.heard.clone()));
-    let options = Options { clock: bed.clock.clone(), ..Options::default() };
-    let store = Store::open(&bed.url, options, listener, Arc::new(())).await.expect("opens");
+    let store = bed.open_before(&cache, Options::default()).await;
     let clock = bed.clock.clone();
     let world = Arc::new(World { store: store.clone(), cache: cache.clone(), clock });
     let tasks: Vec<_> = (1..=16).map(|n| tokio::spawn(wander(world.clone(), n))).collect();
