@@ -4,7 +4,11 @@ pub mod audit;
 pub mod bed;
 pub mod drift;
 pub mod inbox;
+pub mod model;
 pub mod order;
+pub mod random;
+pub mod steps;
+pub mod stored;
 pub mod upkeep;
 pub mod users;
 pub mod withdraw;
@@ -61,6 +65,9 @@ macro_rules! contract {
                 finds_a_wrong_head_and_tells_the_cache
                 a_head_that_says_too_little_is_found_too
                 walks_through_all_in_bounded_steps
+            ]
+            random: [
+                agrees_with_a_simple_model
             ]
         }
     };

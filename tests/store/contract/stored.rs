@@ -1,0 +1,90 @@
+//! What the tables hold, read from outside.
+
+use bellboard::domain::{Change, Timestamp};
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+
+use super::model::Inbox;
+use super::steps::PEOPLE;
+
+/// A row of the table of changes: whose, revision, kind, notification, count, when.
+type Told = (usize, i64, String, Option<i64>, i64, i64);
+
+/// All of it, of the people that the test is about.
+pub struct Stored {
+    /// Whose, revision, count, next expiry and whether they are erased.
+    heads: Vec<(usize, i64, i64, Option<i64>, bool)>,
+    /// What is shown: whose, id, when it was read and when it expires.
+    rows: Vec<(usize, i64, Option<i64>, Option<i64>)>,
+    changes: Vec<Told>,
+    /// Contents that nothing refers to, and rows without content.
+    strays: i64,
+}
+
+const HEADS: &str = "SELECT tenant, id, rev, unread, next_expiry, erased_at IS NOT NULL FROM directory";
+const ROWS: &str = "SELECT i.tenant, i.user_id, i.id, i.read_at, i.expires_at FROM directory d
+      JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
+     WHERE d.erased_at IS NULL ORDER BY i.id";
+const CHANGES: &str = "SELECT tenant, user_id, rev, kind, notification_id, unread, at FROM change";
+const STRAYS: &str = "SELECT
+    (SELECT count(*) FROM notification n
+      WHERE NOT EXISTS (SELECT 1 FROM inbox i WHERE i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id)
+        AND NOT EXISTS (SELECT 1 FROM change c WHERE c.notification_id = n.id AND c.kind IN ('deleted', 'expired')))
+  + (SELECT count(*) FROM inbox i WHERE NOT EXISTS (SELECT 1 FROM notification n WHERE n.id = i.id))";
+
+impl Stored {
+    pub async fn read(tool: &mut SqliteConnection) -> Self {
+        let mut all = Vec::new();
+        for query in [HEADS, ROWS, CHANGES, STRAYS] {
+            all.push(sqlx::query(query).fetch_all(&mut *tool).await.expect("runs"));
+        }
+        let mut changes: Vec<Told> =
+            all[2].iter().map(|r| (whose(r), r.get(2), r.get(3), r.get(4), r.get(5), r.get(6))).collect();
+        changes.sort_unstable();
+        Self {
+            heads: all[0].iter().map(|r| (whose(r), r.get(2), r.get(3), r.get(4), r.get(5))).collect(),
+            rows: all[1].iter().map(|r| (whose(r), r.get(2), r.get(3), r.get(4))).collect(),
+            changes,
+            strays: all[3][0].get(0),
+        }
+    }
+
+    /// Compares with the model, and with the changes that must still be there.
+    pub fn agrees_with(
+        &self,
+        inboxes: &[Inbox],
+        kept: impl Iterator<Item = (usize, Timestamp, Change)>,
+    ) -> Result<(), String> {
+        for (who, inbox) in inboxes.iter().enumerate() {
+            let at = |time: Option<Timestamp>| time.map(|at| at.0);
+            let rows: Vec<_> =
+                inbox.rows.iter().map(|(id, row)| (who, *id, at(row.read_at), at(row.expires_at))).collect();
+            let stored: Vec<_> = self.rows.iter().filter(|row| row.0 == who).copied().collect();
+            same("rows", &stored, &rows)?;
+            let Some(head) = self.heads.iter().find(|head| head.0 == who) else {
+                same("a user without a head", &inbox.known, &false)?;
+                continue;
+            };
+            same("the head of", head, &(who, inbox.rev, inbox.unread(), head.3, !inbox.known))?;
+            // One that is too early costs a look; one that is too late would show what has expired.
+            if at(inbox.next_expiry()).is_some_and(|due| head.3.is_none_or(|next| next > due)) {
+                return Err(format!("{head:?} overlooks {:?}", inbox.next_expiry()));
+            }
+        }
+        let kept = kept.map(|(who, at, c)| {
+            (who, c.rev, c.kind.as_str().to_owned(), c.notification.map(|id| id.get()), c.unread, at.0)
+        });
+        let mut kept: Vec<Told> = kept.collect();
+        kept.sort_unstable();
+        same("the changes", &self.changes, &kept)?;
+        same("contents and rows apart", &self.strays, &0)
+    }
+}
+
+fn whose(row: &SqliteRow) -> usize {
+    let person: (&str, i64) = (row.get(0), row.get(1));
+    PEOPLE.iter().position(|other| *other == person).expect("one of the test's")
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{what}: {found:?}, not {expected:?}")) }
+}
