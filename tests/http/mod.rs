@@ -10,6 +10,7 @@ mod docs;
 mod dry_run;
 mod durability;
 mod errors;
+mod exact;
 mod import;
 mod limits;
 mod list;
