@@ -110,6 +110,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         audit,
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
+        bodies: http::Bodies::new(config.server.max_body_memory),
         body_timeout: config.server.request_timeout,
     });
     let admin = Admin {

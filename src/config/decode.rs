@@ -48,6 +48,7 @@ const SERVER: &[&str] = &[
     "shutdown_timeout",
     "idle_timeout",
     "max_connections",
+    "max_body_memory",
 ];
 const LIMITS: &[&str] = &["title", "message", "link", "metadata_bytes", "metadata_depth", "body_bytes"];
 const RATE_LIMITS: &[&str] = &["per_key", "per_user", "tenant", "failed_auth"];
@@ -252,6 +253,8 @@ impl Decoder<'_> {
             shutdown_timeout: timeout("shutdown_timeout", default.shutdown_timeout),
             idle_timeout: timeout("idle_timeout", default.idle_timeout),
             max_connections: s.size("max_connections", 1..=1_000_000, default.max_connections),
+            // Half of the least takes the largest body that `limits` allow.
+            max_body_memory: s.size("max_body_memory", 16 << 20..=64 << 30, default.max_body_memory),
         }
     }
 

@@ -31,6 +31,7 @@ pub(crate) fn config() -> Config {
             shutdown_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(10),
             max_connections: 100,
+            max_body_memory: 1 << 20,
         },
         store: StoreConfig { url: "sqlite://test.db".into() },
         log: Log { json: false, level: tracing::Level::INFO },

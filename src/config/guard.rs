@@ -41,6 +41,7 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.shutdown_timeout", a.shutdown_timeout != b.shutdown_timeout),
         ("server.idle_timeout", a.idle_timeout != b.idle_timeout),
         ("server.max_connections", a.max_connections != b.max_connections),
+        ("server.max_body_memory", a.max_body_memory != b.max_body_memory),
         ("store.url", old.store.url != new.store.url),
         ("log.format", old.log.json != new.log.json),
         ("log.level", old.log.level != new.log.level),

@@ -71,6 +71,8 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// Open connections of the public listener; further ones wait.
     pub max_connections: usize,
+    /// Bytes that all bodies of requests may hold together, and one tenant's half of it.
+    pub max_body_memory: usize,
 }
 
 impl Default for Server {
@@ -85,6 +87,7 @@ impl Default for Server {
             shutdown_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(75),
             max_connections: 4_096,
+            max_body_memory: 64 << 20,
         }
     }
 }

@@ -138,6 +138,7 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
             Ok(admitted) => {
                 context.note_limit(admitted.limit);
                 let services = Arc::clone(context.services());
+                context.note_tenant(&admitted.principal.tenant);
                 services.audit.admitted(&admitted.principal, context.request_id(), context.now());
                 Ok(Self { principal: admitted.principal, context, services, need: PhantomData })
             }

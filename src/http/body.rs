@@ -1,5 +1,7 @@
 //! A request's JSON body: content type, size and shape are checked, in this order.
 
+use std::time::Duration;
+
 use poem::{Request, RequestBody, error::ReadBodyError};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -7,9 +9,10 @@ use poem_openapi::{
     types::Type,
 };
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{
+    bodies::Held,
     context::Context,
     error::{Failure, WrongContentType},
     services::Services,
@@ -58,13 +61,15 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
         if T::REQUIRED {
             check_content_type(request)?;
         }
-        if announced(request).is_some_and(|bytes| bytes > (limits.body_bytes + PASSED_OVER) as u64) {
+        let length = announced(request);
+        if length.is_some_and(|bytes| bytes > (limits.body_bytes + PASSED_OVER) as u64) {
             return Err(ReadBodyError::PayloadTooLarge.into());
         }
-        let bytes = read(body.take()?, limits.body_bytes);
-        let bytes = tokio::time::timeout(context.services().body_timeout, bytes)
+        let bytes = read(body.take()?, length, limits.body_bytes, context.room());
+        let (bytes, room) = tokio::time::timeout(context.services().body_timeout, bytes)
             .await
             .map_err(|_| Failure(Error::Invalid("The body took too long to come".into())))??;
+        context.keep(room);
         let mut bytes = &*bytes;
         if !T::REQUIRED && bytes.is_empty() {
             bytes = b"{}";
@@ -76,21 +81,47 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
     }
 }
 
-/// Reads at most so many bytes.
-async fn read(body: poem::Body, limit: usize) -> Result<Vec<u8>, ReadBodyError> {
+/// Reads at most so many bytes, as far as there is room.
+async fn read(
+    body: poem::Body,
+    announced: Option<u64>,
+    limit: usize,
+    mut room: Held,
+) -> poem::Result<(Vec<u8>, Held)> {
     let mut body = body.into_async_read();
-    let mut bytes = Vec::new();
-    (&mut body).take(limit as u64 + 1).read_to_end(&mut bytes).await?;
-    if bytes.len() > limit {
-        // A client that is still writing when the connection closes does not see the answer.
-        tokio::io::copy(&mut body.take(PASSED_OVER as u64), &mut tokio::io::sink()).await?;
-        return Err(ReadBodyError::PayloadTooLarge);
+    // One more than most have, so that their end is seen without growing. A long one proves itself first.
+    let expected = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0).min(4_096);
+    let mut bytes = Vec::with_capacity(expected + 1);
+    let is_too_long = loop {
+        let left = (limit + 1 - bytes.len()) as u64;
+        if (&mut body).take(left).read_buf(&mut bytes).await.map_err(ReadBodyError::from)? == 0 {
+            break bytes.len() > limit;
+        }
+        if let Err(busy) = room.grow(bytes.len()) {
+            drop((bytes, room));
+            // Not for long: one that comes slowly is not worth it.
+            let _ = tokio::time::timeout(BREATH, pass_over(body)).await;
+            return Err(Failure(busy).into());
+        }
+    };
+    if is_too_long {
+        pass_over(body).await?;
+        return Err(ReadBodyError::PayloadTooLarge.into());
     }
-    Ok(bytes)
+    Ok((bytes, room))
+}
+
+/// A client that is still writing when the connection closes does not see the answer.
+async fn pass_over(body: impl AsyncRead + Unpin) -> poem::Result<()> {
+    let passed = tokio::io::copy(&mut body.take(PASSED_OVER as u64), &mut tokio::io::sink()).await;
+    passed.map(drop).map_err(|e| ReadBodyError::from(e).into())
 }
 
 /// How much of a body that is too long is passed over, in bytes, so that its sender hears of it.
 const PASSED_OVER: usize = 4 << 20;
+
+/// How long a body that finds no room is passed over.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// How long the body is by its sender's word: one that is far too long need not come at all.
 fn announced(request: &Request) -> Option<u64> {

@@ -33,7 +33,8 @@ pub struct Bounds {
     /// A connection ends when nothing was read or written for this long.
     pub idle: Duration,
     /// It also ends when nothing was *written* for `idle` and this: by then any request would have been
-    /// answered, so what still comes in, byte by byte, is a head that never ends.
+    /// answered, so what still comes in, byte by byte, is a head that never ends. So it does when an answer
+    /// waited this long to be taken whole: until then it is held in memory.
     pub request: Duration,
     /// Counts those that are open.
     pub open: IntGauge,
@@ -101,6 +102,8 @@ pub struct Connection {
     moved: Instant,
     /// When a byte was last written; at first, when the connection was taken.
     written: Instant,
+    /// Since when an answer waits for the other side to take it.
+    waits: Option<Instant>,
     /// Fires now and then to look at the two. It is not set again with every byte, which would cost more
     /// than reading the time.
     timer: Pin<Box<Sleep>>,
@@ -117,6 +120,7 @@ impl Connection {
             bounds: Arc::clone(bounds),
             moved: now,
             written: now,
+            waits: None,
             timer: Box::pin(sleep_until(now + bounds.idle)),
             ended: false,
             _place: place,
@@ -127,7 +131,8 @@ impl Connection {
     fn ended(&mut self, cx: &mut Context<'_>) -> bool {
         while !self.ended && self.timer.as_mut().poll(cx).is_ready() {
             let Bounds { idle, request, .. } = *self.bounds;
-            let due = (self.moved + idle).min(self.written + idle + request);
+            let answered = self.waits.map_or(self.written, |since| since.min(self.written));
+            let due = (self.moved + idle).min(answered + idle + request);
             self.ended = due <= Instant::now();
             if self.ended {
                 self.bounds.timed_out.inc();
@@ -172,11 +177,15 @@ impl AsyncWrite for Connection {
         if polled.is_ready() {
             self.moved = Instant::now();
             self.written = self.moved;
+        } else if self.waits.is_none() {
+            self.waits = Some(Instant::now());
         }
         self.or_ended(cx, polled)
     }
 
+    /// Asked for only when all that was to be written has been.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.waits = None;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

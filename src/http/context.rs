@@ -3,15 +3,15 @@
 use std::{
     borrow::Cow,
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use poem::{Request, http::HeaderMap};
 
-use super::services::Services;
+use super::{bodies::Held, services::Services};
 use crate::{
     admit::Presented,
-    domain::{Error, Timestamp},
+    domain::{Error, TenantId, Timestamp},
     limit::LimitStatus,
     snapshot::Snapshot,
 };
@@ -26,6 +26,8 @@ struct Inner {
     request_id: String,
     now: Timestamp,
     limit: OnceLock<LimitStatus>,
+    tenant: OnceLock<TenantId>,
+    body: Mutex<Option<Held>>,
 }
 
 impl Context {
@@ -36,6 +38,8 @@ impl Context {
             request_id: request_id(headers),
             now: services.clock.now(),
             limit: OnceLock::new(),
+            tenant: OnceLock::new(),
+            body: Mutex::new(None),
             services: Arc::clone(services),
         }))
     }
@@ -69,6 +73,22 @@ impl Context {
     pub fn note_limit(&self, status: LimitStatus) {
         // A request is admitted once; a second note would say the same.
         let _ = self.0.limit.set(status);
+    }
+
+    /// Notes whose request it is.
+    pub fn note_tenant(&self, tenant: &TenantId) {
+        let _ = self.0.tenant.set(tenant.clone());
+    }
+
+    /// Room for this request's body: its tenant's, once it is admitted.
+    pub fn room(&self) -> Held {
+        let tenant = self.0.tenant.get().cloned().unwrap_or_default();
+        Held::new(&self.0.services.bodies, &tenant)
+    }
+
+    /// Keeps that room until the request ends.
+    pub fn keep(&self, body: Held) {
+        *self.0.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
     }
 
     /// The limit that this request was counted under.

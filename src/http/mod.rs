@@ -7,6 +7,7 @@ mod admin;
 mod admit;
 mod answer;
 mod audit;
+mod bodies;
 mod body;
 mod configured;
 mod connections;
@@ -41,6 +42,7 @@ use poem_openapi::{OpenApiService, Tags};
 
 pub use self::{
     admin::{Admin, admin},
+    bodies::Bodies,
     document::document,
     render::unstored,
     send::read_draft,

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::bodies::Bodies;
 use crate::{
     audit::Audit, clock::Clock, directory::Directory, inbox::Inbox, metrics::Metrics, send::Sending,
     snapshot::Shared,
@@ -23,6 +24,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// The time.
     pub clock: Clock,
+    /// The room for bodies.
+    pub bodies: Arc<Bodies>,
     /// How long a body may take to come.
     pub body_timeout: Duration,
 }
@@ -50,6 +53,7 @@ pub(super) async fn fixture(folder: &std::path::Path) -> Arc<Services> {
         audit: Audit::new(store),
         metrics,
         clock,
+        bodies: Bodies::new(1 << 20),
         body_timeout: Duration::from_secs(5),
     })
 }

@@ -109,6 +109,7 @@ impl Summary {
             shutdown_timeout,
             idle_timeout,
             max_connections,
+            max_body_memory,
         } = server;
         self.add("server.trusted_proxies", String::new(), [("", list(trusted_proxies))]);
         let token = admin_token.as_ref().map(|Secret(token)| token);
@@ -121,6 +122,7 @@ impl Summary {
             ("server.shutdown_timeout", veiled(shutdown_timeout)),
             ("server.idle_timeout", veiled(idle_timeout)),
             ("server.max_connections", veiled(max_connections)),
+            ("server.max_body_memory", veiled(max_body_memory)),
             ("store.url", veiled(&store.url)),
             ("log.format", veiled(&log.json)),
             ("log.level", veiled(&log.level)),

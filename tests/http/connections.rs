@@ -7,6 +7,11 @@ use std::{
 };
 
 use reqwest::Method;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
+};
 
 use crate::support::{Gateway, api::ask, gateway::until, raw::exchange};
 
@@ -64,6 +69,39 @@ fn a_head_that_comes_byte_by_byte_ends_too() {
         stream.write_all(b"x").is_err()
     });
     assert!(start.elapsed() >= Duration::from_secs(3), "{:?}", start.elapsed());
+    gateway.stop();
+}
+
+#[tokio::test]
+async fn an_answer_that_is_taken_too_slowly_is_given_up() {
+    let gateway = Gateway::start(&format!(
+        "{SETTINGS}limits: {{message: 100000}}\ntenants: {{default: {{users: open}}}}\n\
+         rate_limits: {{per_key: {{per_second: 1000000}}}}\n"
+    ));
+    let api = gateway.api().key(&KEY["X-API-KEY: ".len()..]);
+    let message = "x".repeat(100_000);
+    for _ in 0..100 {
+        api.send(&json!({"user_id": 1, "type": "custom", "title": "t", "message": message}))
+            .await
+            .expect(201);
+    }
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(65_536).expect("a small buffer");
+    let address = gateway.public["http://".len()..].parse().expect("an address");
+    let mut stream = socket.connect(address).await.expect("it listens");
+    let ask = format!("GET /crm/notification/sent?limit=200 HTTP/1.1\r\nHost: x\r\n{KEY}\r\n\r\n");
+    stream.write_all(ask.as_bytes()).await.expect("sent");
+    // It moves all the time, but is far from whole when its time has passed.
+    let (start, mut taken, mut some) = (Instant::now(), 0, vec![0; 8_192]);
+    while start.elapsed() < Duration::from_secs(6) {
+        taken += stream.read(&mut some).await.unwrap_or(0);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut rest = Vec::new();
+    // With an end or a reset.
+    let _ = stream.read_to_end(&mut rest).await;
+    taken += rest.len();
+    assert!((1..10_000_000).contains(&taken), "{taken}");
     gateway.stop();
 }
 
