@@ -1,10 +1,7 @@
 //! The bounded queue before the writer: a line for each tenant, and the writer takes turns.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
@@ -13,19 +10,18 @@ use super::command::{Command, Outcome};
 use crate::domain::{Error, Result, TenantId};
 
 /// Decides who has a queued command: the writer that claims it or the caller that withdraws it.
-/// The first to take it has it for good.
-#[derive(Default)]
-struct Ticket(AtomicBool);
+/// The first to take it has it for good; withdrawn, it holds no memory however long its place waits.
+struct Ticket(Mutex<Option<Command>>);
 
 impl Ticket {
-    fn take(&self) -> bool {
-        !self.0.swap(true, Ordering::AcqRel)
+    fn take(&self) -> Option<Command> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 struct Entry {
-    command: Command,
     ticket: Arc<Ticket>,
+    weight: usize,
     answer: Answer,
 }
 
@@ -61,7 +57,8 @@ impl Queue {
     /// Queues a command, or says that there is no room.
     pub fn push(&self, command: Command) -> Result<Waiting> {
         let lane = command.tenant().cloned();
-        let ticket = Arc::new(Ticket::default());
+        let weight = command.weight();
+        let ticket = Arc::new(Ticket(Mutex::new(Some(command))));
         let (answer, outcome) = oneshot::channel();
         let mut guard = self.state();
         let state = &mut *guard;
@@ -75,7 +72,7 @@ impl Queue {
         if in_lane == 0 {
             state.turns.push_back(lane.clone());
         }
-        state.lanes.entry(lane).or_default().push_back(Entry { command, ticket: ticket.clone(), answer });
+        state.lanes.entry(lane).or_default().push_back(Entry { ticket: ticket.clone(), weight, answer });
         state.depth += 1;
         drop(guard);
         self.ready.notify_one();
@@ -107,16 +104,16 @@ impl Queue {
         while commands.len() < max {
             let Some(lane) = state.turns.pop_front() else { break };
             let Some(line) = state.lanes.get_mut(&lane) else { continue };
-            let with_next = weight + line.front().map_or(0, |entry| entry.command.weight());
+            let with_next = weight + line.front().map_or(0, |entry| entry.weight);
             if with_next > BATCH_WEIGHT && !commands.is_empty() {
                 state.turns.push_front(lane);
                 break;
             }
             if let Some(entry) = line.pop_front() {
                 state.depth -= 1;
-                if entry.ticket.take() {
+                if let Some(command) = entry.ticket.take() {
                     weight = with_next;
-                    commands.push(entry.command);
+                    commands.push(command);
                     answers.push(entry.answer);
                 }
             }
@@ -170,7 +167,7 @@ impl Waiting {
     pub async fn outcome(mut self, longest: Duration) -> Result<Outcome> {
         let answered = match tokio::time::timeout(longest, &mut self.outcome).await {
             Ok(answered) => answered,
-            Err(_) if self.ticket.take() => return Err(Error::Busy { retry_after: RETRY }),
+            Err(_) if self.ticket.take().is_some() => return Err(Error::Busy { retry_after: RETRY }),
             Err(_) => (&mut self.outcome).await,
         };
         answered.unwrap_or_else(|_| Err(Error::Internal("the store's writer has stopped".into())))
@@ -185,7 +182,9 @@ impl Drop for Waiting {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::NewNotification;
     use super::*;
+    use crate::domain::{Draft, Limits, Sealed};
 
     fn probe_of(tenant: &str) -> Command {
         Command::SeedUsers(TenantId::new(tenant).expect("a name"), Vec::new())
@@ -214,7 +213,19 @@ mod tests {
         drop(queue.push(probe_of("a")).expect("room"));
         let kept = queue.push(probe_of("b")).expect("room");
         assert_eq!(tenants(&queue.claim(9).0), ["b"]);
-        assert!(!kept.ticket.take(), "claimed: it can no longer be withdrawn");
+        assert!(kept.ticket.take().is_none(), "claimed: it can no longer be withdrawn");
+    }
+
+    #[test]
+    fn a_withdrawn_command_holds_no_memory_while_its_place_waits() {
+        let draft = Draft { user_id: 1, kind: "custom".into(), title: "t".into(), ..Draft::default() };
+        let sealed = Arc::new(Sealed::from_draft(draft, &Limits::default()).expect("good"));
+        let (sender, request_id) = ("key:test".into(), String::new());
+        let new = NewNotification { sealed: sealed.clone(), sender, request_id, create_user: false };
+        let queue = Queue::new(6);
+        let waiting = queue.push(Command::Send(TenantId::default(), Box::new(new))).expect("room");
+        drop(waiting);
+        assert_eq!((queue.depth(), Arc::strong_count(&sealed)), (1, 1));
     }
 
     #[test]
