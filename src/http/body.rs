@@ -124,7 +124,7 @@ const PASSED_OVER: usize = 4 << 20;
 const BREATH: Duration = Duration::from_secs(1);
 
 /// How long the body is by its sender's word: one that is far too long need not come at all.
-fn announced(request: &Request) -> Option<u64> {
+pub(super) fn announced(request: &Request) -> Option<u64> {
     request.header("content-length")?.parse().ok()
 }
 

@@ -26,8 +26,10 @@ use tokio::{
 use super::{
     Tag,
     admit::{Admitted, MayManageUsers},
-    body::FromBody,
-    error::WrongContentType,
+    bodies::Held,
+    body::{FromBody, announced},
+    context::Context,
+    error::{Failure, WrongContentType},
     json,
     wire::{ImportResult, UserRequest},
 };
@@ -43,6 +45,9 @@ const LINES: &str = "application/x-ndjson";
 const LINE_MAX: u64 = 16 * 1024;
 /// How many results wait for a client that sends before it reads, some 8 MiB of them.
 const RESULTS_WAITING: usize = 65_536;
+/// What they may come to, and what the results of one byte of a body may: an import takes room for the less.
+const RESULTS_BYTES: usize = 8 << 20;
+const RESULTS_A_BYTE: u64 = 64;
 /// How many lines are on their way to the store at once; they share its commits.
 const AT_ONCE: usize = 64;
 
@@ -59,6 +64,7 @@ impl ImportApi {
     /// as one request of the rate limit.
     #[oai(path = "/import", method = "post", operation_id = "importUsers", tag = "Tag::Users")]
     async fn import(&self, caller: Admitted<MayManageUsers>, body: Lines) -> ResultLines {
+        let Lines { body, room } = body;
         let directory = caller.services.directory.clone();
         let tenant = caller.principal.tenant.clone();
         let tally = Arc::new(Tally {
@@ -72,7 +78,7 @@ impl ImportApi {
         // The body is read whether or not the answer is: many clients read nothing before they have sent all.
         tokio::spawn(async move {
             let mut lines = pin!(
-                lines(body.0.into_async_read(), wait)
+                lines(body.into_async_read(), wait)
                     .map(|line| {
                         let (directory, tenant, tally) =
                             (directory.clone(), tenant.clone(), Arc::clone(&tally));
@@ -89,8 +95,8 @@ impl ImportApi {
                 }
             }
         });
-        let texts = stream::unfold(answer, |mut answer| async move {
-            answer.recv().await.map(|text| (Ok::<_, io::Error>(text), answer))
+        let texts = stream::unfold((answer, room), |(mut answer, room)| async move {
+            answer.recv().await.map(|text| (Ok::<_, io::Error>(text), (answer, room)))
         });
         ResultLines(HttpBody::from_bytes_stream(texts))
     }
@@ -213,8 +219,11 @@ fn read_line(text: &[u8], user_id: &mut Option<i64>) -> Result<(UserId, Profile)
     Ok((user, UserRequest::from_body(text, &Limits::default())?))
 }
 
-/// The body of an import, not yet read.
-pub struct Lines(HttpBody);
+/// The body of an import, not yet read, and the room for its results.
+pub struct Lines {
+    body: HttpBody,
+    room: Held,
+}
 
 impl<'a> ApiExtractor<'a> for Lines {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -241,7 +250,11 @@ impl<'a> ApiExtractor<'a> for Lines {
             .iter()
             .any(|known| media_type.eq_ignore_ascii_case(known))
         {
-            Ok(Self(body.take()?))
+            let most = announced(request).map(|bytes| bytes.saturating_mul(RESULTS_A_BYTE));
+            let most = most.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(RESULTS_BYTES);
+            let mut room = Context::of(request).map_err(Failure)?.room();
+            room.grow(most.min(RESULTS_BYTES)).map_err(Failure)?;
+            Ok(Self { body: body.take()?, room })
         } else {
             Err(WrongContentType(LINES).into())
         }

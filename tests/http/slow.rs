@@ -1,6 +1,9 @@
 //! Bodies that do not come: nobody holds a connection's request open for ever.
 
-use std::{io::Write, net::TcpStream};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
 
 use serde_json::json;
 
@@ -83,5 +86,28 @@ async fn bodies_that_are_held_open_leave_room_for_other_tenants() {
         status = noisy.send(&large(1)).await.status;
     }
     assert_eq!(status, 201, "room again");
+    gateway.stop();
+}
+
+#[tokio::test]
+async fn imports_that_are_held_open_leave_room_for_other_tenants() {
+    let gateway = Gateway::start(ROOM);
+    let import = |key: &str| {
+        let mut stream = TcpStream::connect(&gateway.public["http://".len()..]).expect("it listens");
+        let head = format!(
+            "POST /crm/notification/users/import HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n\
+             X-API-KEY: {key}-key-00000000000000000000000000001\r\nContent-Length: 1000000\r\n\r\n{{\"user_id\":1}}\n"
+        );
+        stream.write_all(head.as_bytes()).expect("sent");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).expect("an answer, though not all has come");
+        (stream, String::from_utf8_lossy(&answer).into_owned())
+    };
+    let (first, answer) = import("noisy");
+    assert_eq!(answer, "HTTP/1.1 200");
+    assert_eq!(import("noisy").1, "HTTP/1.1 503");
+    assert_eq!(import("quiet").1, "HTTP/1.1 200");
+    drop(first);
+    until("free again", || import("noisy").1 == "HTTP/1.1 200");
     gateway.stop();
 }
