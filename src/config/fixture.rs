@@ -32,7 +32,7 @@ pub(crate) fn config() -> Config {
             idle_timeout: Duration::from_secs(10),
             max_connections: 100,
         },
-        store: StoreConfig { url: "sqlite://test.db".into() },
+        store: StoreConfig { url: "sqlite://test.db".into(), min_free_space: None },
         log: Log { json: false, level: tracing::Level::INFO },
         plugins: None,
         limits: Limits::default(),

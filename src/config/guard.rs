@@ -42,6 +42,7 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.idle_timeout", a.idle_timeout != b.idle_timeout),
         ("server.max_connections", a.max_connections != b.max_connections),
         ("store.url", old.store.url != new.store.url),
+        ("store.min_free_space", old.store.min_free_space != new.store.min_free_space),
         ("log.format", old.log.json != new.log.json),
         ("log.level", old.log.level != new.log.level),
     ];

@@ -122,6 +122,7 @@ impl Summary {
             ("server.idle_timeout", veiled(idle_timeout)),
             ("server.max_connections", veiled(max_connections)),
             ("store.url", veiled(&store.url)),
+            ("store.min_free_space", veiled(&store.min_free_space)),
             ("log.format", veiled(&log.json)),
             ("log.level", veiled(&log.level)),
         ]

@@ -1,7 +1,10 @@
 //! The writer: commits together what waits together, tells the listener, then answers.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use super::command::{Command, Outcome};
 use super::engine::{Engine, Failure};
@@ -42,6 +45,8 @@ pub(super) struct Writer {
     pub batch_max: usize,
     pub listener: Arc<dyn CommitListener>,
     pub observer: Arc<dyn Observer>,
+    /// Closed when the writer ends, however it does.
+    pub _running: watch::Sender<()>,
 }
 
 /// However the writer ends, nobody may wait for it any longer.
@@ -57,17 +62,21 @@ impl Drop for Abandon {
 }
 
 impl Writer {
-    /// Serves the queue until it is closed and empty.
+    /// Serves the queue until it is closed and empty, or nothing can be stored any more.
     pub async fn run(mut self) {
         let _abandon = Abandon(self.queue.clone());
         while let Some((commands, answers)) = self.queue.take(self.batch_max).await {
-            self.serve(&commands, answers).await;
+            if self.serve(&commands, answers).await.is_break() {
+                // Nothing is folded into the database: the log may not be what is on the disk.
+                return;
+            }
         }
         self.engine.close().await;
     }
 
-    /// Applies a batch; where a row fails, halves it until that row fails alone.
-    async fn serve(&mut self, commands: &[Command], answers: Vec<Answer>) {
+    /// Applies a batch; where a row fails, halves it until that row fails alone. Breaks where nothing more
+    /// can be stored.
+    async fn serve(&mut self, commands: &[Command], answers: Vec<Answer>) -> ControlFlow<()> {
         let mut parts = vec![(commands, answers)];
         while let Some((commands, mut answers)) = parts.pop() {
             let start = Instant::now();
@@ -101,8 +110,12 @@ impl Writer {
                     for answer in answers {
                         let _ = answer.send(Err(failure.to_error()));
                     }
+                    if let Failure::Fatal(_) = failure {
+                        return ControlFlow::Break(());
+                    }
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 }
