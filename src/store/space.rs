@@ -54,7 +54,11 @@ impl Space {
         if self.low.swap(low, Relaxed) != low {
             let database = self.database.display();
             if low {
-                tracing::error!(free, floor, "the disk of {database} is nearly full: no notification is taken");
+                tracing::error!(
+                    free,
+                    floor,
+                    "the disk of {database} is nearly full: no notification is taken"
+                );
             } else {
                 tracing::info!(free, floor, "the disk of {database} has room again: notifications are taken");
             }

@@ -10,7 +10,9 @@
  *     log-sync       the log's next sync fails, and as with some kernels later ones are well without what it had
  *     database-sync  the same of the database
  *     full           a file that would grow has no room, and the disk says that nothing is free
- *     read-only      nothing can be opened for writing, or written
+ *     nearly-full    the disk says that nothing is free
+ *     read-only      nothing in the database's folder can be opened for writing, or written
+ *     database-read-only  the database alone cannot be opened for writing
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -101,7 +103,8 @@ static int opened(int fd, const char *name) {
 /* Whether opening must fail, as on a disk that can only be read. */
 static int barred(const char *name, int flags) {
     if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_CREAT)) return 0;
-    if (strncmp(name, path[FOLDER], strlen(path[FOLDER])) != 0 || !fault("read-only")) return 0;
+    int in_folder = strncmp(name, path[FOLDER], strlen(path[FOLDER])) == 0;
+    if (!(in_folder && fault("read-only")) && !(which(name) == DATABASE && fault("database-read-only"))) return 0;
     errno = EROFS;
     return 1;
 }
@@ -267,7 +270,7 @@ int unlink(const char *name) {
 
 int statvfs(const char *name, struct statvfs *found) {
     int done = real_statvfs(name, found);
-    if (done == 0 && fault("full")) found->f_bfree = found->f_bavail = 0;
+    if (done == 0 && (fault("full") || fault("nearly-full"))) found->f_bfree = found->f_bavail = 0;
     return done;
 }
 

@@ -94,7 +94,10 @@ fn shim() -> &'static Path {
         let (made, whole) = (folder.join(format!("disk-{}.so", std::process::id())), folder.join("disk.so"));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durability/disk.c");
         let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&made).arg(source);
+        compiler
+            .args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o"])
+            .arg(&made)
+            .arg(source);
         let compiled = compiler.arg("-ldl").arg("-lpthread").output().expect("a C compiler, cc");
         assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
         fs::rename(made, &whole).expect("renamed");

@@ -53,7 +53,9 @@ impl Ledger {
                 (State::Unread, Some(at)) if self.doubts.contains(&Doubt::Read(*id)) => {
                     *state = State::Read(at.clone());
                 }
-                (state, _) => panic!("{title} ({id}) was acknowledged as {state:?}, and read_at is {read_at:?}"),
+                (state, _) => {
+                    panic!("{title} ({id}) was acknowledged as {state:?}, and read_at is {read_at:?}")
+                }
             }
         }
         let there: HashSet<i64> = listed.iter().map(|(id, ..)| *id).collect();

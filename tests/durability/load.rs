@@ -87,7 +87,8 @@ impl Load {
 
     /// How many acknowledged notifications must be there, and how many there were in all.
     pub fn kept_and_sent(&mut self) -> (usize, usize) {
-        let kept = |ledger: &Ledger| ledger.known.values().filter(|(_, state)| *state != State::Deleted).count();
+        let kept =
+            |ledger: &Ledger| ledger.known.values().filter(|(_, state)| *state != State::Deleted).count();
         (self.ledgers().map(|(_, ledger)| kept(ledger)).sum(), self.sent())
     }
 

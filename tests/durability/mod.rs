@@ -1,7 +1,9 @@
 //! Durability, with the real program: what was answered is there after a crash, a power cut, a full disk, a
 //! damaged file. `bash tests/reliability` runs all of it, at length, and writes `docs/reliability.md`.
 
+mod damage;
 mod disk;
+mod full;
 mod kills;
 mod ledger;
 mod load;

@@ -130,6 +130,7 @@ fn what_waits_for_a_failing_sync_is_not_acknowledged() {
     assert_eq!(gateway.hello(KEY).status, 201);
     let _fault = disk.fault("log-sync");
     let reply = gateway.hello(KEY);
-    assert_eq!(reply.status, 500, "{}", reply.body);
+    // 503 where the gateway's own upkeep met the failure first.
+    assert!([500, 503].contains(&reply.status), "{}", reply.body);
     assert_eq!(gateway.ended().code, Some(1));
 }

@@ -47,7 +47,9 @@ pub enum OpenError {
     #[error("the database {0} cannot be written: {1}")]
     ReadOnly(PathBuf, sqlx::Error),
     /// Part of the database is not what was written.
-    #[error("the database {0} is damaged, at least in {1}: {2}; put a backup in its place with `bellboard restore`")]
+    #[error(
+        "the database {0} is damaged, at least in {1}: {2}; put a backup in its place with `bellboard restore`"
+    )]
     Damaged(PathBuf, String, String),
     /// The schema cannot be brought up to date.
     #[error("the database {0} cannot be migrated: {1}")]
