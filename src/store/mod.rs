@@ -40,7 +40,7 @@ use command::{CHUNK, Command, InboxKey, Outcome};
 use engine::Reads;
 use queue::Queue;
 use space::Space;
-use writer::Writer;
+use writer::{Refusals, Writer};
 
 /// How the store is run.
 #[derive(Debug, Clone)]
@@ -117,6 +117,7 @@ impl Store {
             batch_max: options.batch_max.max(1),
             listener,
             observer,
+            refusals: Refusals::default(),
             _running: runs,
         };
         Ok(Self(Arc::new(Inner {

@@ -45,8 +45,27 @@ pub(super) struct Writer {
     pub batch_max: usize,
     pub listener: Arc<dyn CommitListener>,
     pub observer: Arc<dyn Observer>,
+    pub refusals: Refusals,
     /// Closed when the writer ends, however it does.
     pub _running: watch::Sender<()>,
+}
+
+/// Logs what is not stored. A disk can be full for long: that is told once a second, with how much it was.
+#[derive(Default)]
+pub(super) struct Refusals {
+    told: Option<Instant>,
+    untold: usize,
+}
+
+impl Refusals {
+    fn tell(&mut self, commands: usize, failure: &Failure) {
+        self.untold += commands;
+        let again = self.told.is_some_and(|told| told.elapsed() < Duration::from_secs(1));
+        if !(again && matches!(failure, Failure::Busy(_))) {
+            tracing::error!(commands = self.untold, %failure, "commands were not stored");
+            *self = Self { told: Some(Instant::now()), untold: 0 };
+        }
+    }
 }
 
 /// However the writer ends, nobody may wait for it any longer.
@@ -106,7 +125,7 @@ impl Writer {
                     parts.push((first, answers));
                 }
                 Err(failure) => {
-                    tracing::error!(commands = commands.len(), %failure, "a batch was not stored");
+                    self.refusals.tell(commands.len(), &failure);
                     for answer in answers {
                         let _ = answer.send(Err(failure.to_error()));
                     }

@@ -74,6 +74,12 @@ fn a_backup_among_sends_holds_what_was_acknowledged_before_it() {
         assert_eq!(mode & 0o777, 0o600, "nobody else may read it");
     }
 
+    crate::durability::report(
+        60,
+        "a backup among sends",
+        &format!("{before} acknowledged before it, {after} after it, {held} in it; counts equal their rows"),
+    );
+
     let err = site.bad(&["backup", "copy.db"]);
     assert!(err.contains("copy.db exists already"), "{err}");
     assert_eq!(sqlite3(&site, "copy.db", "SELECT count(*) FROM notifications"), held.to_string());

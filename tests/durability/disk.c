@@ -103,6 +103,7 @@ static int opened(int fd, const char *name) {
 /* Whether opening must fail, as on a disk that can only be read. */
 static int barred(const char *name, int flags) {
     if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_CREAT)) return 0;
+    if ((flags & O_EXCL) && access(name, F_OK) == 0) return 0; /* It fails for another reason. */
     int in_folder = strncmp(name, path[FOLDER], strlen(path[FOLDER])) == 0;
     if (!(in_folder && fault("read-only")) && !(which(name) == DATABASE && fault("database-read-only"))) return 0;
     errno = EROFS;

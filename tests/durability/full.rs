@@ -27,7 +27,7 @@ async fn outlived(fault: &str, times: usize) -> (usize, usize) {
     let site = without_floor();
     let disk = Disk::below(&site);
     let gateway = block_in_place(|| disk.serve());
-    let mut running = Load::new().start(&gateway.public);
+    let running = Load::new().start(&gateway.public);
     for _ in 0..times {
         running.acknowledges(100).await;
         let refusing = disk.fault(fault);

@@ -25,8 +25,8 @@ async fn what_was_acknowledged_outlives_every_kill() {
     let kills = rounds(25, 200);
     let site = Site::new(SETTINGS);
     let mut load = Load::new();
+    let mut gateway = block_in_place(|| site.serve());
     for kill in 0..kills {
-        let gateway = block_in_place(|| site.serve());
         let checked = load.newest();
         let running = load.start(&gateway.public);
         running.acknowledges(before(kill)).await;
@@ -34,11 +34,10 @@ async fn what_was_acknowledged_outlives_every_kill() {
         block_in_place(|| drop(gateway));
         load = running.ended().await;
 
-        let gateway = block_in_place(|| site.serve());
+        gateway = block_in_place(|| site.serve());
         load.check(&gateway.public, checked).await;
         heads_equal_their_rows(&site).await;
     }
-    let gateway = block_in_place(|| site.serve());
     load.check(&gateway.public, 0).await;
     let acknowledged = load.acknowledged.load(Relaxed);
     report(

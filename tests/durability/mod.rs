@@ -38,7 +38,7 @@ fn rounds(few: usize, many: usize) -> usize {
 }
 
 /// Adds a row to the report: what was done to the gateway, and what came of it.
-fn report(place: u32, done: &str, outcome: &str) {
+pub fn report(place: u32, done: &str, outcome: &str) {
     println!("{done}: {outcome}");
     if let Some(folder) = report_folder() {
         let row = format!("| {done} | {outcome} |\n");

@@ -13,7 +13,9 @@ pub(super) async fn make_sure(connection: &mut SqliteConnection, path: &Path) ->
     let failed = |e| OpenError::Database(path.to_owned(), e);
     fold(connection, path).await.map_err(failed)?;
     let unwritable = |e| OpenError::ReadOnly(path.to_owned(), e);
-    sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut *connection).await.map_err(unwritable)?;
+    // On a file that can be read only, BEGIN IMMEDIATE is no error by itself.
+    let change = "BEGIN IMMEDIATE; CREATE TABLE written (x); ROLLBACK";
+    sqlx::raw_sql(change).execute(&mut *connection).await.map_err(unwritable)?;
     glance(connection, path).await
 }
 
