@@ -4,8 +4,11 @@ use std::{process::Command, sync::atomic::Ordering::Relaxed};
 
 use tokio::task::block_in_place;
 
-use super::{KEY, SETTINGS, disk::Disk, load::Load, report, rounds};
-use crate::cli::gateway::{Gateway, Site};
+use super::{KEY, SECRET, SETTINGS, disk::Disk, load::Load, report, rounds};
+use crate::{
+    cli::gateway::{Ended, Gateway, Site},
+    support::Token,
+};
 
 /// Runs the load on a gateway until it has acknowledged so much, then cuts the power.
 async fn cut_among(disk: &Disk<'_>, gateway: Gateway, load: Load, acknowledged: usize) -> Load {
@@ -131,4 +134,30 @@ fn what_waits_for_a_failing_sync_is_not_acknowledged() {
     // 503 where the gateway's own upkeep met the failure first.
     assert!([500, 503].contains(&reply.status), "{}", reply.body);
     assert_eq!(gateway.ended().code, Some(1));
+}
+
+/// A start folds the log of the last process in. Where that fails it says so, and the log stays.
+#[test]
+fn a_sync_that_fails_at_the_start_is_told_and_loses_nothing() {
+    let site = Site::new(SETTINGS);
+    let disk = Disk::below(&site);
+    let gateway = disk.serve();
+    for _ in 0..3 {
+        assert_eq!(gateway.hello(KEY).status, 201);
+    }
+    gateway.signal("KILL");
+    drop(gateway);
+    let fault = disk.fault("database-sync");
+    let ended =
+        Ended::of(disk.command(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]));
+    drop(fault);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(
+        ended.err.contains("/bellboard.db cannot be opened") && ended.err.contains("I/O"),
+        "{}",
+        ended.err
+    );
+    disk.lose_power(disk.serve());
+    let gateway = disk.serve();
+    assert_eq!(gateway.inbox(&Token::of(SECRET, 1).sign()).len(), 3);
 }
