@@ -16,7 +16,7 @@ use crate::domain::{
 #[async_trait]
 pub(crate) trait Engine: Send {
     /// Applies all commands durably in one transaction, or none of them. Commands of one batch
-    /// have no order among them. Any error leaves the engine ready for the next batch.
+    /// have no order among them. Any error but [`Failure::Fatal`] leaves the engine ready for the next batch.
     async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure>;
 
     /// Folds the log into the database and lets go of it.

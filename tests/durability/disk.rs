@@ -9,6 +9,9 @@ use std::{
 
 use crate::cli::gateway::{Gateway, Site};
 
+/// What a disk writes as a whole, in bytes.
+const SECTOR: usize = 512;
+
 /// The disk below one site's database.
 pub struct Disk<'a> {
     site: &'a Site,
@@ -61,28 +64,62 @@ impl<'a> Disk<'a> {
         Fault(path)
     }
 
-    /// Ends whoever runs as a power cut does, and leaves of the database what was synced.
+    /// Ends a gateway as a power cut does, and leaves of the database what was synced.
     pub fn lose_power(&self, gateway: Gateway) {
         gateway.signal("KILL");
         drop(gateway);
         self.forget();
     }
 
+    /// The same, but half of what was not synced is left, another one for each seed.
+    pub fn tear(&self, gateway: Gateway, seed: u64) {
+        gateway.signal("KILL");
+        drop(gateway);
+        self.forget_but(chance(seed));
+    }
+
     /// Leaves of the database what was synced, once nobody has it open.
     pub fn forget(&self) {
-        for ending in ["", "-wal", "-shm"] {
-            let name = format!("bellboard.db{ending}");
-            let _ = fs::remove_file(self.site.path(&name));
-            let synced = self.folder.path().join("synced").join(&name);
-            if synced.exists() {
-                fs::copy(synced, self.site.path(&name)).expect("copied");
+        self.forget_but(|| false);
+    }
+
+    /// Leaves what was synced, and of the rest what `is_left` says, sector by sector: a power cut may have kept
+    /// any of it.
+    pub fn forget_but(&self, mut is_left: impl FnMut() -> bool) {
+        let _ = fs::remove_file(self.site.path("bellboard.db-shm"));
+        for name in ["bellboard.db", "bellboard.db-wal"] {
+            let (synced, live) = (self.folder.path().join("synced").join(name), self.site.path(name));
+            let written = fs::read(&live).unwrap_or_default();
+            let _ = fs::remove_file(&live);
+            let Ok(mut left) = fs::read(&synced) else { continue };
+            let size = if is_left() { written.len() } else { left.len() };
+            left.resize(left.len().max(written.len()), 0);
+            for (left, written) in left.chunks_mut(SECTOR).zip(written.chunks(SECTOR)) {
+                let left = &mut left[..written.len()];
+                if *left != *written && is_left() {
+                    left.copy_from_slice(written);
+                }
             }
+            left.truncate(size);
+            fs::write(&synced, &left).expect("written");
+            fs::write(&live, &left).expect("written");
         }
     }
 
     pub fn database(&self) -> PathBuf {
         let folder = self.site.path("").canonicalize().expect("the site's folder");
         folder.join("bellboard.db")
+    }
+}
+
+/// One in two, in an order that a seed gives.
+pub fn chance(seed: u64) -> impl FnMut() -> bool {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state >> 63 == 1
     }
 }
 
