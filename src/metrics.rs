@@ -41,6 +41,8 @@ pub struct Metrics {
     pub drift: IntCounter,
     /// Commands that wait for the writer.
     pub queue_depth: IntGauge,
+    /// Free bytes of the disk that the database is on.
+    pub store_free_bytes: IntGauge,
     /// Unread counts answered from memory.
     pub cache_hits: IntCounter,
     /// Unread counts read from the store.
@@ -152,6 +154,11 @@ impl Metrics {
                 "Heads of inboxes that did not match their rows, and were set right; stays 0.",
             )?,
             queue_depth: gauge(&r, "store_queue_depth", "Commands that wait for the writer.")?,
+            store_free_bytes: gauge(
+                &r,
+                "store_free_bytes",
+                "Free bytes of the disk that the database is on; 0 where the system does not tell.",
+            )?,
             cache_hits: counter(&r, "unread_cache_hits_total", "Unread counts answered from memory.")?,
             cache_misses: counter(&r, "unread_cache_misses_total", "Unread counts read from the store.")?,
             limit_denials: counters(

@@ -3,6 +3,7 @@
 mod architecture;
 mod cli;
 mod contract;
+mod durability;
 mod http;
 mod licences;
 mod reload;

@@ -16,7 +16,7 @@ use crate::{
     auth::Fetcher,
     cache::UnreadCache,
     clock::Clock,
-    config::{Config, Retention},
+    config::{Config, Retention, StoreConfig},
     directory::Directory,
     domain::TenantId,
     http::{self, Admin, Services, listen},
@@ -95,7 +95,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     let shared = Shared::new(snapshot);
 
     let unread = Arc::new(UnreadCache::new(CACHED_COUNTS));
-    let store = open_store(&config.store.url, &clock, &unread, &metrics).await?;
+    let store = open_store(&config.store, &clock, &unread, &metrics).await?;
     reload::seed(&store, &config).await.map_err(|e| format!("the listed users could not be made: {e}"))?;
 
     let audit = Audit::new(store.clone());
@@ -141,6 +141,13 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         tokio::spawn(tidy(shared)),
         tokio::spawn(reloader.run()),
     ];
+    let stored = store.clone();
+    let stop = async move {
+        tokio::select! {
+            () = stop.told() => {}
+            () = stored.ended() => {}
+        }
+    };
     let served = listen::until_told(
         (public, http::api(services)),
         (private, http::admin(admin)),
@@ -151,7 +158,11 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     for task in tasks {
         task.abort();
     }
+    let failed = !store.is_alive();
     store.close().await;
+    if failed {
+        return Err("the store has failed, as the log says; what was answered is stored, start again".into());
+    }
     if served? {
         tracing::info!("stopped; everything accepted was answered");
     } else {
@@ -164,22 +175,26 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
 ///
 /// # Errors
 /// Why it could not be opened.
-pub async fn migrate(url: &str) -> Result<(), String> {
+pub async fn migrate(store: &StoreConfig) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new().map_err(|e| format!("metrics: {e}"))?);
     let unread = Arc::new(UnreadCache::new(1));
-    open_store(url, &Clock::default(), &unread, &metrics).await?.close().await;
+    open_store(store, &Clock::default(), &unread, &metrics).await?.close().await;
     Ok(())
 }
 
 async fn open_store(
-    url: &str,
+    settings: &StoreConfig,
     clock: &Clock,
     unread: &Arc<UnreadCache>,
     metrics: &Arc<Metrics>,
 ) -> Result<Store, String> {
-    let options = store::Options { clock: clock.clone(), ..store::Options::default() };
+    let options = store::Options {
+        clock: clock.clone(),
+        min_free_space: settings.min_free_space,
+        ..store::Options::default()
+    };
     let commits = Arc::new(wiring::Commits { unread: Arc::clone(unread), metrics: Arc::clone(metrics) });
-    Store::open(url, options, commits.clone(), commits).await.map_err(|e| e.to_string())
+    Store::open(&settings.url, options, commits.clone(), commits).await.map_err(|e| e.to_string())
 }
 
 /// Expiry, retention and purges, in small steps beside the sends.

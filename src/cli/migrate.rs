@@ -18,7 +18,7 @@ pub fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     if let Some(url) = &arguments.store {
         config.store.url.clone_from(url);
     }
-    setup::block_on(app::migrate(&config.store.url))??;
+    setup::block_on(app::migrate(&config.store))??;
     super::print(&format!(
         "{}: the schema is that of version {}",
         config.store.url,

@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod backup;
 mod check;
 mod key;
 mod migrate;
@@ -56,6 +57,10 @@ enum Command {
     Token(token::Arguments),
     /// Bring the store to this version's schema and exit.
     Migrate(migrate::Arguments),
+    /// Copy the store into a new file, also while the gateway runs, and verify the copy.
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of the store, which no gateway may use meanwhile.
+    Restore(backup::RestoreArguments),
 }
 
 /// Why a command failed; printed to the standard error, with exit code 1.
@@ -76,6 +81,8 @@ pub fn run() -> ExitCode {
         Some(Command::Type(command)) => types::run(config, &command),
         Some(Command::Token(token)) => token::run(config, &token),
         Some(Command::Migrate(migrate)) => migrate::run(config, &migrate),
+        Some(Command::Backup(backup)) => backup::backup(config, &backup),
+        Some(Command::Restore(restore)) => backup::restore(config, &restore),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -281,13 +281,15 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn store(main: &Section<'_>) -> StoreConfig {
-    let url = main.section("store", &["url"]).and_then(|s| {
-        s.read("url", |url| match url.strip_prefix("sqlite://") {
-            Some(path) if !path.is_empty() => Ok(url.to_owned()),
-            _ => Err("must be sqlite://PATH".into()),
-        })
+    const MOST_FREE: i64 = 1 << 50;
+    let default = StoreConfig::default();
+    let Some(s) = main.section("store", &["url", "min_free_space"]) else { return default };
+    let url = s.read("url", |url| match url.strip_prefix("sqlite://") {
+        Some(path) if !path.is_empty() => Ok(url.to_owned()),
+        _ => Err("must be sqlite://PATH".into()),
     });
-    url.map_or_else(StoreConfig::default, |url| StoreConfig { url })
+    let min_free_space = s.integer("min_free_space", 0..=MOST_FREE).and_then(|n| u64::try_from(n).ok());
+    StoreConfig { url: url.unwrap_or(default.url), min_free_space }
 }
 
 /// How long the audit record is kept. It never grows without end.

@@ -43,6 +43,7 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.max_connections", a.max_connections != b.max_connections),
         ("server.max_body_memory", a.max_body_memory != b.max_body_memory),
         ("store.url", old.store.url != new.store.url),
+        ("store.min_free_space", old.store.min_free_space != new.store.min_free_space),
         ("log.format", old.log.json != new.log.json),
         ("log.level", old.log.level != new.log.level),
     ];

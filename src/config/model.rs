@@ -97,11 +97,13 @@ impl Default for Server {
 pub struct StoreConfig {
     /// `sqlite://PATH`; the path is relative to the working directory.
     pub url: String,
+    /// Below so many free bytes of the database's disk no notification is taken; `None` leaves it to the store.
+    pub min_free_space: Option<u64>,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: "sqlite://bellboard.db".into() }
+        Self { url: "sqlite://bellboard.db".into(), min_free_space: None }
     }
 }
 

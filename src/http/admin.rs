@@ -82,6 +82,8 @@ impl Admin {
         follow(following, &self.metrics.cache_hits, || self.unread.hits());
         follow(following, &self.metrics.cache_misses, || self.unread.misses());
         self.metrics.queue_depth.set(i64::try_from(self.store.queue_depth()).unwrap_or(i64::MAX));
+        let free = self.store.free_space().unwrap_or(0);
+        self.metrics.store_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
         let rendered = self.metrics.render().and_then(|mut text| {
             configured::render(&self.snapshot.load(), self.clock.now(), &mut text)?;
             Ok(text)

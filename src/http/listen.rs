@@ -54,7 +54,8 @@ impl Stop {
         Ok(Self {})
     }
 
-    async fn told(mut self) {
+    /// Returns once it was given.
+    pub async fn told(mut self) {
         #[cfg(unix)]
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -65,16 +66,16 @@ impl Stop {
     }
 }
 
-/// Serves both until told to stop, then lets running requests end within the limit; tells whether they did.
+/// Serves both until `stop` returns, then lets running requests end within the limit; tells whether they did.
 pub async fn until_told(
     (public, api): (Bound, impl Endpoint + 'static),
     (private, admin): (Bound, impl Endpoint + 'static),
-    stop: Stop,
+    stop: impl Future<Output = ()> + Send + 'static,
     limit: Duration,
 ) -> Result<bool, String> {
     let told = OnceLock::new();
     let stop = async {
-        stop.told().await;
+        stop.await;
         let _ = told.set(Instant::now());
     }
     .shared();

@@ -124,6 +124,7 @@ impl Summary {
             ("server.max_connections", veiled(max_connections)),
             ("server.max_body_memory", veiled(max_body_memory)),
             ("store.url", veiled(&store.url)),
+            ("store.min_free_space", veiled(&store.min_free_space)),
             ("log.format", veiled(&log.json)),
             ("log.level", veiled(&log.level)),
         ]

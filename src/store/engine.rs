@@ -16,7 +16,7 @@ use crate::domain::{
 #[async_trait]
 pub(crate) trait Engine: Send {
     /// Applies all commands durably in one transaction, or none of them. Commands of one batch
-    /// have no order among them. Any error leaves the engine ready for the next batch.
+    /// have no order among them. Any error but [`Failure::Fatal`] leaves the engine ready for the next batch.
     async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure>;
 
     /// Folds the log into the database and lets go of it.
@@ -38,9 +38,13 @@ pub(crate) enum Failure {
     /// Some row cannot be stored; a batch without it can.
     #[error("a row cannot be stored: {0}")]
     Row(String),
-    /// The database takes nothing for now: locked, or the disk is full.
+    /// The database takes nothing for now: locked, or the disk is full or can only be read.
     #[error("the database takes nothing for now: {0}")]
     Busy(String),
+    /// A sync failed: what the system still shows of the last batches may never reach the disk, and a
+    /// sync that succeeds later proves nothing. Nothing more may be stored by this process.
+    #[error("a sync failed, so nothing more can be stored safely: {0}")]
+    Fatal(String),
     /// The database failed.
     #[error("the database failed: {0}")]
     Broken(String),
@@ -51,7 +55,7 @@ impl Failure {
     pub fn to_error(&self) -> Error {
         match self {
             Self::Busy(_) => Error::Busy { retry_after: Duration::from_secs(1) },
-            Self::Row(text) | Self::Broken(text) => Error::Internal(text.clone()),
+            Self::Row(text) | Self::Broken(text) | Self::Fatal(text) => Error::Internal(text.clone()),
         }
     }
 }

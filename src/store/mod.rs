@@ -11,6 +11,7 @@ mod maintain;
 mod page;
 mod queue;
 mod sent;
+mod space;
 mod sqlite;
 mod withdraw;
 mod writer;
@@ -18,6 +19,7 @@ mod writer;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use audit::{AuditPage, AuditQuery};
@@ -26,7 +28,8 @@ pub use drift::{Checked, Walk};
 pub use maintain::Maintained;
 pub use page::{Page, PageQuery};
 pub use sent::{Sent, SentPage, SentQuery};
-pub use sqlite::OpenError;
+pub use space::DEFAULT_MIN_FREE_SPACE;
+pub use sqlite::{BackupError, Contents, OpenError, backup, restore};
 pub use withdraw::Withdrawal;
 pub use writer::{CommitListener, Observer};
 
@@ -38,7 +41,8 @@ use crate::domain::{
 use command::{Command, InboxKey, Outcome};
 use engine::Reads;
 use queue::Queue;
-use writer::Writer;
+use space::Space;
+use writer::{Refusals, Writer};
 
 /// How the store is run.
 #[derive(Debug, Clone)]
@@ -55,6 +59,9 @@ pub struct Options {
     pub readers: u32,
     /// How long changes, and the contents of what was deleted, are kept for streams that resume.
     pub keep_changes: Duration,
+    /// Below so many free bytes of its disk the store takes no notifications. `None` is
+    /// [`DEFAULT_MIN_FREE_SPACE`], but no more than a twentieth of the disk.
+    pub min_free_space: Option<u64>,
 }
 
 impl Default for Options {
@@ -66,6 +73,7 @@ impl Default for Options {
             wait: Duration::from_secs(5),
             readers: 4,
             keep_changes: Duration::from_secs(24 * 3600),
+            min_free_space: None,
         }
     }
 }
@@ -80,6 +88,8 @@ struct Inner {
     clock: Clock,
     wait: Duration,
     keep_changes: Duration,
+    space: Space,
+    running: watch::Receiver<()>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -99,7 +109,9 @@ impl Store {
         observer: Arc<dyn Observer>,
     ) -> Result<Self, OpenError> {
         let (engine, reads) = sqlite::open(url, &options).await?;
+        let space = Space::of(sqlite::path_of(url)?, options.min_free_space);
         let queue = Arc::new(Queue::new(options.queue_capacity));
+        let (runs, running) = watch::channel(());
         let writer = Writer {
             engine: Box::new(engine),
             queue: queue.clone(),
@@ -107,6 +119,8 @@ impl Store {
             batch_max: options.batch_max.max(1),
             listener,
             observer,
+            refusals: Refusals::default(),
+            _running: runs,
         };
         Ok(Self(Arc::new(Inner {
             queue,
@@ -114,6 +128,8 @@ impl Store {
             clock: options.clock,
             wait: options.wait,
             keep_changes: options.keep_changes,
+            space,
+            running,
             writer: Mutex::new(Some(tokio::spawn(writer.run()))),
         })))
     }
@@ -126,6 +142,9 @@ impl Store {
     /// notification, unless the writer has claimed it: then it is stored all the same.
     pub async fn send(&self, tenant: &TenantId, new: NewNotification) -> Result<Stored> {
         let user = new.sealed.user;
+        if self.0.space.is_low() {
+            return Err(Error::Busy { retry_after: space::RETRY });
+        }
         match self.submit(Command::Send(tenant.clone(), Box::new(new))).await? {
             Outcome::Stored(stored) => Ok(stored),
             Outcome::NoUser => Err(Error::UserNotFound(user)),
@@ -303,6 +322,17 @@ impl Store {
     pub fn is_alive(&self) -> bool {
         let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.as_ref().is_some_and(|writer| !writer.is_finished())
+    }
+
+    /// Returns once the writer has ended, as it does by itself only where nothing can be stored any more.
+    pub async fn ended(&self) {
+        let mut running = self.0.running.clone();
+        while running.changed().await.is_ok() {}
+    }
+
+    /// Free bytes of the disk that the database is on, where the system tells.
+    pub fn free_space(&self) -> Option<u64> {
+        self.0.space.free()
     }
 
     /// How many commands wait for the writer.

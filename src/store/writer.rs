@@ -1,7 +1,10 @@
 //! The writer: commits together what waits together, tells the listener, then answers.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use super::command::{Command, Outcome};
 use super::engine::{Engine, Failure};
@@ -42,6 +45,27 @@ pub(super) struct Writer {
     pub batch_max: usize,
     pub listener: Arc<dyn CommitListener>,
     pub observer: Arc<dyn Observer>,
+    pub refusals: Refusals,
+    /// Closed when the writer ends, however it does.
+    pub _running: watch::Sender<()>,
+}
+
+/// Logs what is not stored. A disk can be full for long: that is told once a second, with how much it was.
+#[derive(Default)]
+pub(super) struct Refusals {
+    told: Option<Instant>,
+    untold: usize,
+}
+
+impl Refusals {
+    fn tell(&mut self, commands: usize, failure: &Failure) {
+        self.untold += commands;
+        let again = self.told.is_some_and(|told| told.elapsed() < Duration::from_secs(1));
+        if !(again && matches!(failure, Failure::Busy(_))) {
+            tracing::error!(commands = self.untold, %failure, "commands were not stored");
+            *self = Self { told: Some(Instant::now()), untold: 0 };
+        }
+    }
 }
 
 /// However the writer ends, nobody may wait for it any longer.
@@ -57,17 +81,21 @@ impl Drop for Abandon {
 }
 
 impl Writer {
-    /// Serves the queue until it is closed and empty.
+    /// Serves the queue until it is closed and empty, or nothing can be stored any more.
     pub async fn run(mut self) {
         let _abandon = Abandon(self.queue.clone());
         while let Some((commands, answers)) = self.queue.take(self.batch_max).await {
-            self.serve(&commands, answers).await;
+            if self.serve(&commands, answers).await.is_break() {
+                // Nothing is folded into the database: the log may not be what is on the disk.
+                return;
+            }
         }
         self.engine.close().await;
     }
 
-    /// Applies a batch; where a row fails, halves it until that row fails alone.
-    async fn serve(&mut self, commands: &[Command], answers: Vec<Answer>) {
+    /// Applies a batch; where a row fails, halves it until that row fails alone. Breaks where nothing more
+    /// can be stored.
+    async fn serve(&mut self, commands: &[Command], answers: Vec<Answer>) -> ControlFlow<()> {
         let mut parts = vec![(commands, answers)];
         while let Some((commands, mut answers)) = parts.pop() {
             let start = Instant::now();
@@ -97,12 +125,16 @@ impl Writer {
                     parts.push((first, answers));
                 }
                 Err(failure) => {
-                    tracing::error!(commands = commands.len(), %failure, "a batch was not stored");
+                    self.refusals.tell(commands.len(), &failure);
                     for answer in answers {
                         let _ = answer.send(Err(failure.to_error()));
+                    }
+                    if let Failure::Fatal(_) = failure {
+                        return ControlFlow::Break(());
                     }
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 }

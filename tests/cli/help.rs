@@ -15,6 +15,8 @@ const PAGES: &[&[&str]] = &[
     &["type", "new"],
     &["type", "try"],
     &["migrate"],
+    &["backup"],
+    &["restore"],
 ];
 
 #[test]
@@ -43,7 +45,9 @@ fn every_command_and_every_option_is_explained() {
         let has = |name: &str| entries.iter().any(|(_, entry)| entry.starts_with(name));
         assert!(has("--config"), "{page:?}: {text}");
         if page.is_empty() {
-            for command in ["serve", "check", "openapi", "key", "token", "type", "migrate"] {
+            for command in
+                ["serve", "check", "openapi", "key", "token", "type", "migrate", "backup", "restore"]
+            {
                 assert!(has(command), "{command} is missing: {text}");
             }
             for variable in ["CONFIG", "LISTEN", "ADMIN_LISTEN", "STORE"] {

@@ -1,5 +1,6 @@
 //! The command line, against the real program.
 
+mod backup;
 mod check;
 pub mod client;
 pub mod gateway;

@@ -1,6 +1,7 @@
 //! The SQLite engine: one connection that writes, a few that read, one process.
 
 mod audit;
+mod backup;
 mod drift;
 mod error;
 mod expire;
@@ -12,10 +13,12 @@ mod purge;
 mod reads;
 mod send;
 mod sent;
+mod sound;
 mod users;
 mod values;
 mod withdraw;
 mod writes;
 
+pub use backup::{BackupError, Contents, backup, restore};
 pub use open::OpenError;
-pub(super) use open::open;
+pub(super) use open::{open, path_of};

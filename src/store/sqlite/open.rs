@@ -9,7 +9,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
-use super::{reads::SqliteReads, writes::SqliteEngine};
+use super::{backup::finish_restore, reads::SqliteReads, sound::make_sure, writes::SqliteEngine};
 use crate::store::Options;
 
 /// Why the store cannot be opened.
@@ -43,6 +43,14 @@ pub enum OpenError {
     /// The database cannot be opened or read.
     #[error("the database {0} cannot be opened: {1}")]
     Database(PathBuf, sqlx::Error),
+    /// The database can be read only.
+    #[error("the database {0} cannot be written: {1}")]
+    ReadOnly(PathBuf, sqlx::Error),
+    /// Part of the database is not what was written.
+    #[error(
+        "the database {0} is damaged, at least in {1}: {2}; put a backup in its place with `bellboard restore`"
+    )]
+    Damaged(PathBuf, String, String),
     /// The schema cannot be brought up to date.
     #[error("the database {0} cannot be migrated: {1}")]
     Migrate(PathBuf, sqlx::migrate::MigrateError),
@@ -61,8 +69,10 @@ pub(in crate::store) async fn open(
     let lock = lock(&path)?;
     let options = options(&path, settings.wait);
     let failed = |e| OpenError::Database(path.clone(), e);
+    finish_restore(&path).map_err(|e| failed(e.into()))?;
     create_private(&path).map_err(|e| failed(e.into()))?;
     let mut writer = connect_writer(&options).await.map_err(failed)?;
+    make_sure(&mut writer, &path).await?;
     migrations().run(&mut writer).await.map_err(|e| OpenError::Migrate(path.clone(), e))?;
     assert_durable(&mut writer).await?;
     let engine = SqliteEngine::new(options.clone(), writer, lock).await.map_err(failed)?;
@@ -80,6 +90,11 @@ pub(in crate::store) async fn open(
     Ok((engine, SqliteReads::new(pool)))
 }
 
+/// The number of this version's schema.
+pub(super) fn newest_schema() -> i64 {
+    migrations().iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
 /// Every migration, oldest first. One that was released never changes.
 fn migrations() -> Migrator {
     let all = [
@@ -92,7 +107,8 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(all.into_iter().map(migration).collect())
 }
 
-fn path_of(url: &str) -> Result<PathBuf, OpenError> {
+/// The database that a URL names.
+pub(in crate::store) fn path_of(url: &str) -> Result<PathBuf, OpenError> {
     let path = url.strip_prefix("sqlite:").ok_or_else(|| OpenError::Url(url.to_owned()))?;
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.contains(":memory:") || path.contains("mode=memory") {
@@ -121,7 +137,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 }
 
 /// Opens for writing; what it creates is this user's alone.
-fn private() -> OpenOptions {
+pub(super) fn private() -> OpenOptions {
     let mut options = File::options();
     options.write(true);
     #[cfg(unix)]
@@ -129,7 +145,7 @@ fn private() -> OpenOptions {
     options
 }
 
-fn lock(path: &Path) -> Result<Lock, OpenError> {
+pub(super) fn lock(path: &Path) -> Result<Lock, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);

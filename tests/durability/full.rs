@@ -1,0 +1,115 @@
+//! A disk that is full, nearly full, or can only be read for a while: refusals are told, reads go on, nothing
+//! acknowledged is lost, and it goes on with no restart.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use reqwest::Method;
+use tokio::task::block_in_place;
+
+use super::{
+    KEY, SECRET, SETTINGS,
+    disk::Disk,
+    load::{Load, inbox},
+    report, rounds,
+};
+use crate::{
+    cli::gateway::{Gateway, Site, until},
+    support::Token,
+};
+
+/// No floor, so that the disk itself refuses.
+fn without_floor() -> Site {
+    Site::new(&format!("store: {{min_free_space: 0}}\n{SETTINGS}"))
+}
+
+/// Runs the load over times in which the disk takes nothing, and gives what was acknowledged and refused.
+async fn outlived(fault: &str, times: usize) -> (usize, usize) {
+    let site = without_floor();
+    let disk = Disk::below(&site);
+    let gateway = block_in_place(|| disk.serve());
+    let running = Load::new().start(&gateway.public);
+    for _ in 0..times {
+        running.acknowledges(100).await;
+        let refusing = disk.fault(fault);
+        running.refuses(50).await;
+        // Whom no worker changes is read meanwhile, and the count is that of the list.
+        let shown = inbox(&gateway.public, 100).get("/?limit=200").await.expect(200).json();
+        assert!(shown["notifications"].as_array().is_some_and(|list| !list.is_empty()), "{shown}");
+        inbox(&gateway.public, 1).get("/unread-count").await.expect(200);
+        drop(refusing);
+    }
+    running.acknowledges(100).await;
+    block_in_place(|| disk.lose_power(gateway));
+    let mut load = running.ended().await;
+    let gateway = block_in_place(|| disk.serve());
+    load.check(&gateway.public, 0).await;
+    (load.acknowledged.load(Relaxed), load.refused.load(Relaxed))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_outlived_without_a_restart() {
+    let times = rounds(2, 20);
+    let (acknowledged, refused) = outlived("full", times).await;
+    report(
+        40,
+        &format!("a disk that was full {times} times under load, then a power cut"),
+        &format!(
+            "{refused} requests refused with 503, {acknowledged} changes acknowledged; 0 lost, no restart"
+        ),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_can_only_be_read_for_a_while_is_outlived_without_a_restart() {
+    let times = rounds(2, 20);
+    let (acknowledged, refused) = outlived("read-only", times).await;
+    report(
+        42,
+        &format!("a disk that could only be read {times} times under load, then a power cut"),
+        &format!(
+            "{refused} requests refused with 503, {acknowledged} changes acknowledged; 0 lost, no restart"
+        ),
+    );
+}
+
+#[tokio::test]
+async fn below_the_floor_only_sends_are_refused() {
+    let site = Site::new(SETTINGS);
+    let disk = Disk::below(&site);
+    let gateway = disk.serve();
+    let ids: Vec<i64> = (0..2)
+        .map(|_| gateway.hello(KEY).json()["notification"]["notification_id"].as_i64().unwrap())
+        .collect();
+    assert!(!metric(&gateway).starts_with("0\n"));
+
+    let fault = disk.fault("nearly-full");
+    let refused = until("a send is refused", || Some(gateway.hello(KEY)).filter(|reply| reply.status == 503));
+    assert!(refused.head.to_ascii_lowercase().contains("retry-after: 5"), "{}", refused.head);
+    assert!(metric(&gateway).starts_with("0\n"), "{}", metric(&gateway));
+    gateway.logs("is nearly full");
+    let bearer = format!("Bearer {}", Token::of(SECRET, 1).sign());
+    let headers = [("Authorization", bearer.as_str())];
+    for (method, path) in [
+        (Method::POST, format!("/{}/mark-read", ids[0])),
+        (Method::DELETE, format!("/{}", ids[1])),
+        (Method::GET, "/".into()),
+        (Method::GET, "/unread-count".into()),
+    ] {
+        let reply = gateway.ask(method.as_str(), &path, &headers, "");
+        assert_eq!(reply.status, 200, "{method} {path}: {}", reply.body);
+    }
+    drop(fault);
+    until("sends are taken again", || (gateway.hello(KEY).status == 201).then_some(()));
+    gateway.logs("has room again");
+    report(
+        41,
+        "a disk with less free space than the floor",
+        "sends refused with 503; reads, marks and deletes go on",
+    );
+}
+
+fn metric(gateway: &Gateway) -> String {
+    let metrics = gateway.admin("/metrics").body;
+    let (_, rest) = metrics.split_once("\nbellboard_store_free_bytes ").expect("the metric is there");
+    rest.to_owned()
+}
