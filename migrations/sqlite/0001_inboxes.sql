@@ -92,20 +92,36 @@ CREATE TABLE erasure (
 -- One row that the readiness probe writes.
 CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL);
 
--- An arrival moves the head, then fills the inbox with the head's values. BEFORE, so that the
--- statement's RETURNING sees the moved head; the writer always gives the id, so NEW.id is set.
-CREATE TRIGGER notification_arrives BEFORE INSERT ON notification BEGIN
-    UPDATE directory SET rev = rev + 1, unread = unread + 1
-     WHERE tenant = NEW.tenant AND id = NEW.user_id;
+-- How a notification is stored: the writer gives what is said, and the revision and the unread count that its
+-- arrival leads to. One statement is then a whole transaction of many arrivals.
+CREATE VIEW arrival AS
+SELECT id, tenant, user_id, type, created_at, expires_at, sender, request_id, related_user_id, doc,
+       NULL AS rev, NULL AS unread
+  FROM notification;
+
+CREATE TRIGGER arrival_is_stored INSTEAD OF INSERT ON arrival BEGIN
+    INSERT INTO notification (id, tenant, user_id, type, created_at, expires_at, sender, request_id,
+                              related_user_id, doc)
+    VALUES (NEW.id, NEW.tenant, NEW.user_id, NEW.type, NEW.created_at, NEW.expires_at, NEW.sender,
+            NEW.request_id, NEW.related_user_id, NEW.doc);
     INSERT INTO inbox (tenant, user_id, id, rev, unread_after, expires_at)
-    SELECT NEW.tenant, NEW.user_id, NEW.id, rev, unread, NEW.expires_at
-      FROM directory WHERE tenant = NEW.tenant AND id = NEW.user_id;
+    VALUES (NEW.tenant, NEW.user_id, NEW.id, NEW.rev, NEW.unread, NEW.expires_at);
+    UPDATE directory SET rev = NEW.rev, unread = NEW.unread WHERE tenant = NEW.tenant AND id = NEW.user_id;
 END;
 
-CREATE TRIGGER notification_will_expire BEFORE INSERT ON notification
-WHEN NEW.expires_at IS NOT NULL BEGIN
+CREATE TRIGGER arrival_will_expire INSTEAD OF INSERT ON arrival WHEN NEW.expires_at IS NOT NULL BEGIN
     UPDATE directory SET next_expiry = min(ifnull(next_expiry, NEW.expires_at), NEW.expires_at)
      WHERE tenant = NEW.tenant AND id = NEW.user_id;
+END;
+
+-- Any other change moves the head as it is recorded, and a reading marks what was read.
+CREATE TRIGGER change_moves_head AFTER INSERT ON change BEGIN
+    UPDATE directory SET rev = NEW.rev, unread = NEW.unread WHERE tenant = NEW.tenant AND id = NEW.user_id;
+END;
+
+CREATE TRIGGER change_is_reading AFTER INSERT ON change WHEN NEW.kind = 'read' BEGIN
+    UPDATE inbox SET read_at = NEW.at
+     WHERE tenant = NEW.tenant AND user_id = NEW.user_id AND id = NEW.notification_id;
 END;
 
 -- For people with a question: the users there are, and what stands in their inboxes.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::{AuditEntry, NotificationId, Profile, Sealed, TenantId, Timestamp, User, UserId};
+use crate::domain::{
+    AuditEntry, Notification, NotificationId, Profile, Sealed, TenantId, Timestamp, User, UserId,
+};
 
 /// A notification to store.
 #[derive(Debug, Clone)]
@@ -116,8 +118,8 @@ impl Command {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Stored(Stored),
-    /// When the notification was first marked read.
-    Marked(Timestamp),
+    /// The notification as it is now that it is read.
+    Marked(Box<Notification>),
     /// How many rows a chunk of long work changed; none when there is nothing left.
     Rows(u64),
     /// The user as stored, and whether they were created.

@@ -9,7 +9,7 @@ use super::command::{Command, InboxKey, Outcome};
 use super::page::{Page, PageQuery};
 use super::sent::{Sent, SentWindow, Window};
 use crate::domain::{
-    AuditRecord, Change, Error, Head, Notification, NotificationId, Result, TenantId, Timestamp, User, UserId,
+    AuditRecord, Change, Error, Head, NotificationId, Result, TenantId, Timestamp, User, UserId,
 };
 
 /// Applies commands. The writer alone calls it, one batch at a time.
@@ -67,13 +67,6 @@ pub(crate) trait Reads: Send + Sync {
     async fn head(&self, inbox: &InboxKey) -> Result<Option<Head>>;
     /// A page and the head it belongs to, in one state.
     async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>>;
-    /// One notification that is in the inbox and not expired at that time.
-    async fn notification(
-        &self,
-        inbox: &InboxKey,
-        id: NotificationId,
-        now: Timestamp,
-    ) -> Result<Option<Notification>>;
     /// Of an inbox after one id, up to another: some of the oldest unread ids, at most as many as a command
     /// marks, and the last id looked at, which may be read: `None` at the end.
     async fn unread(

@@ -162,18 +162,11 @@ impl Store {
         user: UserId,
         id: NotificationId,
     ) -> Result<Notification> {
-        let inbox = key(tenant, user);
-        // Contents never change, so the writer need not read them, nor know of what is not there.
-        let found = self.0.reads.notification(&inbox, id, self.0.clock.now()).await?;
-        let mut notification = found.ok_or(Error::NotificationNotFound(id))?;
-        if notification.read_at.is_none() {
-            match self.submit(Command::MarkRead(inbox, id)).await? {
-                Outcome::Marked(at) => notification.read_at = Some(at),
-                Outcome::NoNotification => return Err(Error::NotificationNotFound(id)),
-                other => return Err(unexpected(&other)),
-            }
+        match self.submit(Command::MarkRead(key(tenant, user), id)).await? {
+            Outcome::Marked(notification) => Ok(*notification),
+            Outcome::NoNotification => Err(Error::NotificationNotFound(id)),
+            other => Err(unexpected(&other)),
         }
-        Ok(notification)
     }
 
     /// Marks all read that are unread now, up to an id; gives how many were. Works in chunks: an

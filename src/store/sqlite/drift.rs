@@ -99,6 +99,8 @@ async fn repair(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<bool> {
         return Ok(false);
     }
     find_next_expiry(batch, inbox).await?;
+    // Other hands changed the row, so it is not where the writer left it.
+    batch.heads.forget(inbox);
     batch.pending.push(Pending {
         inbox: inbox.clone(),
         kind: ChangeKind::Repaired,

@@ -1,14 +1,86 @@
 //! Moves inboxes' heads: the revision by one for each change, the unread count to its new value.
 //!
-//! Arrivals are moved by the schema's trigger; everything else comes through here.
+//! The writer alone moves heads, so it knows those that it moved lately without reading them. It gives the
+//! schema's triggers the values that a change leads to, and they move the head with it.
 
 use std::collections::HashMap;
 
 use sqlx::{Row, SqliteConnection};
 
 use super::values::{ROWS, made, values};
-use crate::domain::{Change, ChangeKind, NotificationId, Timestamp};
+use super::writes::Batch;
+use crate::domain::{Change, ChangeKind, NotificationId, TenantId, Timestamp, UserId};
 use crate::store::command::InboxKey;
+
+/// How many heads are remembered: some 20 MB.
+const MOST: usize = 200_000;
+
+/// Where the heads stand that were moved lately. After a failed batch it may tell of what was undone, and
+/// must be cleared; a head that is changed in any other way must be forgotten.
+#[derive(Default)]
+pub(super) struct Heads(HashMap<InboxKey, Position>);
+
+/// Where a head stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    pub rev: i64,
+    pub unread: i64,
+}
+
+impl Heads {
+    /// Reads those that are not known. Who is erased, or was never there, has none.
+    pub async fn read(
+        &mut self,
+        connection: &mut SqliteConnection,
+        inboxes: impl ExactSizeIterator<Item = InboxKey>,
+    ) -> sqlx::Result<()> {
+        // Seldom enough that to read some again costs less than to keep an order of use.
+        if self.0.len() + inboxes.len() > MOST {
+            self.0.clear();
+        }
+        let unknown: Vec<_> = inboxes.filter(|inbox| !self.0.contains_key(inbox)).collect();
+        for chunk in unknown.chunks(ROWS) {
+            let mut query = made(format!(
+                "SELECT d.rev, d.unread, v.column1 FROM (VALUES {}) AS v
+                  CROSS JOIN directory AS d ON d.tenant = v.column2 AND d.id = v.column3 AND d.erased_at IS NULL",
+                values(chunk.len(), 3)
+            ));
+            for (place, inbox) in (0_i64..).zip(chunk) {
+                query = query.bind(place).bind(inbox.tenant.as_str()).bind(inbox.user.get());
+            }
+            for row in query.fetch_all(&mut *connection).await? {
+                let place = usize::try_from(row.try_get::<i64, _>(2)?).ok();
+                let inbox = place.and_then(|place| chunk.get(place)).ok_or(sqlx::Error::RowNotFound)?;
+                let position = Position { rev: row.try_get(0)?, unread: row.try_get(1)? };
+                self.0.insert(inbox.clone(), position);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is known where the head stands.
+    pub fn knows(&self, inbox: &InboxKey) -> bool {
+        self.0.contains_key(inbox)
+    }
+
+    /// Moves a head that is known by one change; gives where it then stands.
+    pub fn step(&mut self, inbox: &InboxKey, unread: i64) -> Option<Position> {
+        let position = self.0.get_mut(inbox)?;
+        position.rev += 1;
+        position.unread += unread;
+        Some(*position)
+    }
+
+    /// Forgets a head that something else changes.
+    pub fn forget(&mut self, inbox: &InboxKey) {
+        self.0.remove(inbox);
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
 
 /// A change to an inbox whose head is not yet moved.
 pub(super) struct Pending {
@@ -19,55 +91,13 @@ pub(super) struct Pending {
     pub unread: i64,
 }
 
-/// The head of an inbox as it goes from change to change.
-struct Moving {
-    rev: i64,
-    unread: i64,
-}
-
-/// Moves every head once, however many changes its inbox has, and records the changes.
-pub(super) async fn move_heads(
-    connection: &mut SqliteConnection,
-    pending: &[Pending],
-    now: Timestamp,
-) -> sqlx::Result<Vec<Change>> {
-    let mut steps: HashMap<&InboxKey, (i64, i64)> = HashMap::new();
+/// Records the changes; the trigger on them moves the heads.
+pub(super) async fn move_heads(batch: &mut Batch<'_>, pending: &[Pending]) -> sqlx::Result<()> {
+    batch.heads.read(batch.connection, pending.iter().map(|change| change.inbox.clone())).await?;
+    let first = batch.changes.len();
     for change in pending {
-        let (revs, unread) = steps.entry(&change.inbox).or_default();
-        *revs += 1;
-        *unread += change.unread;
-    }
-    let steps: Vec<_> = steps.into_iter().collect();
-    let mut heads: HashMap<(String, i64), Moving> = HashMap::with_capacity(steps.len());
-    for chunk in steps.chunks(ROWS) {
-        let mut update = made(format!(
-            "UPDATE directory SET rev = rev + v.column3, unread = unread + v.column4
-               FROM (VALUES {}) AS v
-              WHERE directory.tenant = v.column1 AND directory.id = v.column2
-             RETURNING tenant, id, rev, unread",
-            values(1, chunk.len(), 4)
-        ));
-        for (inbox, (revs, unread)) in chunk {
-            update = update.bind(inbox.tenant.as_str()).bind(inbox.user.get()).bind(revs).bind(unread);
-        }
-        for row in update.fetch_all(&mut *connection).await? {
-            let key = (row.try_get(0)?, row.try_get(1)?);
-            heads.insert(key, Moving { rev: row.try_get(2)?, unread: row.try_get(3)? });
-        }
-    }
-    // From the heads as they are now, back to before, then forward change by change.
-    for (inbox, (revs, unread)) in steps {
-        if let Some(head) = heads.get_mut(&key(inbox)) {
-            head.rev -= revs;
-            head.unread -= unread;
-        }
-    }
-    let mut changes = Vec::with_capacity(pending.len());
-    for change in pending {
-        let head = heads.get_mut(&key(&change.inbox)).ok_or(sqlx::Error::RowNotFound)?;
-        head.rev += 1;
-        head.unread += change.unread;
-        changes.push(Change {
+        let head = batch.heads.step(&change.inbox, change.unread).ok_or(sqlx::Error::RowNotFound)?;
+        batch.changes.push(Change {
             tenant: change.inbox.tenant.clone(),
             user: change.inbox.user,
             rev: head.rev,
@@ -76,8 +106,7 @@ pub(super) async fn move_heads(
             notification: change.notification,
         });
     }
-    record(connection, &changes, now).await?;
-    Ok(changes)
+    record(batch.connection, &batch.changes[first..], batch.now).await
 }
 
 /// Writes changes other than arrivals where streams find them.
@@ -89,7 +118,7 @@ pub(super) async fn record(
     for chunk in changes.chunks(ROWS) {
         let mut insert = made(format!(
             "INSERT INTO change (tenant, user_id, rev, kind, notification_id, unread, at) VALUES {}",
-            values(1, chunk.len(), 7)
+            values(chunk.len(), 7)
         ));
         for change in chunk {
             insert = insert
@@ -106,6 +135,7 @@ pub(super) async fn record(
     Ok(())
 }
 
-fn key(inbox: &InboxKey) -> (String, i64) {
-    (inbox.tenant.as_str().to_owned(), inbox.user.get())
+/// Names the inbox of a user.
+pub(super) fn key(tenant: &TenantId, user: UserId) -> InboxKey {
+    InboxKey { tenant: tenant.clone(), user }
 }

@@ -7,30 +7,31 @@ use sqlx::sqlite::SqlitePool;
 
 use super::error::{corrupt, internal};
 use super::heads::Pending;
-use super::values::{ROWS, id_array, made, values};
+use super::page;
+use super::values::{ROWS, id_array};
 use super::writes::Batch;
-use crate::domain::{ChangeKind, NotificationId, Result, Timestamp};
+use crate::domain::{ChangeKind, NotificationId, Result};
 use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
 /// Rows that one read looks at.
 const SCAN: i64 = 10_000;
 
-/// A mark and its place in the batch.
-type Mark<'a> = (usize, &'a InboxKey, NotificationId);
+/// Whether the batch is marks alone that one statement makes.
+pub(super) fn fits_one_statement(commands: &[Command]) -> bool {
+    commands.len() <= ROWS && commands.iter().all(|command| matches!(command, Command::MarkRead(..)))
+}
 
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
-    let mut single: Vec<Mark> = Vec::new();
     for (place, command) in commands.iter().enumerate() {
         match command {
-            Command::MarkRead(inbox, id) => single.push((place, inbox, *id)),
             Command::MarkSome(inbox, ids) => {
                 let rows = mark_some(batch, inbox, ids).await?;
                 batch.settle(place, Outcome::Rows(rows));
             }
             Command::Delete(inbox, id) => {
                 let removed = match is_visible(batch, inbox, *id).await? {
-                    Some(_) => remove(batch, inbox, &[id.get()], ChangeKind::Deleted).await?,
-                    None => Vec::new(),
+                    true => remove(batch, inbox, &[id.get()], ChangeKind::Deleted).await?,
+                    false => Vec::new(),
                 };
                 batch.settle(place, if removed.is_empty() { Outcome::NoNotification } else { Outcome::Done });
                 batch.pending.extend(removed);
@@ -38,48 +39,36 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
             _ => {}
         }
     }
-    for chunk in single.chunks(ROWS) {
-        mark(batch, chunk).await?;
-    }
     Ok(())
 }
 
-/// Marks up to [`ROWS`] notifications of any inboxes.
-async fn mark(batch: &mut Batch<'_>, marks: &[Mark<'_>]) -> sqlx::Result<()> {
-    let mut update = made(format!(
-        "UPDATE inbox SET read_at = ?1
-           FROM (VALUES {}) AS v
-           JOIN directory AS d ON d.tenant = v.column1 AND d.id = v.column2 AND d.erased_at IS NULL
-          WHERE inbox.tenant = v.column1 AND inbox.user_id = v.column2 AND inbox.id = v.column3
-            AND inbox.id > d.erased_upto AND inbox.read_at IS NULL
-            AND (inbox.expires_at IS NULL OR inbox.expires_at > ?1)
-         RETURNING tenant, user_id, id",
-        values(2, marks.len(), 3)
-    ))
-    .bind(batch.now.0);
-    for (_, inbox, id) in marks {
-        update = update.bind(inbox.tenant.as_str()).bind(inbox.user.get()).bind(id.get());
-    }
-    let mut marked: HashSet<(String, i64, i64)> = HashSet::with_capacity(marks.len());
-    for row in update.fetch_all(&mut *batch.connection).await? {
-        marked.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-    }
-    for (place, inbox, id) in marks {
-        // Taken out, so that a second mark of the same one makes no second change.
-        if marked.remove(&(inbox.tenant.as_str().to_owned(), inbox.user.get(), id.get())) {
-            batch.settle(*place, Outcome::Marked(batch.now));
-            batch.pending.push(Pending {
-                inbox: (*inbox).clone(),
-                kind: ChangeKind::Read,
-                notification: Some(*id),
-                unread: -1,
-            });
-        } else {
-            let outcome = match is_visible(batch, inbox, *id).await? {
-                Some(Some(read_at)) => Outcome::Marked(read_at),
-                _ => Outcome::NoNotification,
+/// Marks single notifications. They are marked when the heads are moved, so nothing else of the batch may
+/// look at them in between.
+pub(super) async fn apply_reads(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
+    let marks = commands.iter().enumerate().filter_map(|(place, command)| match command {
+        Command::MarkRead(inbox, id) => Some((place, (inbox, *id))),
+        _ => None,
+    });
+    let (places, wanted): (Vec<_>, Vec<_>) = marks.unzip();
+    // A second mark of the same one makes no second change.
+    let mut marked = HashSet::with_capacity(wanted.len());
+    for (places, wanted) in places.chunks(ROWS).zip(wanted.chunks(ROWS)) {
+        let shown = page::some(batch.connection, wanted, batch.now).await?;
+        for ((place, (inbox, id)), shown) in places.iter().zip(wanted).zip(shown) {
+            let Some(mut notification) = shown else {
+                batch.settle(*place, Outcome::NoNotification);
+                continue;
             };
-            batch.settle(*place, outcome);
+            if notification.read_at.is_none() && marked.insert((*inbox, *id)) {
+                batch.pending.push(Pending {
+                    inbox: (*inbox).clone(),
+                    kind: ChangeKind::Read,
+                    notification: Some(*id),
+                    unread: -1,
+                });
+            }
+            notification.read_at.get_or_insert(batch.now);
+            batch.settle(*place, Outcome::Marked(Box::new(notification)));
         }
     }
     Ok(())
@@ -150,14 +139,10 @@ pub(super) async fn unread(
     Ok((ids, last))
 }
 
-/// Whether a notification is in the inbox; if so, when it was read.
-async fn is_visible(
-    batch: &mut Batch<'_>,
-    inbox: &InboxKey,
-    id: NotificationId,
-) -> sqlx::Result<Option<Option<Timestamp>>> {
-    let read_at: Option<Option<i64>> = sqlx::query_scalar(
-        "SELECT i.read_at FROM directory d
+/// Whether the inbox shows a notification.
+async fn is_visible(batch: &mut Batch<'_>, inbox: &InboxKey, id: NotificationId) -> sqlx::Result<bool> {
+    let visible: Option<i64> = sqlx::query_scalar(
+        "SELECT 1 FROM directory d
            JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
           WHERE d.tenant = ? AND d.id = ? AND d.erased_at IS NULL AND i.id = ?
             AND (i.expires_at IS NULL OR i.expires_at > ?)",
@@ -168,7 +153,7 @@ async fn is_visible(
     .bind(batch.now.0)
     .fetch_optional(&mut *batch.connection)
     .await?;
-    Ok(read_at.map(|at| at.map(Timestamp)))
+    Ok(visible.is_some())
 }
 
 /// Takes notifications out of an inbox. What was hidden before moves no head. (The `+` keeps SQLite

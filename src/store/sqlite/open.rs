@@ -84,7 +84,7 @@ pub(in crate::store) async fn open(
         .acquire_timeout(settings.wait)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(options.read_only(true).pragma("mmap_size", "1073741824"))
+        .connect_with(options.read_only(true).pragma("mmap_size", MAPPED))
         .await
         .map_err(failed)?;
     Ok((engine, SqliteReads::new(pool)))
@@ -170,19 +170,24 @@ fn options(path: &Path, wait: Duration) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Opens the one connection that writes. Checkpoints are rare, as each holds up a batch; the large
-/// cache keeps the hot pages of the heads and inboxes (both measured).
+/// Opens the one connection that writes. Checkpoints are rare, as each holds up a batch, and the same pages
+/// change again and again. The cache is small: after each commit that split a page SQLite walks through all of
+/// it. What it does not hold is read from the mapped file (all measured).
 pub(super) async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
     let options = options
         .clone()
         .page_size(4096)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .pragma("cache_size", "-65536")
-        .pragma("wal_autocheckpoint", "10000")
+        .pragma("cache_size", "-8192")
+        .pragma("mmap_size", MAPPED)
+        .pragma("wal_autocheckpoint", "20000")
         .pragma("journal_size_limit", "268435456");
     SqliteConnection::connect_with(&options).await
 }
+
+/// How many bytes of the database are mapped into memory.
+const MAPPED: &str = "1073741824";
 
 /// What the live connection says, not what was asked of it.
 pub(super) async fn assert_durable(connection: &mut SqliteConnection) -> Result<(), OpenError> {

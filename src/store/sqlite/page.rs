@@ -1,9 +1,10 @@
 //! Reads a page of an inbox as one row: sqlx costs more by row and by column than SQLite does.
 
-use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Row, SqliteConnection};
 
 use super::error::{corrupt, internal};
+use super::values::{made, values};
 use crate::domain::{Content, Error, Head, Notification, NotificationId, Result, Timestamp, UserId};
 use crate::store::command::InboxKey;
 use crate::store::page::{Page, PageQuery};
@@ -35,15 +36,24 @@ const PAGE: &str = concat!(
        FROM directory d WHERE d.tenant = ?1 AND d.id = ?2 AND d.erased_at IS NULL"
 );
 
-const ONE: &str = concat!(
-    "SELECT ",
-    packed!(),
-    " FROM directory d
-      CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
-      CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
-      WHERE d.tenant = ?1 AND d.id = ?2 AND d.erased_at IS NULL AND i.id = ?3
-        AND (i.expires_at IS NULL OR i.expires_at > ?4)"
-);
+/// What the inboxes show of these notifications, each behind its number, in one row.
+macro_rules! shown {
+    ($wanted:expr) => {
+        format!(
+            concat!(
+                "SELECT group_concat(concat_ws(char(31), v.column1, ",
+                packed!(),
+                "), char(30))
+                   FROM (VALUES {}) AS v
+                  CROSS JOIN directory d ON d.tenant = v.column2 AND d.id = v.column3 AND d.erased_at IS NULL
+                  CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id = v.column4
+                         AND i.id > d.erased_upto AND (i.expires_at IS NULL OR i.expires_at > ?)
+                  CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant"
+            ),
+            $wanted
+        )
+    };
+}
 
 /// Head and list come from one statement, so from one state.
 pub(super) async fn page(pool: &SqlitePool, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>> {
@@ -68,21 +78,28 @@ pub(super) async fn page(pool: &SqlitePool, inbox: &InboxKey, query: &PageQuery)
     Ok(Some(Page { head: head(&row)?, notifications, more }))
 }
 
-pub(super) async fn one(
-    pool: &SqlitePool,
-    inbox: &InboxKey,
-    id: NotificationId,
+/// What the inboxes show of these notifications at a time, in their order.
+pub(super) async fn some(
+    connection: &mut SqliteConnection,
+    wanted: &[(&InboxKey, NotificationId)],
     now: Timestamp,
-) -> Result<Option<Notification>> {
-    let record: Option<String> = sqlx::query_scalar(ONE)
-        .bind(inbox.tenant.as_str())
-        .bind(inbox.user.get())
-        .bind(id.get())
-        .bind(now.0)
-        .fetch_optional(pool)
-        .await
-        .map_err(internal)?;
-    record.map(|record| notification(inbox.user, &record)).transpose()
+) -> sqlx::Result<Vec<Option<Notification>>> {
+    let mut found: Vec<_> = wanted.iter().map(|_| None).collect();
+    let mut query = made(shown!(values(wanted.len(), 4)));
+    for (place, (inbox, id)) in (0_i64..).zip(wanted) {
+        query = query.bind(place).bind(inbox.tenant.as_str()).bind(inbox.user.get()).bind(id.get());
+    }
+    let row = query.bind(now.0).fetch_one(connection).await?;
+    let packed: Option<&str> = row.try_get(0)?;
+    let damaged = |e: Error| sqlx::Error::Decode(e.to_string().into());
+    for record in packed.into_iter().flat_map(|text| text.split(RECORD)) {
+        let (place, record) = record.split_once(FIELD).unwrap_or_default();
+        let place = usize::try_from(number(place).map_err(damaged)?).unwrap_or(usize::MAX);
+        if let (Some(found), Some((inbox, _))) = (found.get_mut(place), wanted.get(place)) {
+            *found = Some(notification(inbox.user, record).map_err(damaged)?);
+        }
+    }
+    Ok(found)
 }
 
 /// The columns `rev, unread, next_expiry, erased_upto`.

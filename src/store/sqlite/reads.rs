@@ -7,9 +7,7 @@ use sqlx::{Row, query::Query};
 use super::error::{corrupt, internal};
 use super::values::made;
 use super::{audit, drift, marks, page, sent, users, withdraw};
-use crate::domain::{
-    AuditRecord, Head, Notification, NotificationId, Result, TenantId, Timestamp, User, UserId,
-};
+use crate::domain::{AuditRecord, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
 use crate::store::audit::AuditWindow;
 use crate::store::command::InboxKey;
 use crate::store::engine::{Keep, Reads, UserRange};
@@ -37,15 +35,6 @@ impl Reads for SqliteReads {
 
     async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>> {
         page::page(&self.pool, inbox, query).await
-    }
-
-    async fn notification(
-        &self,
-        inbox: &InboxKey,
-        id: NotificationId,
-        now: Timestamp,
-    ) -> Result<Option<Notification>> {
-        page::one(&self.pool, inbox, id, now).await
     }
 
     async fn unread(

@@ -1,24 +1,29 @@
 //! Stores notifications, many in one statement.
 
-use sqlx::Row;
-
-use super::heads::Pending;
+use super::heads::{Pending, key};
 use super::marks::remove;
 use super::values::{ROWS, made, values};
 use super::writes::Batch;
 use crate::domain::{Change, ChangeKind, NotificationId, TenantId, UserId};
-use crate::store::command::{Command, InboxKey, NewNotification, Outcome, Stored};
+use crate::store::command::{Command, NewNotification, Outcome, Stored};
 
 /// A send and its place in the batch.
 type Placed<'a> = (usize, &'a TenantId, &'a NewNotification);
 
-/// Whether the batch is sends alone that one statement stores.
-pub(super) fn fits_one_statement(commands: &[Command]) -> bool {
-    let plain = |command: &Command| match command {
-        Command::Send(_, new) => !new.create_user && new.sealed.collapse_key.is_none(),
-        _ => false,
-    };
-    commands.len() <= ROWS && commands.iter().all(plain)
+/// Whether the batch is sends alone that one statement stores. Reads the heads that it will move: no change
+/// can come between, as there is one writer.
+pub(super) async fn fits_one_statement(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<bool> {
+    let mut sends = Vec::with_capacity(commands.len());
+    for (place, command) in commands.iter().enumerate() {
+        match command {
+            Command::Send(tenant, new) if new.sealed.collapse_key.is_none() => {
+                sends.push((place, tenant, &**new));
+            }
+            _ => return Ok(false),
+        }
+    }
+    read_heads(batch, &sends).await?;
+    Ok(commands.len() <= ROWS && sends.iter().all(|send| !must_create(batch, send)))
 }
 
 /// Stores every send of the batch.
@@ -37,8 +42,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
         let replaced = take_replaced(batch, send).await?;
         batch.pending.extend(replaced);
         batch.move_heads().await?;
-        let stored = store(batch, &[send]).await?;
-        if let Some(id) = stored {
+        if let Some(id) = store(batch, &[send]).await? {
             remember_key(batch, send, id).await?;
         }
     }
@@ -47,40 +51,53 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
 
 /// Stores up to [`ROWS`] sends and gives the last id stored.
 async fn store(batch: &mut Batch<'_>, sends: &[Placed<'_>]) -> sqlx::Result<Option<NotificationId>> {
-    let last = insert(batch, sends).await?;
-    if !sends.iter().any(|(_, _, new)| new.create_user) {
-        return Ok(last);
+    read_heads(batch, sends).await?;
+    let unknown: Vec<Placed> = sends.iter().filter(|send| must_create(batch, send)).copied().collect();
+    if !unknown.is_empty() {
+        create_users(batch, &unknown).await?;
+        read_heads(batch, sends).await?;
     }
-    // An open directory: only users it does not know cost more than this one look.
-    let unknown: Vec<Placed> =
-        sends.iter().filter(|(place, _, new)| new.create_user && batch.is_no_user(*place)).copied().collect();
-    if unknown.is_empty() {
-        return Ok(last);
-    }
-    create_users(batch, &unknown).await?;
-    insert(batch, &unknown).await
+    arrive(batch, sends).await
 }
 
-/// Stores what is for known users. The trigger moves the heads, and RETURNING sees them moved.
-async fn insert(batch: &mut Batch<'_>, sends: &[Placed<'_>]) -> sqlx::Result<Option<NotificationId>> {
-    let mut insert = made(format!(
-        "INSERT INTO notification (id, tenant, user_id, type, created_at, expires_at, sender, request_id,
-                                   related_user_id, doc)
-         SELECT v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8,
-                v.column9, v.column10
-           FROM (VALUES {}) AS v
-          CROSS JOIN directory AS d ON d.tenant = v.column2 AND d.id = v.column3 AND d.erased_at IS NULL
-         RETURNING id,
-               (SELECT d.rev FROM directory d WHERE d.tenant = notification.tenant AND d.id = user_id),
-               (SELECT d.unread FROM directory d WHERE d.tenant = notification.tenant AND d.id = user_id)",
-        values(1, sends.len(), 10)
-    ));
-    let first = *batch.next_id;
-    let ids = first..;
-    for (id, (_, tenant, new)) in ids.zip(sends) {
+async fn read_heads(batch: &mut Batch<'_>, sends: &[Placed<'_>]) -> sqlx::Result<()> {
+    let inboxes = sends.iter().map(|(_, tenant, new)| key(tenant, new.sealed.user));
+    batch.heads.read(batch.connection, inboxes).await
+}
+
+/// Whether the send is the first to its user in an open directory.
+fn must_create(batch: &Batch<'_>, (_, tenant, new): &Placed<'_>) -> bool {
+    new.create_user && !batch.heads.knows(&key(tenant, new.sealed.user))
+}
+
+/// Stores what is for users whose heads are known, and moves their heads.
+async fn arrive(batch: &mut Batch<'_>, sends: &[Placed<'_>]) -> sqlx::Result<Option<NotificationId>> {
+    let mut arriving = Vec::with_capacity(sends.len());
+    for (place, tenant, new) in sends {
+        let Some(head) = batch.heads.step(&key(tenant, new.sealed.user), 1) else {
+            batch.settle(*place, Outcome::NoUser);
+            continue;
+        };
+        let id = NotificationId::new(*batch.next_id).map_err(|e| sqlx::Error::Encode(Box::new(e)))?;
+        *batch.next_id += 1;
+        batch.settle(*place, Outcome::Stored(Stored { id, created_at: batch.now }));
+        batch.changes.push(Change {
+            tenant: (*tenant).clone(),
+            user: new.sealed.user,
+            rev: head.rev,
+            unread: head.unread,
+            kind: ChangeKind::Arrived,
+            notification: Some(id),
+        });
+        arriving.push((id, head, *tenant, *new));
+    }
+    let Some((last, ..)) = arriving.last() else { return Ok(None) };
+    let last = *last;
+    let mut insert = made(format!("INSERT INTO arrival VALUES {}", values(arriving.len(), 12)));
+    for (id, head, tenant, new) in &arriving {
         let sealed = &new.sealed;
         insert = insert
-            .bind(id)
+            .bind(id.get())
             .bind(tenant.as_str())
             .bind(sealed.user.get())
             .bind(sealed.kind.as_str())
@@ -89,32 +106,12 @@ async fn insert(batch: &mut Batch<'_>, sends: &[Placed<'_>]) -> sqlx::Result<Opt
             .bind(&*new.sender)
             .bind(new.request_id.as_str())
             .bind(sealed.related_user.map(UserId::get))
-            .bind(sealed.content.as_json());
+            .bind(sealed.content.as_json())
+            .bind(head.rev)
+            .bind(head.unread);
     }
-    let rows = insert.fetch_all(&mut *batch.connection).await?;
-    *batch.next_id += sends.len() as i64;
-    for (place, ..) in sends {
-        batch.settle(*place, Outcome::NoUser);
-    }
-    let mut last = None;
-    for row in rows {
-        let id: i64 = row.try_get(0)?;
-        let stored = usize::try_from(id - first).ok().and_then(|n| sends.get(n));
-        let (Some((place, tenant, new)), Ok(id)) = (stored, NotificationId::new(id)) else {
-            return Err(sqlx::Error::RowNotFound);
-        };
-        batch.settle(*place, Outcome::Stored(Stored { id, created_at: batch.now }));
-        batch.changes.push(Change {
-            tenant: (*tenant).clone(),
-            user: new.sealed.user,
-            rev: row.try_get(1)?,
-            unread: row.try_get(2)?,
-            kind: ChangeKind::Arrived,
-            notification: Some(id),
-        });
-        last = Some(id);
-    }
-    Ok(last)
+    insert.execute(&mut *batch.connection).await?;
+    Ok(Some(last))
 }
 
 /// Creates users, or makes erased ones anew.
@@ -124,7 +121,7 @@ async fn create_users(batch: &mut Batch<'_>, sends: &[Placed<'_>]) -> sqlx::Resu
          ON CONFLICT (tenant, id) DO UPDATE
             SET erased_at = NULL, created_at = excluded.created_at, updated_at = excluded.updated_at
           WHERE erased_at IS NOT NULL",
-        values(1, sends.len(), 4)
+        values(sends.len(), 4)
     ));
     for (_, tenant, new) in sends {
         insert = insert.bind(tenant.as_str()).bind(new.sealed.user.get()).bind(batch.now.0).bind(batch.now.0);
@@ -135,7 +132,7 @@ async fn create_users(batch: &mut Batch<'_>, sends: &[Placed<'_>]) -> sqlx::Resu
 
 /// Takes out of the inbox the unread notification that a send replaces.
 async fn take_replaced(batch: &mut Batch<'_>, (_, tenant, new): Placed<'_>) -> sqlx::Result<Option<Pending>> {
-    let inbox = InboxKey { tenant: tenant.clone(), user: new.sealed.user };
+    let inbox = key(tenant, new.sealed.user);
     let unread = "SELECT i.id FROM collapse c
         JOIN directory d ON d.tenant = c.tenant AND d.id = c.user_id AND d.erased_at IS NULL
         JOIN inbox i ON i.tenant = c.tenant AND i.user_id = c.user_id AND i.id = c.id

@@ -89,7 +89,7 @@ async fn seed(
         let mut insert = made(format!(
             "INSERT INTO directory (tenant, id, display_name, locale, time_zone, created_at, updated_at)
              VALUES {} ON CONFLICT (tenant, id) DO NOTHING",
-            values(1, chunk.len(), 7)
+            values(chunk.len(), 7)
         ));
         for (id, profile) in chunk {
             insert = insert
@@ -141,6 +141,7 @@ async fn erase(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<Outcome>
         notification: None,
     };
     record(batch.connection, std::slice::from_ref(&change), batch.now).await?;
+    batch.heads.forget(inbox);
     batch.changes.push(change);
     Ok(Outcome::Done)
 }

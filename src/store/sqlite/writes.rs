@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
-use super::heads::{Pending, move_heads};
+use super::heads::{Heads, Pending, move_heads};
 use super::open::{Lock, assert_durable, connect_writer};
 use super::{audit, drift, expire, marks, purge, send, users, withdraw};
 use crate::domain::{Change, Timestamp};
@@ -17,6 +17,7 @@ pub(in crate::store) struct SqliteEngine {
     connection: Option<SqliteConnection>,
     /// The id of the next notification. The writer alone hands ids out, and knows a row by its id.
     next_id: i64,
+    heads: Heads,
     /// Released once the connection is closed.
     _lock: Lock,
 }
@@ -26,6 +27,7 @@ pub(super) struct Batch<'a> {
     pub connection: &'a mut SqliteConnection,
     pub now: Timestamp,
     pub next_id: &'a mut i64,
+    pub heads: &'a mut Heads,
     outcomes: Vec<Option<Outcome>>,
     /// Changes whose heads are not yet moved.
     pub pending: Vec<Pending>,
@@ -38,19 +40,13 @@ impl Batch<'_> {
         self.outcomes[place] = Some(outcome);
     }
 
-    /// Whether the command at a place found no user.
-    pub fn is_no_user(&self, place: usize) -> bool {
-        matches!(self.outcomes[place], Some(Outcome::NoUser))
-    }
-
     /// Moves the heads of what was changed so far.
     pub async fn move_heads(&mut self) -> sqlx::Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
         let pending = std::mem::take(&mut self.pending);
-        self.changes.extend(move_heads(self.connection, &pending, self.now).await?);
-        Ok(())
+        move_heads(self, &pending).await
     }
 }
 
@@ -61,7 +57,7 @@ impl SqliteEngine {
         lock: Lock,
     ) -> sqlx::Result<Self> {
         let next_id = next_id(&mut connection).await?;
-        Ok(Self { options, connection: Some(connection), next_id, _lock: lock })
+        Ok(Self { options, connection: Some(connection), next_id, heads: Heads::default(), _lock: lock })
     }
 
     async fn connected(&mut self) -> Result<&mut SqliteConnection, Failure> {
@@ -76,19 +72,21 @@ impl SqliteEngine {
 
     async fn try_apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
         self.connected().await?;
-        let Self { connection: Some(connection), next_id, .. } = self else {
+        let Self { connection: Some(connection), next_id, heads, .. } = self else {
             return Err(Failure::Broken("no connection".into()));
         };
         let mut batch = Batch {
             connection,
             now,
             next_id,
+            heads,
             outcomes: commands.iter().map(|_| None).collect(),
             pending: Vec::new(),
             changes: Vec::new(),
         };
-        // Plain sends that fit one statement are a transaction by themselves.
-        let alone = send::fits_one_statement(commands);
+        // What one statement does is a transaction by itself.
+        let alone =
+            marks::fits_one_statement(commands) || send::fits_one_statement(&mut batch, commands).await?;
         if !alone {
             sqlx::query("BEGIN IMMEDIATE").execute(&mut *batch.connection).await?;
         }
@@ -110,6 +108,7 @@ async fn apply_all(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<
     marks::apply(batch, commands).await?;
     expire::apply(batch, commands).await?;
     withdraw::apply(batch, commands).await?;
+    marks::apply_reads(batch, commands).await?;
     batch.move_heads().await?;
     drift::apply(batch, commands).await?;
     users::apply(batch, commands).await?;
@@ -128,6 +127,7 @@ impl Engine for SqliteEngine {
     async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
         let result = self.try_apply(commands, now).await;
         if let Err(failure) = &result {
+            self.heads.clear();
             // A row's failure leaves a sound connection with an open transaction, or none: a plain
             // statement has undone itself. After anything else only a new connection is trusted.
             let sound = match (&mut self.connection, failure) {

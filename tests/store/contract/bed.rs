@@ -99,9 +99,10 @@ impl Bed {
     pub async fn fill(&self, user: i64, count: i64) {
         sqlx::query(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
-             INSERT INTO notification (id, tenant, user_id, type, created_at, sender, request_id, doc)
-             SELECT ifnull((SELECT max(id) FROM notification), 0) + i, 'default', ?1, 'custom', ?3, 'key:test',
-                    'r-1', '{\"title\":\"x\"}' FROM n",
+             INSERT INTO arrival
+             SELECT ifnull((SELECT max(id) FROM notification), 0) + i, 'default', ?1, 'custom', ?3, NULL,
+                    'key:test', 'r-1', NULL, '{\"title\":\"x\"}', rev + i, unread + i
+               FROM n JOIN directory ON tenant = 'default' AND directory.id = ?1",
         )
         .bind(user)
         .bind(count)
