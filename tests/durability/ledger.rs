@@ -34,9 +34,14 @@ pub struct Ledger {
 
 impl Ledger {
     /// Reads the inbox and fails on anything that was acknowledged and is not so: each notification exactly
-    /// once, its state, and the count of what is unread. What was in doubt is known after that. Only what has
-    /// at least the id `from` is looked at, but the count is always that of all.
+    /// once, its state, and the count of what is unread. What was in doubt is known after that. Only what is in
+    /// doubt or has at least the id `from` is looked at, but the count is always that of all.
     pub async fn check(&mut self, api: &Api, from: i64) {
+        let doubted = self.doubts.iter().filter_map(|doubt| match doubt {
+            Doubt::Sent(_) => None,
+            Doubt::Read(id) | Doubt::Deleted(id) => Some(*id),
+        });
+        let from = doubted.min().map_or(from, |id| id.min(from));
         let listed = list(api, from).await;
         let mut titles = HashSet::new();
         for (id, title, read_at) in &listed {
