@@ -59,6 +59,7 @@ impl Registry {
     /// name, and with it the standard type that it was to replace.
     pub fn load(type_folders: &[TypeFolder], previous: Option<&Self>) -> Loaded {
         let builds = previous.map(|p| Arc::clone(&p.builds)).unwrap_or_default();
+        let ended = builds.ended();
         let mut loaded = Loaded { registry: Self { builds, ..Self::default() }, problems: Vec::new() };
         let mut by_name: BTreeMap<&str, Vec<&TypeFolder>> = BTreeMap::new();
         for (number, folder) in type_folders.iter().enumerate() {
@@ -84,7 +85,13 @@ impl Registry {
         for (name, named) in by_name {
             loaded.add(name, &named, previous);
         }
+        loaded.registry.builds.forget(&ended);
         loaded
+    }
+
+    /// Whether a type that took too long to be built has been built since: the next load takes it.
+    pub fn has_late(&self) -> bool {
+        !self.builds.ended().is_empty()
     }
 
     /// The site's own versions, by name.

@@ -93,7 +93,7 @@ impl Reloader {
             else {
                 continue;
             };
-            if found.fingerprint() == seen && !(asked && self.is_broken()) {
+            if found.fingerprint() == seen && !self.has_late() && !(asked && self.is_broken()) {
                 if asked {
                     tracing::info!("SIGHUP: nothing has changed; what is in force stays");
                 }
@@ -121,6 +121,11 @@ impl Reloader {
             // What is refused once is not tried again until it changes, or somebody asks.
             seen = self.inputs.fingerprint();
         }
+    }
+
+    /// Whether a type that took too long is ready now, and nothing else is in its way.
+    fn has_late(&self) -> bool {
+        self.parts.metrics.config_refused.get() == 0 && self.parts.shared.load().registry.has_late()
     }
 
     /// Whether something of what the files say is not in force.
