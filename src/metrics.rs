@@ -61,6 +61,10 @@ pub struct Metrics {
     pub config_info: IntGaugeVec,
     /// Whether what was kept is in force, as the files were broken at the start: 1 or 0.
     pub config_last_good: IntGauge,
+    /// Whether what the files say is refused, so that something else is in force: 1 or 0.
+    pub config_refused: IntGauge,
+    /// Whether what is in force could not be kept for a restart: 1 or 0.
+    pub last_good_unwritten: IntGauge,
     /// Changed fields that count only after a restart: 1 for each.
     pub restart_needed: IntGaugeVec,
     /// Seconds from seeing a change to its snapshot's being in force.
@@ -180,6 +184,16 @@ impl Metrics {
                 &r,
                 "config_last_good",
                 "1 while what was kept is in force, as the files were broken at the start.",
+            )?,
+            config_refused: gauge(
+                &r,
+                "config_refused",
+                "1 while what the files say is refused and something else is in force.",
+            )?,
+            last_good_unwritten: gauge(
+                &r,
+                "config_last_good_unwritten",
+                "1 while what is in force could not be kept for a restart.",
             )?,
             restart_needed: gauges(
                 &r,

@@ -81,7 +81,8 @@ impl Snapshot {
             let settings = TenantSettings::build(tenant).map_err(|e| format!("tenant {id}: {e}"))?;
             tenants.insert(id.clone(), settings);
         }
-        let summary = Summary::of(config, &registry);
+        let salt = previous.map_or_else(Summary::new_salt, |p| p.summary.salt.clone());
+        let summary = Summary::of(config, &registry, &salt);
         Ok(Self {
             generation: previous.map_or(1, |p| p.generation + 1),
             limits: config.limits,

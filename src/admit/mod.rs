@@ -61,11 +61,17 @@ pub struct Refusal {
     /// Why its credential proved nobody, to be counted: known also where the answer is that there
     /// were too many failures.
     pub failure: Option<AuthFailure>,
+    /// Whose credential it is, where that is known though it does not hold.
+    pub whose: Option<Arc<Principal>>,
 }
 
 impl Refusal {
     fn unauthenticated(failure: AuthFailure) -> Self {
-        Self { error: failure.into(), limit: None, failure: Some(failure) }
+        Self { failure: Some(failure), ..Self::of(failure.into()) }
+    }
+
+    fn of(error: Error) -> Self {
+        Self { error, limit: None, failure: None, whose: None }
     }
 }
 
@@ -82,7 +88,7 @@ pub fn admit(
     match need {
         Need::Permission(permission) if !proof.principal.permissions.has(permission) => {
             refused(KeyRefusal::Permission);
-            return Err(Refusal { error: Error::lacks(permission), limit: None, failure: None });
+            return Err(Refusal::of(Error::lacks(permission)));
         }
         Need::Inbox if proof.principal.user().is_none() => {
             refused(KeyRefusal::Permission);
@@ -98,7 +104,7 @@ pub fn admit(
         }
         Some(retry_after) => {
             refused(KeyRefusal::Limit);
-            Err(Refusal { error: Error::RateLimited { retry_after }, limit: Some(limit), failure: None })
+            Err(Refusal { limit: Some(limit), ..Refusal::of(Error::RateLimited { retry_after }) })
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{Presented, Refusal, client_address};
 use crate::{
-    auth::{BadToken, KeyRefusal, Usage},
+    auth::{BadToken, KeyEntry, KeyRefusal, Usage},
     domain::{AuthFailure, Error, Principal, Timestamp},
     limit::Spender,
     snapshot::Snapshot,
@@ -23,6 +23,8 @@ pub(super) struct Proof {
 /// A credential that does not.
 pub(super) struct Fault {
     failure: AuthFailure,
+    /// Whose it is, where that is known.
+    whose: Option<Arc<Principal>>,
     /// What the log is told of it.
     note: Option<Note>,
 }
@@ -36,7 +38,7 @@ enum Note {
 
 impl From<AuthFailure> for Fault {
     fn from(failure: AuthFailure) -> Self {
-        Self { failure, note: None }
+        Self { failure, whose: None, note: None }
     }
 }
 
@@ -45,7 +47,7 @@ impl From<BadToken> for Fault {
         match bad {
             BadToken::Expired => AuthFailure::ExpiredToken.into(),
             BadToken::Invalid(why) => {
-                Self { failure: AuthFailure::InvalidToken, note: Some(Note::Token(why)) }
+                Self { failure: AuthFailure::InvalidToken, whose: None, note: Some(Note::Token(why)) }
             }
         }
     }
@@ -59,12 +61,17 @@ pub(super) fn prove(snapshot: &Snapshot, presented: &Presented, now: Timestamp) 
 }
 
 fn prove_key(snapshot: &Snapshot, presented: &Presented, key: &[u8], now: Timestamp) -> Result<Proof, Fault> {
-    let entry = snapshot.keys.verify(key, now, || client_of(snapshot, presented))?;
+    let of = |entry: &KeyEntry| Some(Arc::clone(&entry.principal));
+    let entry = snapshot
+        .keys
+        .verify(key, now, || client_of(snapshot, presented))
+        .map_err(|entry| Fault { whose: entry.and_then(of), ..Fault::from(AuthFailure::InvalidKey) })?;
     if entry.development && presented.via_proxy {
         entry.usage.refused(KeyRefusal::Credential);
         let description = entry.description.as_deref().unwrap_or("without description");
         return Err(Fault {
             failure: AuthFailure::InvalidKey,
+            whose: of(entry),
             note: Some(Note::Development(format!("API key {} ({description})", entry.fingerprint))),
         });
     }
@@ -81,12 +88,14 @@ fn prove_bearer(snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> R
     let verified = snapshot.tokens.verify(token, now)?;
     let settings = snapshot.tenants.get_index(verified.tenant);
     if settings.is_some_and(|(_, settings)| verified.is_revoked(&settings.revoked)) {
-        return Err(AuthFailure::RevokedToken.into());
+        let whose = Some(Arc::clone(&verified.principal));
+        return Err(Fault { whose, ..Fault::from(AuthFailure::RevokedToken) });
     }
     if verified.development && presented.via_proxy {
         let Principal { tenant, name, .. } = &*verified.principal;
         return Err(Fault {
             failure: AuthFailure::InvalidToken,
+            whose: Some(Arc::clone(&verified.principal)),
             note: Some(Note::Development(format!("bearer token of {name}, tenant {tenant}"))),
         });
     }
@@ -113,7 +122,7 @@ impl Fault {
     /// The refusal, after counting it against the client's address if it may have been a guess: a
     /// missing credential guesses nothing, and an expired token was once a good one.
     pub(super) fn refuse(self, snapshot: &Snapshot, presented: &Presented) -> Refusal {
-        let mut refusal = Refusal::unauthenticated(self.failure);
+        let mut refusal = Refusal { whose: self.whose, ..Refusal::unauthenticated(self.failure) };
         if !matches!(self.failure, AuthFailure::InvalidKey | AuthFailure::InvalidToken) {
             return refusal;
         }

@@ -22,7 +22,7 @@ use crate::{
     http::{self, Admin, Services, listen},
     inbox::Inbox,
     metrics::Metrics,
-    reload::{self, Override, Reloader, Start},
+    reload::{self, Override, Parts, Reloader, Start},
     send::Sending,
     snapshot::{Shared, Snapshot},
     store::{self, Store},
@@ -102,12 +102,13 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     let recalled = audit.recall(config.tenants.keys(), clock.now()).await;
     recalled.map_err(|e| format!("the audit record could not be read: {e}"))?;
 
+    told.report(&metrics, &audit);
     let services = Arc::new(Services {
         snapshot: shared.clone(),
         sending: Sending::new(store.clone(), Arc::clone(&metrics)),
         inbox: Inbox::new(store.clone(), Arc::clone(&unread), clock.clone()),
         directory: Directory::new(store.clone()),
-        audit,
+        audit: audit.clone(),
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
         bodies: http::Bodies::new(config.server.max_body_memory),
@@ -128,10 +129,9 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     // Whoever reads the addresses may signal at once.
     let stop = listen::Stop::heard()?;
     let overrides: Override = Arc::new(move |config| overrides.apply(config));
-    let files = inputs.clone();
     let checking = check_heads(store.clone(), Arc::clone(&metrics));
-    let reloader =
-        Reloader::new(shared.clone(), store.clone(), metrics, overrides, files, config.clone(), last_good);
+    let parts = Parts { shared: shared.clone(), store: store.clone(), audit, metrics, overrides };
+    let reloader = Reloader::new(parts, inputs.clone(), config.clone(), last_good);
     hints::print(&config, public.address, private.address, &inputs);
 
     let tasks = [

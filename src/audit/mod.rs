@@ -10,20 +10,23 @@ use crate::{
     },
     store::{AuditPage, AuditQuery, SentPage, SentQuery, Store, Withdrawal},
 };
-use noted::{Refusals, UsedKeys};
+use noted::{KnownRefusals, Refusals, RefusedReloads, UsedKeys};
 
 /// Keeps and reads the audit record, and acts on what it shows. Cheap to clone.
 #[derive(Clone)]
 pub struct Audit {
     store: Store,
     used: Arc<UsedKeys>,
-    refusals: Arc<Refusals>,
+    unknown: Arc<Refusals>,
+    known: Arc<KnownRefusals>,
+    reloads: Arc<RefusedReloads>,
 }
 
 impl Audit {
     /// Works on this store.
     pub fn new(store: Store) -> Self {
-        Self { store, used: Arc::default(), refusals: Arc::default() }
+        let (used, unknown, known, reloads) = Default::default();
+        Self { store, used, unknown, known, reloads }
     }
 
     /// A page of the tenant's audit record, newest first.
@@ -81,19 +84,50 @@ impl Audit {
         });
     }
 
-    /// Notes a refused credential: a few a minute are recorded, with the number of those that were not.
-    /// `client` is asked only then. What presented no credential, or a good one in the wrong place,
-    /// is none.
-    pub fn refused(&self, why: AuthFailure, request_id: &str, client: impl FnOnce() -> IpAddr) {
+    /// Notes a refused credential, and whose it is where that is known: a few a minute are recorded, with
+    /// the number of those that were not. `client` is asked only then. What presented no credential, or a
+    /// good one in the wrong place, is none.
+    pub fn refused(
+        &self,
+        why: AuthFailure,
+        whose: Option<&Principal>,
+        request_id: &str,
+        client: impl FnOnce() -> IpAddr,
+    ) {
         if matches!(why, AuthFailure::Missing | AuthFailure::UserRequired) {
             return;
         }
-        let Some(unrecorded) = self.refusals.admit() else { return };
+        let unrecorded = match whose {
+            Some(Principal { tenant, name, .. }) => self.known.admit(tenant, name),
+            None => self.unknown.admit(),
+        };
+        let Some(unrecorded) = unrecorded else { return };
         let mut entry = AuditEntry::of_nobody(AuditAction::CredentialRefused)
             .with("reason", why.as_str())
             .with("address", client().to_string())
             .with("unrecorded", unrecorded);
         entry.request_id = Some(request_id.to_owned());
+        entry.principal = whose.map(|principal| Arc::clone(&principal.name));
+        self.note(&whose.map(|principal| principal.tenant.clone()).unwrap_or_default(), entry);
+    }
+
+    /// Records that a generation of the configuration came into force, and what changed, a line each.
+    pub async fn reloaded(&self, generation: u64, changes: &[String]) {
+        self.reloads.end();
+        self.write(&TenantId::default(), AuditEntry::reload(generation, changes)).await;
+    }
+
+    /// Notes that a configuration was refused, and why, one problem a line.
+    pub fn reload_refused(&self, why: &str) {
+        if self.reloads.admit(why) {
+            let entry = AuditEntry::refused_configuration(AuditAction::ConfigRefused, why);
+            self.note(&TenantId::default(), entry);
+        }
+    }
+
+    /// Notes that the gateway started from the last good configuration, and why.
+    pub fn started_from_last_good(&self, why: &str) {
+        let entry = AuditEntry::refused_configuration(AuditAction::ConfigLastGood, why);
         self.note(&TenantId::default(), entry);
     }
 

@@ -1,10 +1,10 @@
-//! What was noted already, in bounded memory: keys used today, and how many refusals are recorded.
+//! What was noted already, in bounded memory: keys used today, and which refusals are recorded.
 
 use std::{
     collections::HashMap,
     num::NonZeroU32,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -16,8 +16,12 @@ use crate::domain::{TenantId, Timestamp};
 const DAY: i64 = 86_400 * 1_000_000;
 /// How many keys are remembered; the use of more is not recorded that day.
 const MOST_KEYS: usize = 100_000;
-/// Refusals recorded at once, and then each minute: at most some 90 MB in 400 days.
+/// Refusals recorded at once, and then one each minute: at most some 90 MB in 400 days.
 const REFUSALS_AT_ONCE: u32 = 20;
+/// Of one known credential, and then one each hour.
+const OF_ONE_AT_ONCE: u32 = 5;
+/// How many known credentials are told apart at a time.
+const MOST_KNOWN: usize = 10_000;
 
 /// The start of the day in UTC.
 pub(super) fn day_start(now: Timestamp) -> Timestamp {
@@ -80,13 +84,16 @@ pub(super) struct Refusals {
 
 impl Default for Refusals {
     fn default() -> Self {
-        let burst = NonZeroU32::new(REFUSALS_AT_ONCE).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_minute(NonZeroU32::MIN).allow_burst(burst);
-        Self { rate: RateLimiter::direct(quota), unrecorded: AtomicU64::new(0) }
+        Self::at(Quota::per_minute(NonZeroU32::MIN), REFUSALS_AT_ONCE)
     }
 }
 
 impl Refusals {
+    fn at(quota: Quota, burst: u32) -> Self {
+        let quota = quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
+        Self { rate: RateLimiter::direct(quota), unrecorded: AtomicU64::new(0) }
+    }
+
     /// Whether to record one: then how many since the last recorded one were not.
     pub fn admit(&self) -> Option<u64> {
         if self.rate.check().is_ok() {
@@ -97,9 +104,84 @@ impl Refusals {
     }
 }
 
+/// The refusals of known credentials: one that is tried without end crowds out no other, and all together
+/// are bounded too.
+#[derive(Default)]
+pub(super) struct KnownRefusals {
+    all: Refusals,
+    each: Mutex<HashMap<(TenantId, Arc<str>), Refusals>>,
+}
+
+impl KnownRefusals {
+    /// Whether to record one of a principal: then how many of its own since the last recorded one were not.
+    pub fn admit(&self, tenant: &TenantId, name: &Arc<str>) -> Option<u64> {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let whose = (tenant.clone(), Arc::clone(name));
+        if each.len() >= MOST_KNOWN && !each.contains_key(&whose) {
+            each.clear();
+        }
+        let own = || Refusals::at(Quota::per_hour(NonZeroU32::MIN), OF_ONE_AT_ONCE);
+        let own = each.entry(whose).or_insert_with(own);
+        let unrecorded = own.admit()?;
+        if self.all.admit().is_none() {
+            own.unrecorded.fetch_add(unrecorded + 1, Ordering::Relaxed);
+            return None;
+        }
+        Some(unrecorded)
+    }
+}
+
+/// The refusals of configurations: the same one in a row is recorded once.
+#[derive(Default)]
+pub(super) struct RefusedReloads {
+    last: Mutex<String>,
+    all: Refusals,
+}
+
+impl RefusedReloads {
+    /// Whether to record one.
+    pub fn admit(&self, why: &str) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last == why {
+            return false;
+        }
+        why.clone_into(&mut last);
+        self.all.admit().is_some()
+    }
+
+    /// A configuration was accepted: a refusal like the last one is another one.
+    pub fn end(&self) {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_known_credential_crowds_out_no_other_and_all_are_bounded() {
+        let (refusals, tenant) = (KnownRefusals::default(), TenantId::default());
+        let tried = |name: &str, times: usize| {
+            let name = name.into();
+            (0..times).filter_map(|_| refusals.admit(&tenant, &name)).collect::<Vec<_>>()
+        };
+        assert_eq!(tried("key:a", 1_000), [0; OF_ONE_AT_ONCE as usize]);
+        assert_eq!(tried("key:b", 2), [0; 2]);
+        let others: usize = (0..MOST_KNOWN * 2).map(|n| tried(&format!("key:{n}"), 1).len()).sum();
+        assert_eq!(others, REFUSALS_AT_ONCE as usize - 7);
+        assert!(refusals.each.lock().unwrap().len() <= MOST_KNOWN);
+    }
+
+    #[test]
+    fn the_same_refusal_of_a_configuration_is_told_once() {
+        let refused = RefusedReloads::default();
+        let told = ["a", "a", "b", "a"].map(|why| refused.admit(why));
+        assert_eq!(told, [true, false, true, true]);
+        refused.end();
+        assert!(refused.admit("a"));
+        assert!((0..100).filter(|n| refused.admit(&n.to_string())).count() < 20);
+    }
 
     #[test]
     fn a_key_is_new_once_a_day_in_each_tenant() {

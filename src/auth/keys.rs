@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{ApiKey, Config},
-    domain::{AuthFailure, Principal, PrincipalKind, Timestamp},
+    domain::{Principal, PrincipalKind, Timestamp},
 };
 
 /// Every API key of every tenant.
@@ -61,16 +61,18 @@ impl Keys {
         self.0.values()
     }
 
-    /// Who the key proves, at a time and from an address. Unknown, disabled, expired and elsewhere
-    /// are one and the same failure; the address is only asked for when the key is tied to networks, and
-    /// one that is not known is in none of them.
+    /// Who the key proves, at a time and from an address. The address is only asked for when the key is
+    /// tied to networks, and one that is not known is in none of them.
+    ///
+    /// # Errors
+    /// The key where it is known, but disabled, expired or elsewhere. To callers all of it is one failure.
     pub fn verify(
         &self,
         key: &[u8],
         now: Timestamp,
         client: impl FnOnce() -> Option<IpAddr>,
-    ) -> Result<&KeyEntry, AuthFailure> {
-        let entry = self.0.get(&sha256(key)).ok_or(AuthFailure::InvalidKey)?;
+    ) -> Result<&KeyEntry, Option<&KeyEntry>> {
+        let entry = self.0.get(&sha256(key)).ok_or(None)?;
         let fault = if entry.disabled {
             "disabled"
         } else if entry.expires_at.is_some_and(|at| now >= at) {
@@ -82,7 +84,7 @@ impl Keys {
         };
         entry.usage.refused(KeyRefusal::Credential);
         tracing::debug!(key = %entry.fingerprint, "an API key was refused: it is {fault}");
-        Err(AuthFailure::InvalidKey)
+        Err(Some(entry))
     }
 }
 

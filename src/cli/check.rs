@@ -36,9 +36,10 @@ pub fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         let address = arguments.admin_listen.unwrap_or(config.server.admin_listen);
         running::summary(address, config.server.admin_token.as_ref())?
     } else {
-        sum(other)?
+        sum(other, &snapshot.summary.salt)?
     };
-    let mut after = snapshot.summary;
+    // With the salt of the other, so that secrets can be compared.
+    let mut after = Summary::of(&config, &snapshot.registry, &before.salt);
     if arguments.admin_listen.is_some() {
         // Where to ask says nothing of what the file says.
         after.fixed.remove("server.admin_listen");
@@ -77,10 +78,10 @@ fn load(path: &Path) -> Result<(Config, Snapshot), Failure> {
 }
 
 /// Sums up what is only compared with: broken types and exposed listeners of the past are no fault.
-fn sum(path: &Path) -> Result<Summary, Failure> {
+fn sum(path: &Path, salt: &str) -> Result<Summary, Failure> {
     let inputs = Inputs::read(path, &config::environment).map_err(|p| p.to_string())?;
     let config = config::parse(&inputs).map_err(|p| p.to_string())?;
-    Ok(Summary::of(&config, &reload::load_types(&inputs, None).registry))
+    Ok(Summary::of(&config, &reload::load_types(&inputs, None).registry, salt))
 }
 
 fn summary(path: &Path, config: &Config, types: usize) -> String {

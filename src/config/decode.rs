@@ -94,7 +94,7 @@ impl Decoder<'_> {
         let quotas = main.section("rate_limits", RATE_LIMITS);
         let quota = |name| quotas.as_ref().and_then(|s| rate_limit(s, name));
         let roles = Roles::decode(&sections);
-        let Tenants { tenants, per_key } = self.tenants(
+        let Tenants { tenants, per_key, emptied } = self.tenants(
             &sections,
             &roles,
             super::tenants::Quotas {
@@ -121,6 +121,8 @@ impl Decoder<'_> {
                 empty: root.is_null() || root.is_empty_map(),
                 // Beside sections that hold keys, an empty one says nothing of theirs.
                 keys_emptied: !api_keys.is_empty() && api_keys.iter().all(Field::is_empty_map),
+                emptied,
+                tenants: sections.iter().map(named_tenants).collect(),
                 overridden: Vec::new(),
             },
         })
@@ -267,6 +269,12 @@ impl Decoder<'_> {
         }
         Some(path)
     }
+}
+
+/// A file, and how many tenants it names.
+fn named_tenants(section: &Section<'_>) -> (PathBuf, Option<usize>) {
+    let named = section.get("tenants").map(|tenants| tenants.entries().len());
+    (section.field().file().to_owned(), named)
 }
 
 /// A path relative to the file that names it.

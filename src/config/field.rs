@@ -50,6 +50,11 @@ impl<'a> Field<'a> {
         matches!(&self.node.value, Value::Map(entries) if entries.is_empty())
     }
 
+    /// Whether it is written as `[]`.
+    pub fn is_empty_list(&self) -> bool {
+        matches!(&self.node.value, Value::List(nodes) if nodes.is_empty())
+    }
+
     /// Whether nothing stands here.
     pub fn is_null(&self) -> bool {
         matches!(self.node.value, Value::Null)

@@ -1,32 +1,87 @@
 //! What a reload must not do by accident (an empty or cut-off file is valid YAML), and what it cannot do.
 
-use super::{Config, Server, problem::ConfigProblem};
+use super::{
+    Config, Server, Tenant,
+    problem::ConfigProblem,
+    tenants::{ISSUERS, REVOKED},
+};
+use crate::domain::TenantId;
 
-/// Why the new settings must not replace the old ones while running: an empty main file, or a tenant left
-/// without any API key where no file says `api_keys: {}`.
+/// Why the new settings must not replace the old ones while running. A file that was cut off has lost its end
+/// without a word, so whatever decides who gets in is lost only where a file writes it out empty:
+///
+/// - everything of the main file: never;
+/// - every API key of a tenant that stays, or of all: `api_keys: {}`;
+/// - every issuer, or revoked token, of a tenant that stays: `issuers: []`, `revoked_tokens: []` in it;
+/// - every tenant of a file that is still read: `tenants: {}` in it;
+/// - a tenant that has issuers and no API key: `issuers: []` in it, and then it may go. Any other goes with its
+///   keys, which stand elsewhere: no cut takes both and leaves the keys of the other tenants.
 pub fn refuse_reload(old: &Config, new: &Config) -> Option<ConfigProblem> {
     if new.origin.empty && !old.origin.empty {
         return Some(ConfigProblem::new(&new.origin.file, "", "is empty; the settings before it stay"));
     }
-    if new.origin.keys_emptied {
+    lost_keys(old, new).or_else(|| lost_lists(old, new)).or_else(|| lost_tenants(old, new))
+}
+
+fn refusal(new: &Config, field: &str, lost: &str, way_out: &str) -> Option<ConfigProblem> {
+    let message = format!("would lose {lost}, as a cut-off file does; {way_out}");
+    Some(ConfigProblem::new(&new.origin.file, field, message))
+}
+
+fn has_keys(config: &Config, tenant: &TenantId) -> bool {
+    config.keys.iter().any(|key| key.tenant == *tenant)
+}
+
+fn lost_keys(old: &Config, new: &Config) -> Option<ConfigProblem> {
+    let all = new.keys.is_empty();
+    let lost =
+        |id: &&TenantId| has_keys(old, id) && !has_keys(new, id) && (all || new.tenants.contains_key(*id));
+    let lost: Vec<_> = old.tenants.keys().filter(lost).map(TenantId::as_str).collect();
+    if lost.is_empty() || new.origin.keys_emptied {
         return None;
     }
-    let mut dropped: Vec<&str> = Vec::new();
-    for key in &old.keys {
-        let name = key.tenant.as_str();
-        if !dropped.contains(&name) && !new.keys.iter().any(|k| k.tenant == key.tenant) {
-            dropped.push(name);
+    let way_out = "to shut keys out set disabled: true on each, or write api_keys: {} if none is meant";
+    refusal(new, "api_keys", &format!("every API key of {}", lost.join(", ")), way_out)
+}
+
+fn lost_lists(old: &Config, new: &Config) -> Option<ConfigProblem> {
+    for (id, before) in &old.tenants {
+        let Some(after) = new.tenants.get(id) else { continue };
+        let issuers = (ISSUERS, "every issuer", !before.issuers.is_empty() && after.issuers.is_empty());
+        let revoked = (REVOKED, "every revoked token", has_revoked(before) && !has_revoked(after));
+        for (name, what, lost) in [issuers, revoked] {
+            if lost && !new.origin.emptied.contains(&(id.clone(), name)) {
+                let way_out = format!("write {name}: [] there if none is meant");
+                return refusal(new, &format!("tenants.{id}.{name}"), &format!("{what} of {id}"), &way_out);
+            }
         }
     }
-    if dropped.is_empty() {
+    None
+}
+
+fn has_revoked(tenant: &Tenant) -> bool {
+    !tenant.revoked.jtis.is_empty() || !tenant.revoked.users.is_empty()
+}
+
+fn lost_tenants(old: &Config, new: &Config) -> Option<ConfigProblem> {
+    let lost: Vec<_> = old.tenants.iter().filter(|(id, _)| !new.tenants.contains_key(*id)).collect();
+    let named = |ids: &[&str]| format!("the tenant {}", ids.join(", "));
+    // The file that named some and is still read, where it now names so many.
+    let now_names = |many: Option<usize>| {
+        let mut named = old.origin.tenants.iter().filter(|(_, before)| before.is_some_and(|n| n > 0));
+        named.find(|(file, _)| new.origin.tenants.get(*file) == Some(&many)).map(|(file, _)| file)
+    };
+    if let Some(file) = now_names(None).filter(|_| !lost.is_empty()) {
+        let ids: Vec<_> = lost.iter().map(|(id, _)| id.as_str()).collect();
+        let way_out = format!("write tenants: {{}} in {} if none is meant", file.display());
+        return refusal(new, "tenants", &named(&ids), &way_out);
+    }
+    let bare = |(id, tenant): &&(&TenantId, &Tenant)| !tenant.issuers.is_empty() && !has_keys(old, id);
+    let ids: Vec<_> = lost.iter().filter(bare).map(|(id, _)| id.as_str()).collect();
+    if ids.is_empty() || now_names(Some(0)).is_some() {
         return None;
     }
-    let message = format!(
-        "would lose every API key of {}, as a cut-off file does; to shut keys out set disabled: true on \
-         each, or write api_keys: {{}} if none is meant",
-        dropped.join(", ")
-    );
-    Some(ConfigProblem::new(&new.origin.file, "api_keys", message))
+    refusal(new, "tenants", &named(&ids), "to remove one that has no API key, first write issuers: [] in it")
 }
 
 /// The fields that differ and count only after a restart. What the command line sets is to be set in both.

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     decode,
+    folder::{self, TypeFiles},
     problem::{ConfigProblem, ConfigProblems},
 };
 
@@ -24,12 +25,6 @@ use super::{
 const FILE_BYTES: u64 = 4 << 20;
 /// Files that one pattern may name.
 const PATTERN_FILES: usize = 256;
-/// Files and folders in the folder of types.
-const FOLDER_ENTRIES: usize = 4_096;
-/// Bytes of all files in the folder of types.
-const FOLDER_BYTES: u64 = 16 << 20;
-/// How deep the folder of types may nest.
-const FOLDER_DEPTH: usize = 8;
 
 /// Reads the environment: the value of a variable.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -48,7 +43,7 @@ pub(super) enum Ask {
     Pattern(PathBuf),
     /// An environment variable.
     Env(String),
-    /// All files below a folder.
+    /// All types below a folder.
     Folder(PathBuf),
 }
 
@@ -57,7 +52,7 @@ pub(super) enum Answer {
     File(Vec<u8>),
     Pattern(Vec<PathBuf>),
     Env(String),
-    Folder(BTreeMap<PathBuf, Vec<u8>>),
+    Folder(TypeFiles),
     /// There is no such file, folder or variable.
     Missing,
     /// It cannot be had; the text completes the clause "FILE …".
@@ -128,9 +123,8 @@ impl Inputs {
         hash.0.finalize().into()
     }
 
-    /// The folder of types, when one is configured and exists: its path, and below it every file by its
-    /// path relative to the folder. Hidden files and folders are left out.
-    pub fn plugins(&self) -> Option<(&Path, &BTreeMap<PathBuf, Vec<u8>>)> {
+    /// The folder of types, when one is configured and exists: its path and what it holds.
+    pub fn plugins(&self) -> Option<(&Path, &TypeFiles)> {
         self.answers.iter().find_map(|(ask, answer)| match (ask, &**answer) {
             (Ask::Folder(path), Answer::Folder(files)) => Some((path.as_path(), files)),
             _ => None,
@@ -193,12 +187,16 @@ impl Fingerprint {
                 self.part(b"env");
                 self.part(text.as_bytes());
             }
-            Answer::Folder(files) => {
+            Answer::Folder(TypeFiles { files, faults }) => {
                 self.part(b"folder");
                 self.0.update((files.len() as u64).to_le_bytes());
                 for (path, bytes) in files {
                     self.path(path);
                     self.part(bytes);
+                }
+                for (path, why) in faults {
+                    self.path(path);
+                    self.part(why.as_bytes());
                 }
             }
             Answer::Missing => self.part(b"missing"),
@@ -225,10 +223,7 @@ impl Source for Disk<'_> {
             Ask::File(path) => read_file(path, FILE_BYTES).map_or_else(failure, Answer::File),
             Ask::Pattern(path) => matching(path).map_or_else(failure, Answer::Pattern),
             Ask::Env(name) => (self.env)(name).map_or(Answer::Missing, Answer::Env),
-            Ask::Folder(path) => {
-                let mut walk = Walk::default();
-                walk.folder(path, Path::new(""), 0).map_or_else(failure, |()| Answer::Folder(walk.files))
-            }
+            Ask::Folder(path) => folder::read(path).map_or_else(failure, Answer::Folder),
         });
         self.answers.borrow_mut().insert(ask, answer.clone());
         answer
@@ -243,7 +238,7 @@ fn failure(error: io::Error) -> Answer {
 }
 
 /// Reads a regular file; anything else, such as a pipe, could block for ever.
-fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
@@ -278,55 +273,6 @@ fn matching(pattern: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn hidden(name: &std::ffi::OsStr) -> bool {
+pub(super) fn hidden(name: &std::ffi::OsStr) -> bool {
     name.as_encoded_bytes().first() == Some(&b'.')
-}
-
-/// Collects the files below a folder, within bounds; symbolic links are followed.
-#[derive(Default)]
-struct Walk {
-    files: BTreeMap<PathBuf, Vec<u8>>,
-    bytes: u64,
-    entries: usize,
-}
-
-impl Walk {
-    fn folder(&mut self, folder: &Path, below: &Path, depth: usize) -> io::Result<()> {
-        if depth > FOLDER_DEPTH {
-            return Err(io::Error::other(format!("it nests deeper than {FOLDER_DEPTH} folders")));
-        }
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            self.entries += 1;
-            if self.entries > FOLDER_ENTRIES {
-                return Err(io::Error::other(format!(
-                    "it holds more than {FOLDER_ENTRIES} files and folders"
-                )));
-            }
-            let (path, relative) = (entry.path(), below.join(entry.file_name()));
-            if hidden(&entry.file_name()) {
-                continue;
-            }
-            match self.entry(&path, relative, depth) {
-                // A link that leads nowhere, or an entry that has just gone, is no file.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    fn entry(&mut self, path: &Path, relative: PathBuf, depth: usize) -> io::Result<()> {
-        let kind = fs::metadata(path)?;
-        if kind.is_dir() {
-            return self.folder(path, &relative, depth + 1);
-        }
-        if kind.is_file() {
-            let file = read_file(path, FOLDER_BYTES - self.bytes)
-                .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", relative.display())))?;
-            self.bytes += file.len() as u64;
-            self.files.insert(relative, file);
-        }
-        Ok(())
-    }
 }

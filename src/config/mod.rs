@@ -8,6 +8,7 @@ mod development;
 mod field;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod folder;
 mod guard;
 mod inputs;
 mod jwks;
@@ -23,6 +24,7 @@ mod tree;
 mod value;
 
 pub use development::check_exposure;
+pub use folder::{MANIFEST, MISSPELT_MANIFEST, TYPE_BYTES, TypeFiles};
 pub use guard::{keep_until_restart, refuse_reload, restart_needed};
 pub use inputs::{Env, Inputs, environment};
 pub use model::*;

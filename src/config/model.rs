@@ -1,7 +1,7 @@
 //! Settings as the rest of the gateway sees them: checked, with every default filled in.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     net::SocketAddr,
     path::PathBuf,
     time::Duration,
@@ -44,8 +44,12 @@ pub struct Origin {
     pub file: PathBuf,
     /// The main file says nothing at all.
     pub empty: bool,
-    /// A file says `api_keys: {}`: that there are no keys is meant.
+    /// The files say `api_keys: {}`: that there are no keys is meant.
     pub keys_emptied: bool,
+    /// What of each tenant is written out empty, as `issuers: []`: that there are none is meant.
+    pub emptied: Vec<(TenantId, &'static str)>,
+    /// How many tenants each file names, 0 for `tenants: {}`; `None` where it says nothing of tenants.
+    pub tenants: BTreeMap<PathBuf, Option<usize>>,
     /// The fields that the command line sets, whatever the files say.
     pub overridden: Vec<&'static str>,
 }

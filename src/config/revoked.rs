@@ -1,6 +1,6 @@
 //! Bearer tokens that are refused though they are still valid.
 
-use super::{Revoked, field::Section, value};
+use super::{Revoked, field::Section, tenants::REVOKED, value};
 use crate::domain::UserId;
 
 const FIELDS: &[&str] = &["jti", "user_id", "not_before"];
@@ -8,7 +8,7 @@ const FIELDS: &[&str] = &["jti", "user_id", "not_before"];
 /// A tenant's list; each entry names one token, or all that a user was given before a time.
 pub(super) fn decode(s: &Section<'_>) -> Revoked {
     let mut revoked = Revoked::default();
-    for field in s.get("revoked_tokens").iter().flat_map(super::field::Field::list) {
+    for field in s.get(REVOKED).iter().flat_map(super::field::Field::list) {
         let Some(entry) = field.section(FIELDS) else { continue };
         if entry.get("jti").is_some() {
             for name in ["user_id", "not_before"] {

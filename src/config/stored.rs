@@ -9,10 +9,13 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::inputs::{Answer, Ask, Inputs};
+use super::{
+    folder::TypeFiles,
+    inputs::{Answer, Ask, Inputs},
+};
 
 /// Changes when older bytes can no longer be read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -28,7 +31,7 @@ enum StoredAnswer {
     File(Bytes),
     Pattern(Vec<PathBuf>),
     Env(String),
-    Folder(BTreeMap<PathBuf, Bytes>),
+    Folder(BTreeMap<PathBuf, Bytes>, BTreeMap<PathBuf, String>),
     Missing,
     Failed(String),
 }
@@ -89,11 +92,11 @@ impl Inputs {
         Self::of(main.to_owned(), [(Ask::File(main.to_owned()), Arc::new(Answer::Missing))].into())
     }
 
-    /// The same, with other files in the folder of types.
+    /// The same, with other files in the folder of types, all of them whole.
     #[must_use]
     pub fn with_plugins(mut self, files: BTreeMap<PathBuf, Vec<u8>>) -> Self {
         if let Some(answer) = self.answers.values_mut().find(|a| matches!(***a, Answer::Folder(_))) {
-            *answer = Arc::new(Answer::Folder(files));
+            *answer = Arc::new(Answer::Folder(TypeFiles { files, faults: BTreeMap::new() }));
         }
         self
     }
@@ -104,9 +107,9 @@ fn stored(answer: &Answer) -> StoredAnswer {
         Answer::File(bytes) => StoredAnswer::File(Bytes(bytes.clone())),
         Answer::Pattern(paths) => StoredAnswer::Pattern(paths.clone()),
         Answer::Env(text) => StoredAnswer::Env(text.clone()),
-        Answer::Folder(files) => {
+        Answer::Folder(TypeFiles { files, faults }) => {
             let files = files.iter().map(|(path, bytes)| (path.clone(), Bytes(bytes.clone())));
-            StoredAnswer::Folder(files.collect())
+            StoredAnswer::Folder(files.collect(), faults.clone())
         }
         Answer::Missing => StoredAnswer::Missing,
         Answer::Failed(message) => StoredAnswer::Failed(message.clone()),
@@ -119,8 +122,9 @@ impl From<StoredAnswer> for Answer {
             StoredAnswer::File(bytes) => Self::File(bytes.0),
             StoredAnswer::Pattern(paths) => Self::Pattern(paths),
             StoredAnswer::Env(text) => Self::Env(text),
-            StoredAnswer::Folder(files) => {
-                Self::Folder(files.into_iter().map(|(path, bytes)| (path, bytes.0)).collect())
+            StoredAnswer::Folder(files, faults) => {
+                let files = files.into_iter().map(|(path, bytes)| (path, bytes.0)).collect();
+                Self::Folder(TypeFiles { files, faults })
             }
             StoredAnswer::Missing => Self::Missing,
             StoredAnswer::Failed(message) => Self::Failed(message),
@@ -134,11 +138,12 @@ mod tests {
 
     fn inputs() -> Inputs {
         let files = BTreeMap::from([("a/type.yaml".into(), vec![0, 255])]);
+        let faults = BTreeMap::from([("b".into(), "cannot be read".into())]);
         let answers = [
             (Ask::File("main.yaml".into()), Answer::File(b"x: 1".to_vec())),
             (Ask::Pattern("keys/*.yaml".into()), Answer::Pattern(vec!["keys/a.yaml".into()])),
             (Ask::Env("SECRET".into()), Answer::Env("told to nobody".into())),
-            (Ask::Folder("plugins".into()), Answer::Folder(files)),
+            (Ask::Folder("plugins".into()), Answer::Folder(TypeFiles { files, faults })),
             (Ask::File("gone".into()), Answer::Missing),
             (Ask::File("pipe".into()), Answer::Failed("cannot be read".into())),
         ];
@@ -150,7 +155,7 @@ mod tests {
         let bytes = inputs().to_bytes().unwrap();
         let back = Inputs::from_bytes(&bytes).unwrap();
         assert_eq!(back.fingerprint(), inputs().fingerprint());
-        assert_eq!(back.plugins().unwrap().1.len(), 1);
+        assert_eq!(back.plugins().unwrap().1.files.len(), 1);
         for cut in [0, 1, bytes.len() / 2, bytes.len() - 1] {
             let fault = Inputs::from_bytes(&bytes[..cut]).unwrap_err();
             assert!(!fault.contains("told"), "{fault}");

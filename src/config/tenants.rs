@@ -18,8 +18,10 @@ use super::{
 };
 use crate::domain::{Profile, TenantId, UserId};
 
-const TENANT: &[&str] =
-    &["users", "seed", "issuers", "revoked_tokens", "rate_limits", "strict_types", "retention"];
+/// The lists of a tenant that let no credential in or keep some out: none is lost by accident.
+pub(super) const ISSUERS: &str = "issuers";
+pub(super) const REVOKED: &str = "revoked_tokens";
+const TENANT: &[&str] = &["users", "seed", ISSUERS, REVOKED, "rate_limits", "strict_types", "retention"];
 const SEED: &[&str] = &["id", "display_name", "locale", "time_zone"];
 const ISSUER: &[&str] = &[
     "issuer",
@@ -58,26 +60,29 @@ pub(super) struct Quotas {
     pub ceiling: Option<Quota>,
 }
 
-/// The tenants, and what each grants a key that has no rate limit of its own.
+/// The tenants, what each grants a key that has no rate limit of its own, and what each writes out empty.
+#[derive(Default)]
 pub(super) struct Tenants {
     pub tenants: IndexMap<TenantId, Tenant>,
     pub per_key: IndexMap<TenantId, Quota>,
+    pub emptied: Vec<(TenantId, &'static str)>,
 }
 
 impl Decoder<'_> {
     /// The tenants of all files; `default` is always among them.
     pub fn tenants(&self, sections: &[Section<'_>], roles: &Roles, quotas: Quotas) -> Tenants {
-        let mut all = Tenants { tenants: IndexMap::new(), per_key: IndexMap::new() };
+        let mut all = Tenants::default();
         let mut places: HashMap<&str, String> = HashMap::new();
         for (name, field) in sections.iter().filter_map(|s| s.get("tenants")).flat_map(|f| f.entries()) {
             let id = TenantId::new(name).map_err(|e| field.fail(format!("is no tenant's name: it {e}"))).ok();
             if let Some(first) = places.insert(name, field.place()) {
                 field.fail(format!("is defined at {first} already"));
             }
-            let (tenant, per_key) = self.tenant(&field, roles, quotas);
+            let (tenant, emptied) = self.tenant(&field, roles, quotas);
             if let Some(id) = id {
-                all.tenants.insert(id.clone(), tenant);
-                all.per_key.insert(id, per_key);
+                all.emptied.extend(emptied.into_iter().map(|name| (id.clone(), name)));
+                all.per_key.insert(id.clone(), tenant.key_quota);
+                all.tenants.insert(id, tenant);
             }
         }
         let bare = || Tenant {
@@ -92,16 +97,17 @@ impl Decoder<'_> {
         all
     }
 
-    fn tenant(&self, field: &Field<'_>, roles: &Roles, quotas: Quotas) -> (Tenant, Quota) {
+    /// A tenant, and the names of its fields that are written out empty.
+    fn tenant(&self, field: &Field<'_>, roles: &Roles, quotas: Quotas) -> (Tenant, Vec<&'static str>) {
         let mut tenant = Tenant { roles: roles.of_bearers(), key_quota: quotas.per_key, ..Tenant::default() };
-        let Some(s) = field.section(TENANT) else { return (tenant, quotas.per_key) };
+        let Some(s) = field.section(TENANT) else { return (tenant, Vec::new()) };
         let own = s.section("rate_limits", &["per_key", "per_user", "tenant"]);
         let quota = |name| own.as_ref().and_then(|own| rate_limit(own, name));
         let modes = value::one_of(&[("managed", UserMode::Managed), ("open", UserMode::Open)]);
         tenant.users = s.read("users", modes).unwrap_or_default();
         tenant.seed_users = seeds(&s);
         tenant.issuers = s
-            .get("issuers")
+            .get(ISSUERS)
             .iter()
             .flat_map(Field::list)
             .filter_map(|issuer| self.issuer(&issuer.section(ISSUER)?))
@@ -116,8 +122,8 @@ impl Decoder<'_> {
             tenant.retention = Retention { read: age("read"), unread: age("unread"), newest };
         }
         tenant.key_quota = quota("per_key").unwrap_or(quotas.per_key);
-        let per_key = tenant.key_quota;
-        (tenant, per_key)
+        let is_empty = |name: &&'static str| s.get(name).is_some_and(|list| list.is_empty_list());
+        (tenant, [ISSUERS, REVOKED].into_iter().filter(is_empty).collect())
     }
 
     fn issuer(&self, s: &Section<'_>) -> Option<Issuer> {

@@ -31,9 +31,15 @@ macro_rules! actions {
 actions! {
     /// A new configuration came into force. Recorded in the tenant `default`, as it is about all of them.
     ConfigReloaded = "config.reloaded",
+    /// A new configuration was refused: what was in force stays. Recorded in the tenant `default`.
+    ConfigRefused = "config.refused",
+    /// The gateway started from the last good configuration, as the current one was refused. Recorded in
+    /// the tenant `default`.
+    ConfigLastGood = "config.last_good",
     /// An API key was used for the first time on a day (in UTC).
     KeyUsed = "key.used",
-    /// A credential was refused. Recorded in the tenant `default`, as it proves no tenant.
+    /// A credential was refused. Recorded in its tenant where it is known and does not hold any more, or not
+    /// from there, and else in the tenant `default`.
     CredentialRefused = "credential.refused",
     /// A user was created, or their profile replaced.
     UserPut = "user.put",
@@ -72,7 +78,7 @@ pub struct Actor {
 pub struct AuditEntry {
     /// What was done.
     pub action: AuditAction,
-    /// The name of who did it; nobody's for a refused credential and for the gateway's own doing.
+    /// The name of who did it; nobody's for an unknown credential and for the gateway's own doing.
     pub principal: Option<Arc<str>>,
     /// The id of the request, where there was one.
     pub request_id: Option<String>,
@@ -80,8 +86,8 @@ pub struct AuditEntry {
     pub detail: Map<String, Value>,
 }
 
-/// How many lines of a reload's changes are recorded.
-const MOST_CHANGES: usize = 200;
+/// How many lines of a reload's changes, or of its problems, are recorded.
+const MOST_LINES: usize = 200;
 
 impl AuditEntry {
     /// What somebody did.
@@ -103,12 +109,13 @@ impl AuditEntry {
     /// A reload: the generation that came into force, and what changed, a line each. For the tenant
     /// `default`.
     pub fn reload(generation: u64, changes: &[String]) -> Self {
-        let mut lines: Vec<Value> =
-            changes.iter().take(MOST_CHANGES).map(|line| line.as_str().into()).collect();
-        if let Some(more) = changes.len().checked_sub(MOST_CHANGES).filter(|more| *more > 0) {
-            lines.push(format!("… and {more} more").into());
-        }
-        Self::of_nobody(AuditAction::ConfigReloaded).with("generation", generation).with("changes", lines)
+        let changes = lines(changes.iter().map(String::as_str));
+        Self::of_nobody(AuditAction::ConfigReloaded).with("generation", generation).with("changes", changes)
+    }
+
+    /// A configuration that was not taken, and its problems, a line each. For the tenant `default`.
+    pub fn refused_configuration(action: AuditAction, problems: &str) -> Self {
+        Self::of_nobody(action).with("problems", lines(problems.lines()))
     }
 
     /// The same entry with one more thing said.
@@ -117,6 +124,14 @@ impl AuditEntry {
         self.detail.insert(name.to_owned(), value.into());
         self
     }
+}
+
+fn lines<'a>(all: impl Iterator<Item = &'a str> + Clone) -> Vec<Value> {
+    let mut lines: Vec<Value> = all.clone().take(MOST_LINES).map(Value::from).collect();
+    if let Some(more) = all.count().checked_sub(MOST_LINES).filter(|more| *more > 0) {
+        lines.push(format!("… and {more} more").into());
+    }
+    lines
 }
 
 /// An entry as it stands in the record.

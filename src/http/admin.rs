@@ -135,7 +135,9 @@ impl Admin {
             "store": store,
             "generation": snapshot.generation,
             "hash": snapshot.summary.hash,
+            "refused": self.metrics.config_refused.get() != 0,
             "last_good": snapshot.last_good,
+            "last_good_unwritten": self.metrics.last_good_unwritten.get() != 0,
             "kept_types": snapshot.registry.kept().collect::<Vec<_>>(),
             "quarantined_types": snapshot.registry.quarantined().collect::<Vec<_>>(),
         });

@@ -155,7 +155,7 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
                         // Where the proxies tell none, the nearest of them is all that is known.
                         admit::client_address(peer, forwarded_for, forwarded, proxies).unwrap_or(peer)
                     };
-                    services.audit.refused(why, context.request_id(), client);
+                    services.audit.refused(why, refusal.whose.as_deref(), context.request_id(), client);
                 }
                 Err(Failure(refusal.error).into())
             }

@@ -25,10 +25,10 @@ pub struct AuditApi;
 impl AuditApi {
     /// Read the audit record
     ///
-    /// Who did what, newest first: reloads of the configuration, the first use of a key on a day, what was
-    /// done to users, withdrawals, refused credentials. What belongs to no tenant (reloads and refused
-    /// credentials) stands in the record of the tenant `default`. A page may be short, or empty, and yet
-    /// have a `next_cursor`: each looks at a bounded number of records.
+    /// Who did what, newest first: changes of the configuration, taken and refused, the first use of a key on
+    /// a day, what was done to users, withdrawals, refused credentials. What belongs to no tenant (the
+    /// configuration, and credentials that are not known) stands in the record of the tenant `default`. A page
+    /// may be short, or empty, and yet have a `next_cursor`: each looks at a bounded number of records.
     #[oai(path = "/audit", method = "get", operation_id = "listAudit", tag = "Tag::Audit")]
     async fn list(
         &self,
@@ -97,10 +97,11 @@ struct AuditRecord {
     at: DateTime,
     /// What.
     action: String,
-    /// By whom: a key's fingerprint or a user's id; absent where no principal did it.
+    /// By whom: a key's fingerprint or a user's id, also where the credential was refused; absent where
+    /// nobody who is known did it.
     principal: Option<String>,
     /// In which request; absent where there was none.
     request_id: Option<String>,
-    /// What else there is to say, as the action has it: `user_id`, `changes`, `count`, `reason` and so on.
+    /// What else there is to say, as the action has it: `user_id`, `changes`, `problems`, `count`, `reason` and so on.
     detail: JsonObject,
 }

@@ -9,56 +9,51 @@ use serde_saphyr::Spanned;
 
 use super::{
     NotificationType, TypeFolder, TypeProblem, case,
-    folder::MANIFEST,
     manifest::{self, Manifest, Step},
 };
+use crate::config::{MANIFEST, TYPE_BYTES};
 
 /// The schema that is shown to those who ask what a type's metadata is.
 const SCHEMA: &str = "metadata.schema.json";
-
-/// The most bytes of a type's files together.
-const MAX_BYTES: usize = 1024 * 1024;
 
 /// The most characters of a description and of an icon's name.
 const MAX_DESCRIPTION: usize = 1_000;
 const MAX_ICON: usize = 64;
 
-/// A type that is whole, all of its cases passed.
-pub(super) struct Built {
-    pub notification_type: NotificationType,
-    /// Whether it says that it takes the place of a standard type.
-    pub replaces: bool,
-}
-
-impl Built {
-    /// The type, when it replaces a standard one exactly as it says.
-    pub fn checked(self, folder: &TypeFolder, shadows: bool) -> Result<NotificationType, Vec<TypeProblem>> {
-        let message = match (self.replaces, shadows) {
-            (false, true) => "a standard type has this name; say `replaces: true` to take its place",
-            (true, false) => "it says `replaces: true`, but there is no standard type of this name",
-            _ => return Ok(self.notification_type),
-        };
-        Err(vec![folder.problem(MANIFEST, None, message)])
-    }
+/// Whether a type that was built replaces a standard one exactly as it says.
+pub(super) fn check_replaces(
+    built: &NotificationType,
+    folder: &TypeFolder,
+    shadows: bool,
+) -> Result<(), Vec<TypeProblem>> {
+    let message = match (built.replaces, shadows) {
+        (false, true) => "a standard type has this name; say `replaces: true` to take its place",
+        (true, false) => "it says `replaces: true`, but there is no standard type of this name",
+        _ => return Ok(()),
+    };
+    Err(vec![folder.problem(MANIFEST, None, message)])
 }
 
 /// Builds a type and runs its cases.
-pub(super) fn build(folder: &TypeFolder) -> Result<Built, Vec<TypeProblem>> {
+pub(super) fn build(folder: &TypeFolder) -> Result<NotificationType, Vec<TypeProblem>> {
     // A component that panics is a fault of its type alone, never of the load.
     catch_unwind(AssertUnwindSafe(|| try_build(folder)))
         .unwrap_or_else(|_| Err(vec![folder.problem("", None, "a component panicked on it")]))
 }
 
-fn try_build(folder: &TypeFolder) -> Result<Built, Vec<TypeProblem>> {
+fn try_build(folder: &TypeFolder) -> Result<NotificationType, Vec<TypeProblem>> {
     let alone = |file: &str, line, message: String| vec![folder.problem(file, line, message)];
+    if !folder.faults.is_empty() {
+        return Err(folder.faults.iter().map(|(file, why)| folder.problem(file, None, why)).collect());
+    }
     if !is_name(&folder.name) {
         let message =
             "its folder must be named in 1 to 64 characters of a-z, 0-9, _, - and ., a letter first";
         return Err(alone("", None, message.into()));
     }
     let bytes: usize = folder.files.values().map(Vec::len).sum();
-    if bytes > MAX_BYTES {
-        return Err(alone("", None, format!("its files have {bytes} bytes; {MAX_BYTES} are the most")));
+    if bytes as u64 > TYPE_BYTES {
+        return Err(alone("", None, format!("its files have {bytes} bytes; {TYPE_BYTES} are the most")));
     }
     let Some(text) = folder.files.get(MANIFEST) else {
         return Err(alone("", None, format!("it has no {MANIFEST}: is the file named type.yml?")));
@@ -78,7 +73,6 @@ fn try_build(folder: &TypeFolder) -> Result<Built, Vec<TypeProblem>> {
         Some(Ok(schema)) => Some(schema),
         None => None,
     };
-    let replaces = manifest.replaces;
     let notification_type = assemble(folder, manifest, metadata_schema, &mut problems);
     // Cases of a type that is not whole would only repeat what is wrong with it.
     if problems.is_empty() {
@@ -87,7 +81,7 @@ fn try_build(folder: &TypeFolder) -> Result<Built, Vec<TypeProblem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Built { notification_type, replaces })
+    Ok(notification_type)
 }
 
 /// The type, as far as its components can be built.
@@ -107,6 +101,8 @@ fn assemble(
         tenants: manifest.tenants,
         standard: folder.standard,
         fingerprint: folder.fingerprint(),
+        origin: folder.origin.clone(),
+        replaces: manifest.replaces,
         validators: Vec::new(),
         enrichers: Vec::new(),
     };

@@ -2,25 +2,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
 use super::TypeProblem;
+use crate::config::{MANIFEST, MISSPELT_MANIFEST, TypeFiles};
 
 static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/types");
 
 /// Where the standard types are in the source tree: how problems name their files.
 const STANDARD_ROOT: &str = "plugins/types";
 
-/// The file that makes a folder a type, and the spelling that is taken for it by mistake.
-pub(super) const MANIFEST: &str = "type.yaml";
-const MISSPELT: &str = "type.yml";
-
 /// The files of one type, not yet looked into.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypeFolder {
     /// The type's name: the folder's.
     pub name: String,
@@ -28,10 +25,14 @@ pub struct TypeFolder {
     pub family: Option<String>,
     /// The folder's path, as problems show it.
     pub origin: String,
+    /// The folder's path below the root.
+    pub home: PathBuf,
     /// Whether it comes with the gateway.
     pub standard: bool,
     /// What the folder holds, by path relative to it with `/` between the parts.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// What of it could not be read, by path, and why; the path of the folder itself is empty.
+    pub faults: BTreeMap<String, String>,
 }
 
 impl TypeFolder {
@@ -60,7 +61,7 @@ impl TypeFolder {
 pub fn standard() -> Vec<TypeFolder> {
     let mut files = BTreeMap::new();
     collect(&STANDARD, &mut files);
-    let mut found = folders(Path::new(STANDARD_ROOT), &files);
+    let mut found = folders(Path::new(STANDARD_ROOT), &TypeFiles { files, faults: BTreeMap::new() });
     for folder in &mut found {
         folder.standard = true;
     }
@@ -68,42 +69,53 @@ pub fn standard() -> Vec<TypeFolder> {
 }
 
 fn collect(dir: &Dir<'_>, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
-    files.extend(dir.files().map(|f| (Path::new(STANDARD_ROOT).join(f.path()), f.contents().to_vec())));
+    files.extend(dir.files().map(|f| (f.path().to_owned(), f.contents().to_vec())));
     for dir in dir.dirs() {
         collect(dir, files);
     }
 }
 
-/// The types of a site's directory, given what it holds: each folder at any depth with a
-/// `type.yaml` is one, and a file belongs to the nearest such folder above it. Paths may start
-/// with `root` or be relative to it. Whatever is hidden (a name that starts with a dot) is left
-/// out: mounted volumes keep second copies there.
-pub fn folders(root: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<TypeFolder> {
-    let files: Vec<(&Path, &Vec<u8>)> = files
-        .iter()
-        .map(|(path, bytes)| (path.strip_prefix(root).unwrap_or(path), bytes))
-        .filter(|(path, _)| !path.components().any(is_hidden))
-        .collect();
-    let homes: BTreeSet<&Path> = files
-        .iter()
-        .filter(|(path, _)| path.ends_with(MANIFEST) || path.ends_with(MISSPELT))
-        .filter_map(|(path, _)| path.parent())
-        .collect();
+/// The types of a site's directory, given what it holds below `root`: each folder at any depth with a
+/// `type.yaml` is one, and a file belongs to the nearest such folder above it. What could not be read counts
+/// as a type where it lies in none: it may be one, or hide some.
+pub fn folders(root: &Path, held: &TypeFiles) -> Vec<TypeFolder> {
+    let is_manifest = |path: &Path| path.ends_with(MANIFEST) || path.ends_with(MISSPELT_MANIFEST);
+    let all = held.files.keys().chain(held.faults.keys()).map(PathBuf::as_path);
+    let mut homes: BTreeSet<&Path> = all.filter(|path| is_manifest(path)).filter_map(Path::parent).collect();
+    for path in held.faults.keys() {
+        if home(&homes, path).is_none() {
+            homes.insert(path);
+        }
+    }
     let mut found: BTreeMap<&Path, TypeFolder> =
         homes.iter().map(|home| (*home, empty(root, home))).collect();
-    for (path, bytes) in files {
-        let home = path.ancestors().skip(1).find(|above| homes.contains(above));
-        if let Some((home, folder)) = home.and_then(|home| Some((home, found.get_mut(home)?))) {
-            let parts = path.strip_prefix(home).unwrap_or(path).components();
-            let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
-            folder.files.insert(parts.join("/"), bytes.clone());
+    // Whose it is, and its path there.
+    let place = |path: &Path| {
+        let home = home(&homes, path)?;
+        let parts = path.strip_prefix(home).unwrap_or(path).components();
+        let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
+        Some((home, parts.join("/")))
+    };
+    for (path, bytes) in &held.files {
+        if let Some((home, name)) = place(path)
+            && let Some(folder) = found.get_mut(home)
+        {
+            folder.files.insert(name, bytes.clone());
+        }
+    }
+    for (path, why) in &held.faults {
+        if let Some((home, name)) = place(path)
+            && let Some(folder) = found.get_mut(home)
+        {
+            folder.faults.insert(name, why.clone());
         }
     }
     found.into_values().collect()
 }
 
-fn is_hidden(part: Component<'_>) -> bool {
-    matches!(part, Component::Normal(name) if name.as_encoded_bytes().starts_with(b"."))
+/// The nearest folder of a type at or above a path.
+fn home<'p>(homes: &BTreeSet<&'p Path>, path: &Path) -> Option<&'p Path> {
+    path.ancestors().find_map(|above| homes.get(above).copied())
 }
 
 fn empty(root: &Path, home: &Path) -> TypeFolder {
@@ -112,42 +124,52 @@ fn empty(root: &Path, home: &Path) -> TypeFolder {
         name: name(home).unwrap_or_default(),
         family: home.parent().and_then(name),
         origin: root.join(home).display().to_string(),
+        home: home.to_owned(),
         standard: false,
         files: BTreeMap::new(),
+        faults: BTreeMap::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BTreeMap, Path, PathBuf, folders};
+    use super::{Path, TypeFiles, folders};
 
     #[test]
-    fn every_folder_with_a_manifest_is_a_type() {
-        let files: BTreeMap<PathBuf, Vec<u8>> = [
-            "/site/readme.md",
-            "/site/flat/type.yaml",
-            "/site/flat/cases/good.yaml",
-            "/site/shop/parcel/type.yaml",
-            "/site/shop/parcel/a/b.json",
-            "/site/shop/late/type.yml",
-            "/site/..data/flat/type.yaml",
-            "/site/flat/.type.yaml.swp",
-        ]
-        .map(|path| (path.into(), b"x".to_vec()))
-        .into();
-        let found = folders(Path::new("/site"), &files);
+    fn every_folder_with_a_manifest_is_a_type_and_faults_are_theirs() {
+        let files = [
+            "readme.md",
+            "flat/type.yaml",
+            "flat/cases/good.yaml",
+            "shop/parcel/type.yaml",
+            "shop/parcel/a/b.json",
+            "shop/late/type.yml",
+        ];
+        let faults = ["flat/cases/bad.yaml", "shop/new/type.yaml", "closed"];
+        let held = TypeFiles {
+            files: files.map(|path| (path.into(), b"x".to_vec())).into(),
+            faults: faults.map(|path| (path.into(), "cannot be read".into())).into(),
+        };
+        let found = folders(Path::new("/site"), &held);
+        let names = |names: &mut dyn Iterator<Item = &String>| names.cloned().collect::<Vec<_>>().join(" ");
         let seen: Vec<_> = found
             .iter()
-            .map(|f| (f.name.as_str(), f.family.as_deref(), f.files.keys().map(String::as_str).collect()))
+            .map(|f| {
+                let (files, faults) = (names(&mut f.files.keys()), names(&mut f.faults.keys()));
+                (f.name.as_str(), f.family.as_deref().unwrap_or("-"), files, faults)
+            })
             .collect();
+        let seen: Vec<_> = seen.iter().map(|(n, f, files, faults)| [n, f, files.as_str(), faults]).collect();
         assert_eq!(
             seen,
             [
-                ("flat", None, vec!["cases/good.yaml", "type.yaml"]),
-                ("late", Some("shop"), vec!["type.yml"]),
-                ("parcel", Some("shop"), vec!["a/b.json", "type.yaml"]),
+                ["closed", "-", "", ""],
+                ["flat", "-", "cases/good.yaml type.yaml", "cases/bad.yaml"],
+                ["late", "shop", "type.yml", ""],
+                ["new", "shop", "", "type.yaml"],
+                ["parcel", "shop", "a/b.json type.yaml", ""],
             ]
         );
-        assert_eq!(found[0].origin, "/site/flat");
+        assert_eq!((found[1].origin.as_str(), found[0].faults.len()), ("/site/flat", 1));
     }
 }

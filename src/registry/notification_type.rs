@@ -28,6 +28,10 @@ pub struct NotificationType {
     pub standard: bool,
     /// SHA-256 over the names and contents of its files: which version it is.
     pub fingerprint: [u8; 32],
+    /// The path of its folder.
+    pub(super) origin: String,
+    /// Whether it says that it takes the place of a standard type.
+    pub(super) replaces: bool,
     pub(super) validators: Vec<(&'static str, Box<dyn Validator>)>,
     pub(super) enrichers: Vec<(&'static str, Box<dyn Enricher>)>,
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Context, Loaded, NotificationType, Registry, TypeFolder, case, folder, standard};
+use crate::config::TypeFiles;
 use crate::domain::{Draft, Limits, Metadata, Sealed, Severity, TenantId};
 
 const STANDARD: [&str; 11] = [
@@ -28,7 +29,9 @@ fn site(name: &str, files: &[(&str, &str)]) -> TypeFolder {
         name: name.into(),
         family: None,
         origin: format!("plugins/{name}"),
+        home: name.into(),
         standard: false,
+        faults: BTreeMap::new(),
         files: files.iter().map(|(file, text)| ((*file).to_owned(), text.as_bytes().to_vec())).collect(),
     }
 }
@@ -337,7 +340,7 @@ fn names_are_bounded_and_so_is_their_number() {
 
 #[test]
 fn the_binary_holds_what_the_source_tree_holds() {
-    let mut on_disk = BTreeMap::new();
+    let mut on_disk = TypeFiles::default();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/types");
     let mut open = vec![root.clone()];
     while let Some(dir) = open.pop() {
@@ -347,7 +350,7 @@ fn the_binary_holds_what_the_source_tree_holds() {
                 open.push(path);
             } else {
                 let bytes = std::fs::read(&path).expect("a file");
-                on_disk.insert(path, bytes);
+                on_disk.files.insert(path.strip_prefix(&root).expect("below it").to_owned(), bytes);
             }
         }
     }
@@ -371,9 +374,15 @@ fn guide_files() -> Vec<(&'static str, &'static str)> {
 
 #[test]
 fn the_guides_type_works_as_it_is_written() {
-    let files =
-        guide_files().into_iter().map(|(path, text)| (path.into(), text.as_bytes().to_vec())).collect();
-    let site = folder::folders(std::path::Path::new("config/plugins"), &files);
+    let root = std::path::Path::new("config/plugins");
+    // The guide shows other files too, which are of no type.
+    let below = |path: &'static str| {
+        let path = std::path::Path::new(path);
+        path.strip_prefix(root).unwrap_or(path).to_owned()
+    };
+    let files = guide_files().into_iter().map(|(path, text)| (below(path), text.as_bytes().to_vec()));
+    let held = TypeFiles { files: files.collect(), faults: BTreeMap::new() };
+    let site = folder::folders(root, &held);
     let loaded = load(site);
     assert_eq!(loaded.problems, []);
     let kind = loaded.registry.find(&TenantId::default(), "parcel_sent").expect("served");

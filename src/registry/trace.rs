@@ -92,8 +92,7 @@ mod tests {
     fn kind(pipeline: &str) -> Registry {
         let manifest = format!("description: d\nicon: i\nseverity: info\npipeline:\n{pipeline}");
         let files = [("type.yaml".to_owned(), manifest.into_bytes())].into();
-        let folder =
-            TypeFolder { name: "t".into(), family: None, origin: "t".into(), standard: false, files };
+        let folder = TypeFolder { name: "t".into(), files, ..TypeFolder::default() };
         let loaded = Registry::load(&[folder], None);
         assert_eq!(loaded.problems, []);
         loaded.registry

@@ -1,14 +1,13 @@
 //! The last accepted inputs, kept in a file, so that a restart after a bad edit still has something good.
 
 use std::{
-    collections::BTreeMap,
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use crate::config::Inputs;
+use crate::{config::Inputs, registry};
 
 /// The file, and what it holds.
 pub struct LastGood {
@@ -29,6 +28,19 @@ impl LastGood {
         (Self { path: path.to_owned(), held }, fault)
     }
 
+    /// Sees whether the file could be written now. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check_place(&self) -> Result<(), String> {
+        let tried = create(&self.path).and_then(|(new, _)| fs::remove_file(new));
+        tried.map_err(|e| self.unwritten(&e.to_string()))
+    }
+
+    fn unwritten(&self, why: &str) -> String {
+        format!("the last good configuration is not kept: {} cannot be written: {why}", self.path.display())
+    }
+
     /// What is kept.
     pub fn held(&self) -> Option<&Inputs> {
         self.held.as_ref()
@@ -41,28 +53,39 @@ impl LastGood {
     /// Why it could not be written; what was kept before is still there.
     pub fn keep(&mut self, inputs: &Inputs, kept: &[String]) -> Result<(), String> {
         let inputs = self.mended(inputs, kept);
-        if self.held.as_ref().is_some_and(|held| held.fingerprint() == inputs.fingerprint()) {
+        // It may be gone, too.
+        let is_there = self.path.exists();
+        if is_there && self.held.as_ref().is_some_and(|held| held.fingerprint() == inputs.fingerprint()) {
             return Ok(());
         }
-        let fault = |e: String| format!("{} cannot be written: {e}", self.path.display());
-        write(&self.path, &inputs.to_bytes().map_err(fault)?).map_err(|e| fault(e.to_string()))?;
+        let bytes = inputs.to_bytes().map_err(|e| self.unwritten(&e))?;
+        write(&self.path, &bytes).map_err(|e| self.unwritten(&e.to_string()))?;
         self.held = Some(inputs);
         Ok(())
     }
 
+    /// The inputs with nothing in them that is broken: a kept type's own files are those held before, and what
+    /// could not be read is left out.
     fn mended(&self, inputs: &Inputs, kept: &[String]) -> Inputs {
-        let files = |inputs: &Inputs| inputs.plugins().map(|(_, files)| files.clone()).unwrap_or_default();
-        let old = self.held.as_ref().map(files).unwrap_or_default();
-        if kept.is_empty() {
-            return inputs.clone();
+        let files =
+            |inputs: &Inputs| inputs.plugins().map(|(_, held)| held.files.clone()).unwrap_or_default();
+        let mut mended = files(inputs);
+        for path in own_files(inputs, kept) {
+            mended.remove(&path);
         }
-        // A type is all that lies in a folder of its name.
-        let is_kept = |path: &Path| path.iter().any(|part| kept.iter().any(|name| part == name.as_str()));
-        let mut mended: BTreeMap<PathBuf, Vec<u8>> = files(inputs);
-        mended.retain(|path, _| !is_kept(path));
-        mended.extend(old.into_iter().filter(|(path, _)| is_kept(path)));
+        if let Some(held) = &self.held {
+            let mut old = files(held);
+            mended.extend(own_files(held, kept).into_iter().filter_map(|path| old.remove_entry(&path)));
+        }
         inputs.clone().with_plugins(mended)
     }
+}
+
+/// The paths of all files of the site's types of these names.
+fn own_files(inputs: &Inputs, names: &[String]) -> Vec<PathBuf> {
+    let folders = inputs.plugins().map(|(root, held)| registry::folders(root, held)).unwrap_or_default();
+    let named = folders.iter().filter(|folder| names.contains(&folder.name));
+    named.flat_map(|folder| folder.files.keys().map(|file| folder.home.join(file))).collect()
 }
 
 fn read(path: &Path, main: &Path) -> Result<Option<Inputs>, String> {
@@ -79,8 +102,8 @@ fn read(path: &Path, main: &Path) -> Result<Option<Inputs>, String> {
     Ok(Some(inputs))
 }
 
-/// Writes a file that is whole or not there, for its owner alone.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Makes the file that is to take the place of another, for its owner alone.
+fn create(path: &Path) -> io::Result<(PathBuf, File)> {
     let mut name = path.file_name().map(OsString::from).unwrap_or_default();
     name.push(".new");
     let new = path.with_file_name(name);
@@ -93,7 +116,13 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
+    let file = options.open(&new)?;
+    Ok((new, file))
+}
+
+/// Writes a file that is whole or not there.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (new, mut file) = create(path)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
@@ -130,7 +159,7 @@ mod tests {
         last.keep(&inputs(folder.path(), &[("shop/a", "a2"), ("shop/b", "b2")]), &["a".into()]).unwrap();
         let (again, fault) = LastGood::open(&path, &main);
         assert_eq!(fault, None);
-        let files = again.held().unwrap().plugins().unwrap().1;
+        let files = &again.held().unwrap().plugins().unwrap().1.files;
         assert_eq!(files[Path::new("shop/a/type.yaml")], b"a1");
         assert_eq!(files[Path::new("shop/b/type.yaml")], b"b2");
     }

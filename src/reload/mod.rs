@@ -4,7 +4,6 @@
 //! and SIGHUP only wake it sooner: a symlink's swap can raise no event at all.
 
 mod last_good;
-mod recorded;
 mod start;
 mod watch;
 
@@ -15,6 +14,7 @@ use std::{
 };
 
 use crate::{
+    audit::Audit,
     config::{self, Config, Inputs},
     metrics::Metrics,
     registry::{self, Loaded, Registry, TypeProblem},
@@ -39,10 +39,7 @@ pub type Override = Arc<dyn Fn(&mut Config) + Send + Sync>;
 
 /// Watches the inputs and swaps the snapshot.
 pub struct Reloader {
-    shared: Shared,
-    store: Store,
-    metrics: Arc<Metrics>,
-    overrides: Override,
+    parts: Parts,
     /// As they were last looked at, refused or not: what a refused file leads to may heal it.
     inputs: Inputs,
     /// What is in force.
@@ -51,6 +48,20 @@ pub struct Reloader {
     /// How often in a row a change was still moving.
     moves: u32,
     waker: Waker,
+}
+
+/// What a reload works on.
+pub struct Parts {
+    /// Where the snapshot is swapped.
+    pub shared: Shared,
+    /// Where listed users are made.
+    pub store: Store,
+    /// Who is told what became of a change.
+    pub audit: Audit,
+    /// Where that is counted.
+    pub metrics: Arc<Metrics>,
+    /// What the command line says.
+    pub overrides: Override,
 }
 
 /// What became of a change.
@@ -67,33 +78,25 @@ enum Outcome {
 impl Reloader {
     /// Starts to watch the inputs that made the first snapshot, and to hear SIGHUP. `config` is what is
     /// in force, the command line's overrides included.
-    pub fn new(
-        shared: Shared,
-        store: Store,
-        metrics: Arc<Metrics>,
-        overrides: Override,
-        inputs: Inputs,
-        config: Config,
-        last_good: Option<LastGood>,
-    ) -> Self {
+    pub fn new(parts: Parts, inputs: Inputs, config: Config, last_good: Option<LastGood>) -> Self {
         let waker = Waker::start(inputs.paths());
-        Self { shared, store, metrics, overrides, inputs, config, last_good, moves: 0, waker }
+        Self { parts, inputs, config, last_good, moves: 0, waker }
     }
 
     /// Runs until the task is dropped.
     pub async fn run(mut self) {
-        if !self.shared.load().last_good {
-            self.keep(&self.inputs.clone()).await;
-        }
         let mut seen = self.inputs.fingerprint();
         loop {
-            self.waker.next(EVERY).await;
+            let asked = self.waker.next(EVERY).await;
             let inputs = self.inputs.clone();
             let Ok(found) = tokio::task::spawn_blocking(move || inputs.reread(&config::environment)).await
             else {
                 continue;
             };
-            if found.fingerprint() == seen {
+            if found.fingerprint() == seen && !self.has_late() && !(asked && self.is_broken()) {
+                if asked {
+                    tracing::info!("SIGHUP: nothing has changed; what is in force stays");
+                }
                 continue;
             }
             let start = Instant::now();
@@ -101,20 +104,35 @@ impl Reloader {
             self.moves = if matches!(outcome, Outcome::Moving) { self.moves + 1 } else { 0 };
             match outcome {
                 Outcome::Applied => {
-                    self.metrics.reload_seconds.observe(start.elapsed().as_secs_f64());
-                    self.metrics.reloads.with_label_values(&["applied"]).inc();
+                    let metrics = &self.parts.metrics;
+                    metrics.config_refused.set(0);
+                    metrics.reload_seconds.observe(start.elapsed().as_secs_f64());
+                    metrics.reloads.with_label_values(&["applied"]).inc();
                 }
                 Outcome::Refused(why) => {
-                    self.metrics.reload_failure_seconds.set(now());
-                    self.metrics.reloads.with_label_values(&["refused"]).inc();
+                    refused(&self.parts.metrics);
+                    self.parts.metrics.reloads.with_label_values(&["refused"]).inc();
+                    self.parts.audit.reload_refused(&why);
                     tracing::error!("the configuration was not changed; what was there stays:\n{why}");
                 }
                 Outcome::Waits(why) => tracing::warn!("a new configuration waits: {why}"),
                 Outcome::Moving => {}
             }
-            // What is refused once is not tried again until it changes.
+            // What is refused once is not tried again until it changes, or somebody asks.
             seen = self.inputs.fingerprint();
         }
+    }
+
+    /// Whether a type that took too long is ready now, and nothing else is in its way.
+    fn has_late(&self) -> bool {
+        self.parts.metrics.config_refused.get() == 0 && self.parts.shared.load().registry.has_late()
+    }
+
+    /// Whether something of what the files say is not in force.
+    fn is_broken(&self) -> bool {
+        let registry = &self.parts.shared.load().registry;
+        self.parts.metrics.config_refused.get() != 0
+            || registry.kept().chain(registry.quarantined()).next().is_some()
     }
 
     /// Takes the change that was found in the inputs.
@@ -142,7 +160,8 @@ impl Reloader {
             Ok(config) => config,
             Err(problems) => return Outcome::Refused(problems.to_string()),
         };
-        (self.overrides)(&mut config);
+        let Parts { shared, store, audit, metrics, overrides } = &self.parts;
+        overrides(&mut config);
         let mut fault =
             config::check_exposure(&config).err().or_else(|| config::refuse_reload(&self.config, &config));
         let waiting = config::restart_needed(&self.config, &config);
@@ -160,20 +179,20 @@ impl Reloader {
         for problem in &types {
             tracing::error!("a notification type is broken: {problem}");
         }
-        self.metrics.restart_needed.reset();
+        metrics.restart_needed.reset();
         for field in waiting {
-            self.metrics.restart_needed.with_label_values(&[field]).set(1);
+            metrics.restart_needed.with_label_values(&[field]).set(1);
             tracing::warn!(field, "changed, but counts only after a restart");
         }
-        report(&self.metrics, &snapshot);
-        let changes = differences(&self.shared.load().summary, &snapshot.summary);
+        report(metrics, &snapshot);
+        let changes = differences(&shared.load().summary, &snapshot.summary);
         let (generation, hash) = (snapshot.generation, snapshot.summary.hash.clone());
-        self.shared.store(snapshot);
+        shared.store(snapshot);
         // After the swap, so that what the log tells is true already.
         tracing::info!(generation, hash, "a new configuration is in force: {}", line(&changes));
         let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
         // A store that is busy holds up neither a revoked key nor the next change.
-        tokio::spawn(afterwards(self.store.clone(), config.clone(), generation, changes));
+        tokio::spawn(afterwards(store.clone(), audit.clone(), config.clone(), generation, changes));
         self.config = config;
         self.keep(inputs).await;
         Outcome::Applied
@@ -182,20 +201,22 @@ impl Reloader {
     /// Keeps what is in force for a restart after a bad edit.
     async fn keep(&mut self, inputs: &Inputs) {
         let Some(mut last_good) = self.last_good.take() else { return };
-        let kept: Vec<_> = self.shared.load().registry.kept().map(str::to_owned).collect();
+        let kept = start::kept(&self.parts.shared.load());
         let inputs = inputs.clone();
         let write = move || {
             let written = last_good.keep(&inputs, &kept);
             (last_good, written)
         };
-        match tokio::task::spawn_blocking(write).await {
+        let written = match tokio::task::spawn_blocking(write).await {
             Ok((last_good, written)) => {
                 self.last_good = Some(last_good);
-                if let Err(why) = written {
-                    tracing::error!("the last good configuration was not kept: {why}");
-                }
+                written
             }
-            Err(e) => tracing::error!("the last good configuration is kept no more: {e}"),
+            Err(e) => Err(format!("the last good configuration is kept no more: {e}")),
+        };
+        self.parts.metrics.last_good_unwritten.set(written.is_err().into());
+        if let Err(why) = written {
+            tracing::error!("{why}");
         }
     }
 
@@ -205,7 +226,7 @@ impl Reloader {
         inputs: &Inputs,
         config: &Config,
     ) -> Result<(Vec<TypeProblem>, Result<Snapshot, String>), String> {
-        let (inputs, config, before) = (inputs.clone(), config.clone(), self.shared.load());
+        let (inputs, config, before) = (inputs.clone(), config.clone(), self.parts.shared.load());
         let build = move || {
             let types = load_types(&inputs, Some(&before.registry));
             (types.problems, Snapshot::build(&config, Arc::new(types.registry), Some(&before)))
@@ -213,8 +234,7 @@ impl Reloader {
         match tokio::time::timeout(BUILD_WITHIN, tokio::task::spawn_blocking(build)).await {
             Ok(built) => built.map_err(|e| format!("building failed: {e}")),
             Err(_) => {
-                let why =
-                    format!("building took longer than {BUILD_WITHIN:?}; a type may ask for too much work");
+                let why = format!("building took longer than {BUILD_WITHIN:?}; there may be too many types");
                 Ok((Vec::new(), Err(why)))
             }
         }
@@ -239,19 +259,19 @@ fn read_settled(main: &Path, settle: Duration) -> Result<Option<Inputs>, String>
 /// Loads the standard types and the site's own; a broken one keeps its last good version.
 pub fn load_types(inputs: &Inputs, previous: Option<&Registry>) -> Loaded {
     let mut folders = registry::standard();
-    if let Some((root, files)) = inputs.plugins() {
-        folders.extend(registry::folders(root, files));
+    if let Some((root, held)) = inputs.plugins() {
+        folders.extend(registry::folders(root, held));
     }
     Registry::load(&folders, previous)
 }
 
-/// How long a build may take, so that one type's endless work holds up no other change.
-const BUILD_WITHIN: Duration = Duration::from_secs(10);
+/// How long a build may take. Each type has a bound of its own, far below this one.
+const BUILD_WITHIN: Duration = Duration::from_secs(60);
 /// How often users are tried to be made, a second apart, while the store is busy.
 const SEED_TRIES: u32 = 60;
 
 /// What follows a swap: the listed users, and the audit record.
-async fn afterwards(store: Store, config: Config, generation: u64, changes: Vec<String>) {
+async fn afterwards(store: Store, audit: Audit, config: Config, generation: u64, changes: Vec<String>) {
     for attempt in 1..=SEED_TRIES {
         match seed(&store, &config).await {
             Ok(()) => break,
@@ -259,7 +279,7 @@ async fn afterwards(store: Store, config: Config, generation: u64, changes: Vec<
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    recorded::record(&store, generation, &changes).await;
+    audit.reloaded(generation, &changes).await;
 }
 
 /// Makes the users that the configuration lists, where the directory has never had them.
@@ -285,6 +305,12 @@ pub fn report(metrics: &Metrics, snapshot: &Snapshot) {
     if !snapshot.last_good {
         metrics.reload_success_seconds.set(now());
     }
+}
+
+/// Shows in the metrics that what the files say is refused.
+fn refused(metrics: &Metrics) {
+    metrics.config_refused.set(1);
+    metrics.reload_failure_seconds.set(now());
 }
 
 /// Seconds since 1970.

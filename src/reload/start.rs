@@ -4,7 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use super::{LastGood, load_types};
 use crate::{
+    audit::Audit,
     config::{self, Config, Inputs},
+    metrics::Metrics,
     registry::{Registry, TypeProblem},
     snapshot::Snapshot,
 };
@@ -19,7 +21,7 @@ pub struct Start {
     pub inputs: Inputs,
     /// Where what is accepted is kept.
     pub last_good: Option<LastGood>,
-    /// What is to be told once there is a log.
+    /// What is to be told once there is a log and a store.
     pub told: Told,
 }
 
@@ -44,13 +46,21 @@ impl Told {
             tracing::error!("a notification type is broken: {problem}");
         }
     }
+
+    /// Writes it to the metrics and to the audit record.
+    pub fn report(&self, metrics: &Metrics, audit: &Audit) {
+        if let Some(why) = &self.broken {
+            super::refused(metrics);
+            audit.started_from_last_good(why);
+        }
+    }
 }
 
 /// Reads the files below `main` and makes the first snapshot. With a place for the last good inputs, those
 /// stand in where the files are broken, and a broken type has its version in them. Blocks on the disk.
 ///
 /// # Errors
-/// Every problem of the files, one a line, where nothing good is kept.
+/// Every problem of the files, one a line, where nothing good is kept; that nothing can be kept.
 pub fn start(main: &Path, overrides: &dyn Fn(&mut Config), keep: Option<&Path>) -> Result<Start, String> {
     let (last_good, unusable) = match keep.map(|path| LastGood::open(path, main)) {
         Some((last_good, fault)) => (Some(last_good), fault),
@@ -83,7 +93,19 @@ pub fn start(main: &Path, overrides: &dyn Fn(&mut Config), keep: Option<&Path>) 
         }
     };
     let Made { config, snapshot, types } = made;
+    let mut last_good = last_good;
+    if let Some(last_good) = &mut last_good {
+        last_good.check_place()?;
+        if !snapshot.last_good {
+            last_good.keep(&inputs, &kept(&snapshot))?;
+        }
+    }
     Ok(Start { snapshot, config, inputs, last_good, told: Told { types, broken, unusable } })
+}
+
+/// The types that are served at their last good version.
+pub(super) fn kept(snapshot: &Snapshot) -> Vec<String> {
+    snapshot.registry.kept().map(str::to_owned).collect()
 }
 
 struct Made {

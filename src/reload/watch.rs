@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,6 +16,8 @@ use tokio::sync::Notify;
 /// Wakes on file events, on SIGHUP, and after a time in any case.
 pub struct Waker {
     woken: Arc<Notify>,
+    /// There was a SIGHUP since somebody last looked.
+    asked: Arc<AtomicBool>,
     // Dropping it would end the events.
     _watcher: Option<RecommendedWatcher>,
 }
@@ -24,13 +29,15 @@ impl Waker {
         let watcher = watch(paths, &woken).inspect_err(|e| {
             tracing::warn!(error = %e, "files cannot be watched; changes are found by looking");
         });
-        on_hangup(&woken);
-        Self { woken, _watcher: watcher.ok() }
+        let asked = Arc::default();
+        on_hangup(&woken, &asked);
+        Self { woken, asked, _watcher: watcher.ok() }
     }
 
-    /// Waits for an event, at most so long.
-    pub async fn next(&self, at_most: Duration) {
+    /// Waits for an event, at most so long. Says whether there was a SIGHUP.
+    pub async fn next(&self, at_most: Duration) -> bool {
         let _ = tokio::time::timeout(at_most, self.woken.notified()).await;
+        self.asked.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -68,12 +75,13 @@ fn concerns(event: &notify::Event, inputs: &[PathBuf]) -> bool {
 
 /// SIGHUP is heard from here on: unheard, it would end the process.
 #[cfg(unix)]
-fn on_hangup(woken: &Arc<Notify>) {
+fn on_hangup(woken: &Arc<Notify>, asked: &Arc<AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let woken = Arc::clone(woken);
+    let (woken, asked) = (Arc::clone(woken), Arc::clone(asked));
     match signal(SignalKind::hangup()) {
         Ok(mut hangups) => drop(tokio::spawn(async move {
             while hangups.recv().await.is_some() {
+                asked.store(true, Ordering::Relaxed);
                 woken.notify_one();
             }
         })),
@@ -82,4 +90,4 @@ fn on_hangup(woken: &Arc<Notify>) {
 }
 
 #[cfg(not(unix))]
-fn on_hangup(_woken: &Arc<Notify>) {}
+fn on_hangup(_woken: &Arc<Notify>, _asked: &Arc<AtomicBool>) {}

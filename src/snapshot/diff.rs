@@ -103,7 +103,7 @@ mod tests {
     };
 
     fn told(old: &Config, new: &Config) -> Vec<String> {
-        let sum = |config| Summary::of(config, &Registry::default());
+        let sum = |config| Summary::of(config, &Registry::default(), "a salt");
         differences(&sum(old), &sum(new)).iter().map(ToString::to_string).collect()
     }
 
@@ -157,16 +157,16 @@ mod tests {
         new.tenants[0].issuers.push(issuer());
         new.keys =
             (0..60).map(|n| ApiKey { description: Some("a\nb".into()), ..key(&n.to_string()) }).collect();
-        let summary = Summary::of(&new, &Registry::default());
+        let summary = Summary::of(&new, &Registry::default(), "a salt");
         let text = serde_json::to_string(&summary).unwrap();
         assert!(!text.contains(std::str::from_utf8(SECRET).unwrap()));
-        let line = line(&differences(&Summary::of(&config(), &Registry::default()), &summary));
+        let line = line(&differences(&Summary::of(&config(), &Registry::default(), "a salt"), &summary));
         assert!(line.ends_with("; and 11 more") && !line.contains('\n'), "{line}");
     }
 
     #[test]
     fn the_hash_tells_what_is_in_force_and_not_where_it_listens() {
-        let hash = |config: &Config| Summary::of(config, &Registry::default()).hash;
+        let hash = |config: &Config| Summary::of(config, &Registry::default(), "a salt").hash;
         let (old, mut new) = (config(), config());
         new.server.listen.set_port(1);
         assert_eq!(hash(&old), hash(&new));

@@ -25,11 +25,18 @@ pub(super) const VEILED: char = '#';
 pub(super) const STATE: &str = "state";
 pub(super) const GOOD: &str = "good";
 
-/// A snapshot without its secrets. Of a secret it holds a short hash.
+/// A snapshot without its secrets. Of a secret it holds a short hash with a salt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// SHA-256 of `items`, as 16 hexadecimal digits: equal where the same is in force.
+    /// SHA-256 of what a reload swaps, as 16 hexadecimal digits: equal where the same is in force, on every
+    /// node. Secrets are in it with all that is secret at once, the whole hashes of the API keys among it: so
+    /// nobody can try guesses at one of them on it who has not the others.
     pub hash: String,
+    /// What secrets are hashed with for `items` and `fixed`: random for each process, so that nothing can be
+    /// looked up that was hashed beforehand, and nothing compared but by who has the settings to hash. What
+    /// stays is trying guesses one by one, for those whom the admin listener lets in; secrets of at least 32
+    /// bytes are not guessed that way.
+    pub salt: String,
     /// What a reload swaps, by a name that never changes.
     pub items: BTreeMap<String, Item>,
     /// The fields that count only after a restart, as hashes. What the command line sets is left out.
@@ -46,8 +53,22 @@ pub struct Item {
 }
 
 impl Summary {
-    /// Sums up settings and types.
-    pub fn of(config: &Config, registry: &Registry) -> Self {
+    /// Sums up settings and types. Two summaries can be compared where they have the same salt.
+    pub fn of(config: &Config, registry: &Registry, salt: &str) -> Self {
+        let hash = digest(&Self::made(config, registry, String::new()).items)[..16].to_owned();
+        Self { hash, ..Self::made(config, registry, salt.to_owned()) }
+    }
+
+    /// A salt that nobody else has.
+    pub fn new_salt() -> String {
+        let mut bytes = [0_u8; 16];
+        // Without randomness a summary is still needed; the salt only makes guessing harder.
+        let _ = getrandom::fill(&mut bytes);
+        hex(&bytes)
+    }
+
+    /// Without a hash. Without a salt it is whole, and to be hashed alone: never to be shown.
+    fn made(config: &Config, registry: &Registry, salt: String) -> Self {
         let Config {
             server,
             store,
@@ -60,7 +81,7 @@ impl Summary {
             keys,
             origin,
         } = config;
-        let mut made = Self::default();
+        let mut made = Self { salt, ..Self::default() };
         made.limits(limits);
         made.add("rate_limits.failed_auth", String::new(), [("", quota(*failed_auth))]);
         made.add("audit.retention", String::new(), [("", span(Some(*audit_retention)))]);
@@ -72,7 +93,6 @@ impl Summary {
         made.roles(tenants);
         keys.iter().for_each(|key| made.key(key));
         made.types(registry);
-        made.hash = digest(&made.items)[..16].to_owned();
         made
     }
 
@@ -114,19 +134,19 @@ impl Summary {
         self.add("server.trusted_proxies", String::new(), [("", list(trusted_proxies))]);
         let token = admin_token.as_ref().map(|Secret(token)| token);
         self.fixed = [
-            ("server.listen", veiled(listen)),
-            ("server.admin_listen", veiled(admin_listen)),
-            ("server.admin_token", veiled(&token)),
-            ("server.admin_networks", veiled(admin_networks)),
-            ("server.request_timeout", veiled(request_timeout)),
-            ("server.shutdown_timeout", veiled(shutdown_timeout)),
-            ("server.idle_timeout", veiled(idle_timeout)),
-            ("server.max_connections", veiled(max_connections)),
-            ("server.max_body_memory", veiled(max_body_memory)),
-            ("store.url", veiled(&store.url)),
-            ("store.min_free_space", veiled(&store.min_free_space)),
-            ("log.format", veiled(&log.json)),
-            ("log.level", veiled(&log.level)),
+            ("server.listen", self.veiled(listen)),
+            ("server.admin_listen", self.veiled(admin_listen)),
+            ("server.admin_token", self.veiled(&token)),
+            ("server.admin_networks", self.veiled(admin_networks)),
+            ("server.request_timeout", self.veiled(request_timeout)),
+            ("server.shutdown_timeout", self.veiled(shutdown_timeout)),
+            ("server.idle_timeout", self.veiled(idle_timeout)),
+            ("server.max_connections", self.veiled(max_connections)),
+            ("server.max_body_memory", self.veiled(max_body_memory)),
+            ("store.url", self.veiled(&store.url)),
+            ("store.min_free_space", self.veiled(&store.min_free_space)),
+            ("log.format", self.veiled(&log.json)),
+            ("log.level", self.veiled(&log.level)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
@@ -150,12 +170,12 @@ impl Summary {
         let seed = match seed_users.as_slice() {
             [] => "none".to_owned(),
             // Profiles are people's data.
-            some => format!("{} users ({})", some.len(), &digest(some)[..6]),
+            some => format!("{} users ({})", some.len(), self.keyed(some, 6)),
         };
         let fields = [
             ("users", format!("{users:?}").to_lowercase()),
             ("seed", seed),
-            ("revoked", revocations(revoked)),
+            ("revoked", self.revocations(revoked)),
             ("rate_limits.tenant", ceiling.map_or("none".to_owned(), quota)),
             ("rate_limits.per_user", quota(*user_quota)),
             ("strict_types", list(strict_types)),
@@ -193,9 +213,9 @@ impl Summary {
         let fields = [
             ("audience", audience.as_deref().map_or("none".to_owned(), quoted)),
             ("algorithm", format!("{algorithm:?}")),
-            ("key", veiled(key)),
+            ("key", self.veiled(key)),
             // An address may hold a credential.
-            ("jwks", jwks.as_ref().map_or("none".to_owned(), veiled)),
+            ("jwks", jwks.as_ref().map_or("none".to_owned(), |jwks| self.veiled(jwks))),
             ("leeway", span(Some(*leeway))),
             ("user_claims", list(user_claims)),
             ("roles_claim", quoted(roles_claim)),
@@ -238,6 +258,7 @@ impl Summary {
         let description = description.as_deref().map_or("none".to_owned(), quoted);
         let label = if description == "none" { name.clone() } else { format!("{name} {description}") };
         let fields = [
+            ("key", self.veiled(hash)),
             ("description", description),
             ("tenant", tenant.to_string()),
             ("roles", list(roles)),
@@ -251,13 +272,37 @@ impl Summary {
         self.add(name, label, fields);
     }
 
+    fn revocations(&self, revoked: &Revoked) -> String {
+        let Revoked { jtis, users } = revoked;
+        if jtis.is_empty() && users.is_empty() {
+            return "none".to_owned();
+        }
+        let (jtis, users): (BTreeSet<_>, BTreeMap<_, _>) = (jtis.iter().collect(), users.iter().collect());
+        let which = self.keyed(&(&jtis, &users), 6);
+        format!("{} tokens, {} users ({which})", jtis.len(), users.len())
+    }
+
+    /// Enough to tell whether it is the same.
+    fn veiled<T: Debug + ?Sized>(&self, value: &T) -> String {
+        format!("{VEILED}{}", self.keyed(value, 12))
+    }
+
+    /// So many digits of a hash with the salt; all of them where there is none.
+    fn keyed<T: Debug + ?Sized>(&self, value: &T, digits: usize) -> String {
+        let mut hash = digest(&(&self.salt, digest(&(&self.salt, value))));
+        if !self.salt.is_empty() {
+            hash.truncate(digits);
+        }
+        hash
+    }
+
     fn types(&mut self, registry: &Registry) {
         let version = |t: &std::sync::Arc<NotificationType>| t.fingerprint;
         for (name, versions) in registry.versions() {
             let kept = registry.kept().any(|kept| kept == name);
             let state = if kept { "broken, its last good version is served" } else { GOOD };
             let content = versions.iter().map(version).collect::<Vec<_>>();
-            let fields = [("content", veiled(&content)), (STATE, state.to_owned())];
+            let fields = [("content", self.veiled(&content)), (STATE, state.to_owned())];
             self.add(format!("type {}", plain(name)), String::new(), fields);
         }
         for name in registry.quarantined() {
@@ -267,27 +312,12 @@ impl Summary {
     }
 }
 
-fn revocations(revoked: &Revoked) -> String {
-    let Revoked { jtis, users } = revoked;
-    if jtis.is_empty() && users.is_empty() {
-        return "none".to_owned();
-    }
-    let (jtis, users): (BTreeSet<_>, BTreeMap<_, _>) = (jtis.iter().collect(), users.iter().collect());
-    let which = digest(&(&jtis, &users));
-    format!("{} tokens, {} users ({})", jtis.len(), users.len(), &which[..6])
-}
-
 fn digest<T: Debug + ?Sized>(value: &T) -> String {
     hex(&Sha256::digest(format!("bellboard summary {value:?}")))
 }
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Enough to tell whether it is the same, and too little to guess by.
-fn veiled<T: Debug + ?Sized>(value: &T) -> String {
-    format!("{VEILED}{}", &digest(value)[..12])
 }
 
 /// Text of a file in one line of a log.

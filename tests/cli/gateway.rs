@@ -198,7 +198,11 @@ impl Gateway {
 
     /// Waits until the log says something.
     pub fn logs(&self, what: &str) {
-        until(&format!("the log says {what:?}"), || self.log().contains(what).then_some(()));
+        let start = Instant::now();
+        while !self.log().contains(what) {
+            assert!(start.elapsed() < SOON, "within {SOON:?} the log says {what:?}:\n{}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Asks the public listener, under the prefix.
@@ -230,8 +234,13 @@ impl Gateway {
         client::ask(&self.admin, "GET", path, &[], "")
     }
 
+    /// Its process's number.
+    pub fn process(&self) -> u32 {
+        self.running.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
-        let process = self.running.child.id().to_string();
+        let process = self.process().to_string();
         assert!(Command::new("kill").args(["-s", name, &process]).status().expect("kill").success());
     }
 

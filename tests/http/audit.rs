@@ -114,6 +114,43 @@ async fn keys_refusals_and_reloads_are_recorded_and_no_credential_is() {
 }
 
 #[tokio::test]
+async fn a_refused_key_that_is_known_is_named_in_its_tenant_and_no_flood_hides_it() {
+    let (old, late, moved) = (DISABLED, EXPIRED, ELSEWHERE);
+    let settings = format!(
+        "tenants: {{acme: }}\nrate_limits: {{failed_auth: {{per_second: 100000}}}}\napi_keys:\n  {ADMIN}: {{roles: \
+         [admin]}}\n  {ACME}: {{roles: [admin], tenant: acme}}\n  {old}: {{disabled: true}}\n  {late}: {{expires_at: \
+         2020-01-01T00:00:00Z}}\n  {moved}: {{networks: [192.0.2.0/24], tenant: acme}}\n"
+    );
+    let gateway = Gateway::start(&settings);
+    let try_with = async |key: &str, times: usize| {
+        for _ in 0..times {
+            gateway.api().key(key).get("/types").await.expect(401);
+        }
+    };
+    // Unknown ones take all that is recorded of them, and then one known key does.
+    try_with(UNKNOWN, 50).await;
+    try_with(old, 50).await;
+    try_with(late, 2).await;
+    try_with(moved, 2).await;
+    let admin = gateway.api().key(ADMIN);
+    let refused = soon(&admin, "/audit?action=credential.refused&limit=200", 27).await;
+    let by = |name: Option<String>| {
+        let name = name.map(Value::from);
+        refused.iter().filter(|record| record.get("principal") == name.as_ref()).count()
+    };
+    assert_eq!((by(None), by(Some(key_name(old))), by(Some(key_name(late)))), (20, 5, 2), "{refused:?}");
+    assert_eq!(refused.len(), 27, "what is of another tenant stands there");
+    let theirs = soon(&gateway.api().key(ACME), "/audit?action=credential.refused", 2).await;
+    assert_eq!((theirs.len(), &theirs[0]["principal"]), (2, &json!(key_name(moved))));
+    assert_eq!(
+        (&theirs[0]["detail"]["reason"], theirs[0].get("request_id").is_some()),
+        (&json!("invalid_key"), true)
+    );
+    let found = admin.get(&format!("/audit?principal={}", key_name(late))).await.expect(200).json();
+    assert_eq!(found["records"].as_array().map(Vec::len), Some(2), "it is found by its name");
+}
+
+#[tokio::test]
 async fn the_record_pages_and_filters_by_time() {
     let (user, admin) = (fresh_id(), with_key(OPEN));
     for _ in 0..5 {

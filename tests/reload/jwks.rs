@@ -177,3 +177,36 @@ fn private_networks_are_reached_only_when_that_is_allowed() {
     site.write("config/bellboard.yaml", &settings(&endpoint.by_name(), PRIVATE));
     answers(&gateway, &token(&signer, 1), 200);
 }
+
+#[test]
+fn keys_come_over_tls_from_who_proves_to_be_the_host_and_from_nobody_else() {
+    let signer = Signer::ec("a");
+    let endpoint = Endpoint::secure(Mood::Honest(vec![signer.published()]));
+    let site = Site::new(&settings(&endpoint.url, PRIVATE));
+    let trusting = |authorities: &str| {
+        let ports = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let mut command = site.command(&ports);
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
+        command.env("SSL_CERT_FILE", folder.join(authorities)).env_remove("SSL_CERT_DIR");
+        Gateway::start(command)
+    };
+    let gateway = trusting("ca.pem");
+    answers(&gateway, &token(&signer, 1), 200);
+    assert_eq!(failures(&gateway), 0.0);
+    // The same host by another name, which its certificate does not hold.
+    site.write(
+        "config/bellboard.yaml",
+        &settings(&endpoint.url.replace("localhost", "[::ffff:127.0.0.1]"), PRIVATE),
+    );
+    gateway.logs("certificate not valid for name");
+    answers(&gateway, &token(&signer, 1), 401);
+    gateway.stop();
+
+    // Signed by nobody that this system trusts.
+    site.write("config/bellboard.yaml", &settings(&endpoint.url, PRIVATE));
+    let gateway = trusting("cert.pem");
+    gateway.logs("the issuer's keys could not be fetched");
+    gateway.logs("invalid peer certificate: UnknownIssuer");
+    assert!(failures(&gateway) >= 1.0);
+    assert_eq!(status(&gateway, &token(&signer, 1)), 401);
+}

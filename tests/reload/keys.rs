@@ -1,9 +1,12 @@
 //! Keys come and go while the gateway runs.
 
 use super::{answers, ready, reloads};
-use crate::cli::{
-    ACME, KEY, SETTINGS,
-    gateway::{Site, until},
+use crate::{
+    cli::{
+        ACME, KEY, SETTINGS,
+        gateway::{Site, until},
+    },
+    support::token::now,
 };
 
 const NEW: &str = "a-new-key-that-is-added-while-it-runs";
@@ -21,6 +24,18 @@ fn a_key_works_once_it_is_added_and_no_more_once_it_is_gone() {
     answers(&gateway, NEW, 401);
     assert_eq!(gateway.hello(KEY).status, 201, "the others were never touched");
     assert!(!gateway.log().contains(NEW), "{}", gateway.log());
+}
+
+#[test]
+fn a_key_ends_at_its_time_without_another_change() {
+    let site = Site::new(SETTINGS);
+    let gateway = site.serve();
+    let end = now() + 4;
+    let at = bellboard::domain::Timestamp(end * 1_000_000);
+    site.write("config/bellboard.yaml", &format!("{SETTINGS}  {NEW}: {{expires_at: {at}}}\n"));
+    answers(&gateway, NEW, 201);
+    answers(&gateway, NEW, 401);
+    assert!(now() >= end && reloads(&gateway, "applied") == 1.0);
 }
 
 #[test]

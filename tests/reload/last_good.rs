@@ -50,7 +50,13 @@ fn it_starts_from_what_was_accepted_last_and_takes_the_next_good_edit() {
         assert_eq!((gateway.hello(KEY).status, gateway.hello(NEW).status), (201, 201));
         let ready = ready(&gateway);
         assert_eq!((&ready["last_good"], &ready["hash"]), (&true.into(), &hash));
+        assert_eq!(ready["refused"], true);
         assert_eq!(metric(&gateway, "bellboard_config_last_good"), 1.0);
+        until("it is recorded", || {
+            let path = "/audit?action=config.last_good";
+            let records = gateway.ask("GET", path, &[("X-API-KEY", KEY)], "").json()["records"].take();
+            records[0]["detail"]["problems"][0].as_str()?.contains("bellboard.yaml").then_some(())
+        });
         gateway.logs("the last good one is in force instead");
         gateway.logs(MAIN);
         assert!(!gateway.log().contains(NEW), "{}", gateway.log());
@@ -105,4 +111,66 @@ fn with_nothing_good_at_hand_every_problem_is_told() {
     site.write("config/other.yaml", "tenants: nobody\n");
     let err = site.bad(&[WORDS.as_slice(), &["--config", "config/other.yaml"]].concat());
     assert!(err.contains("config/other.yaml:1") && err.contains("of another configuration"), "{err}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_at_the_start_and_one_that_no_longer_can_while_it_runs() {
+    let site = Site::new(SETTINGS);
+    for (place, why) in [("nowhere/last-good", "No such file"), ("config", "irectory")] {
+        let err = site.bad(&[&WORDS[..6], &[place]].concat());
+        assert!(err.contains("the last good configuration is not kept") && err.contains(why), "{err}");
+        assert!(err.contains(place), "{err}");
+    }
+    fs::create_dir(site.path("kept")).expect("a folder");
+    let gateway = Gateway::start(site.command(&[&WORDS[..6], &["kept/last-good"]].concat()));
+    assert!(site.path("kept/last-good").exists(), "before it serves");
+    let unwritten = || ready(&gateway)["last_good_unwritten"] == true;
+    let counted = || metric(&gateway, "bellboard_config_last_good_unwritten") == 1.0;
+    assert!(!unwritten() && !counted());
+    fs::remove_dir_all(site.path("kept")).expect("removed");
+    site.write(MAIN, &format!("{SETTINGS}  {NEW}: {{}}\n"));
+    answers(&gateway, NEW, 201);
+    until("it is told", || (unwritten() && counted()).then_some(()));
+    gateway.logs("the last good configuration is not kept: kept/last-good cannot be written");
+    fs::create_dir(site.path("kept")).expect("a folder");
+    site.write(MAIN, SETTINGS);
+    until("the next change is kept", || (!unwritten() && site.path("kept/last-good").exists()).then_some(()));
+    gateway.stop();
+    // While the kept one is in force, the next good edit would be lost.
+    site.write(MAIN, "tenants: nobody\n");
+    fs::create_dir(site.path("kept/last-good.new")).expect("a folder in its way");
+    let err = site.bad(&[&WORDS[..6], &["kept/last-good"]].concat());
+    assert!(err.contains("the last good configuration is not kept"), "{err}");
+}
+
+#[test]
+fn a_type_is_its_own_folder_whatever_other_folders_are_called() {
+    let site = Site::new(SETTINGS);
+    // A type and a family of one name, and a folder of that name in another type.
+    for home in ["post", "shop/post/letter", "shop/card"] {
+        site.write(&format!("config/plugins/{home}/type.yaml"), TYPE);
+    }
+    let good = "description: x\ndraft: {user_id: 1, title: x}\nexpect: {accepted: {icon: box}}\n";
+    site.write("config/plugins/shop/card/cases/post/good.yaml", good);
+    let gateway = serve(&site);
+    let first = kept(&site, b"");
+    site.write("config/plugins/post/type.yaml", "broken: true\n");
+    site.write("config/plugins/shop/post/letter/type.yaml", &TYPE.replace("box", "stamp"));
+    site.write("config/plugins/shop/card/cases/post/good.yaml", &good.replace("box", "stamp"));
+    site.write("config/plugins/shop/card/type.yaml", &TYPE.replace("box", "stamp"));
+    until("it is broken", || (ready(&gateway)["kept_types"] == serde_json::json!(["post"])).then_some(()));
+    let icon = |gateway: &Gateway, name: &str| {
+        let types = gateway.ask("GET", "/types", &[("X-API-KEY", KEY)], "").json();
+        let types = types["types"].as_array().expect("a list").clone();
+        types.iter().find(|t| t["name"] == name).map(|t| t["icon"].as_str().unwrap_or_default().to_owned())
+    };
+    until("the others are new", || {
+        (icon(&gateway, "letter")? == "stamp" && icon(&gateway, "card")? == "stamp").then_some(())
+    });
+    kept(&site, &first);
+    gateway.stop();
+    site.write(MAIN, "tenants: nobody\n");
+    let gateway = serve(&site);
+    let icons = ["post", "letter", "card"].map(|name| icon(&gateway, name).expect("served"));
+    assert_eq!(icons, ["box", "stamp", "stamp"]);
 }

@@ -1,11 +1,13 @@
 //! Reloading: a good change is in force within seconds, a bad one changes nothing.
 
+mod faults;
 mod files;
 mod jwks;
 mod keys;
 mod last_good;
 mod limits;
 mod load;
+mod lost;
 mod refused;
 mod settings;
 mod tokens;

@@ -1,6 +1,6 @@
 //! A change that is not good is refused as a whole: what was there stays, and the log says why.
 
-use super::{answers, ready, reloads};
+use super::{answers, metric, ready, reloads};
 use crate::cli::{
     KEY, SETTINGS,
     gateway::{DEVELOPMENT_KEY, Gateway, Site, until},
@@ -79,4 +79,39 @@ fn what_needs_a_restart_is_named_and_the_rest_applied() {
     gateway.logs("field=\"server.request_timeout\"");
     gateway.logs("field=\"log.level\"");
     assert!(!gateway.log().contains("field=\"server.listen\""), "the command line sets that one");
+}
+
+#[test]
+fn sighup_asks_again_what_was_refused_and_readiness_and_the_record_tell_it() {
+    let site = Site::new(SETTINGS);
+    let gateway = site.serve();
+    let is_refused = || ready(&gateway)["refused"] == true;
+    let gauge = || metric(&gateway, "bellboard_config_refused");
+    assert!(!is_refused() && gauge() == 0.0);
+    gateway.signal("HUP");
+    gateway.logs("SIGHUP: nothing has changed");
+    site.write("config/bellboard.yaml", &format!("{SETTINGS}  {NEW}: {{roles: [nobody]}}\n"));
+    for times in 1..4 {
+        refused(&gateway, f64::from(times));
+        let told = || gateway.log().matches("config/bellboard.yaml:12: api_keys[#3].roles").count();
+        until("it is told again", || (told() == usize::try_from(times).expect("few")).then_some(()));
+        assert!(is_refused() && gauge() == 1.0);
+        gateway.signal("HUP");
+    }
+    refused(&gateway, 4.0);
+    site.write("config/bellboard.yaml", "tenants: [\n");
+    refused(&gateway, 5.0);
+    // Each refusal is recorded once, however often it was asked for.
+    let records = || {
+        let path = "/audit?action=config.refused";
+        gateway.ask("GET", path, &[("X-API-KEY", KEY)], "").json()["records"].as_array().cloned()
+    };
+    let records = until("it is recorded", || records().filter(|records| records.len() >= 2));
+    assert_eq!(records.len(), 2, "{records:?}");
+    let problem = records[1]["detail"]["problems"][0].as_str().expect("a line");
+    assert!(problem.contains("bellboard.yaml:12: api_keys[#3].roles"), "{problem}");
+    assert!(!format!("{records:?}").contains(NEW));
+
+    site.write("config/bellboard.yaml", SETTINGS);
+    until("what was there is taken again", || (!is_refused() && gauge() == 0.0).then_some(()));
 }

@@ -44,8 +44,9 @@ fn revoked_tokens_end_with_the_reload_and_no_other_does() {
     assert_eq!(answer(&gateway, &stolen).1, json!({"message": "Invalid token"}).to_string());
     assert!(gateway.admin("/metrics").body.contains("reason=\"revoked_token\""));
     assert_eq!(gateway.hello(KEY).status, 201);
-    // And back.
-    site.write("config/bellboard.yaml", SETTINGS);
+    // And back, in so many words.
+    let pardoned = SETTINGS.replace("    issuers:", "    revoked_tokens: []\n    issuers:");
+    site.write("config/bellboard.yaml", &pardoned);
     until("it is in force", || (answer(&gateway, &stolen).0 == 200).then_some(()));
     assert!(!gateway.log().contains("stolen"));
 }

@@ -90,3 +90,25 @@ fn the_summary_shows_no_secret_and_a_gateway_that_is_not_there_is_told() {
     let err = site.bad(&["check", "--diff", "running", "--admin-listen", &admin]);
     assert!(err.contains(&format!("cannot be asked at {admin}")), "{err}");
 }
+
+#[test]
+fn nodes_with_the_same_secrets_show_the_same_hash_and_no_two_the_same_summary() {
+    let site = Site::new(SETTINGS);
+    let (one, two) = (site.serve(), Site::new(SETTINGS));
+    let two = two.serve();
+    assert_eq!(ready(&one)["hash"], ready(&two)["hash"]);
+    let summary = |gateway: &crate::cli::gateway::Gateway| gateway.admin("/config/summary").json();
+    let key = |summary: &Value| summary["items"]["issuer of default"]["fields"]["key"].clone();
+    assert!(key(&summary(&one)).is_string());
+    assert_ne!(key(&summary(&one)), key(&summary(&two)));
+    assert_ne!(summary(&one)["salt"], summary(&two)["salt"]);
+    // One secret alone differs.
+    let other = SETTINGS.replace("that-only-tests-know", "that-other-tests-know");
+    site.write("config/next.yaml", &other);
+    let words = ["check", "--diff", "running", "--admin-listen", &one.admin, "--config", "config/next.yaml"];
+    assert_eq!(site.good(&words).trim(), "issuer of default changed: key");
+    site.write("config/bellboard.yaml", &other);
+    one.logs("issuer of default changed: key");
+    until("the hashes differ", || (ready(&one)["hash"] != ready(&two)["hash"]).then_some(()));
+    assert_eq!(site.good(&words).trim(), "nothing changes");
+}

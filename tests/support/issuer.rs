@@ -1,14 +1,20 @@
-//! An identity provider: it signs tokens, and publishes its keys over HTTP, or lies, stalls and dies.
+//! An identity provider: it signs tokens, and publishes its keys over HTTP or HTTPS, or lies, stalls and dies.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     thread,
     time::Duration,
+};
+
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
@@ -42,6 +48,27 @@ pub struct Endpoint {
 
 impl Endpoint {
     pub fn new(mood: Mood) -> Self {
+        Self::start(mood, None)
+    }
+
+    /// With the certificate of the fixtures, which is for localhost.
+    pub fn secure(mood: Mood) -> Self {
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![
+                    CertificateDer::from_pem_slice(include_bytes!("../fixtures/tls/cert.pem")).expect("PEM"),
+                ],
+                PrivateKeyDer::from_pem_slice(include_bytes!("../fixtures/tls/key.pem")).expect("PEM"),
+            );
+        let mut endpoint = Self::start(mood, Some(Arc::new(config.expect("the key fits"))));
+        endpoint.url = format!("https://localhost:{}/keys", endpoint.port);
+        endpoint
+    }
+
+    fn start(mood: Mood, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let url = format!("http://127.0.0.1:{port}/keys");
@@ -56,7 +83,14 @@ impl Endpoint {
                 }
                 shared.1.fetch_add(1, SeqCst);
                 let mood = shared.0.lock().expect("no panic").clone();
-                thread::spawn(move || answer(stream, &mood));
+                let tls = tls.clone();
+                thread::spawn(move || match tls {
+                    None => answer(stream, &mood),
+                    Some(config) => {
+                        let connection = ServerConnection::new(config).expect("a connection");
+                        answer(StreamOwned::new(connection, stream), &mood);
+                    }
+                });
             }
         });
         Self { url, port, mood, asked, dead }
@@ -91,9 +125,17 @@ impl Drop for Endpoint {
     }
 }
 
-fn answer(mut stream: TcpStream, mood: &Mood) {
-    let mut lines = BufReader::new(stream.try_clone().expect("a stream")).lines().map_while(Result::ok);
-    let _head: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+fn answer(stream: impl Read + Write, mood: &Mood) {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    // A handshake that fails, as one without trust does, ends here.
+    while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
+        line.clear();
+    }
+    if line.trim() != "" || line.is_empty() {
+        return;
+    }
+    let stream = stream.get_mut();
     let whole = |status: u16, more: &str, body: &str| {
         format!(
             "HTTP/1.1 {status} x\r\n{more}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",

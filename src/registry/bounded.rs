@@ -1,0 +1,140 @@
+//! Builds each type on a thread of its own and waits for it so long, so that one whose building has no end
+//! holds up no other.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::{NotificationType, TypeFolder, TypeProblem, build};
+
+/// How long the building of a type may take, its cases included.
+const WITHIN: Duration = Duration::from_secs(3);
+/// How many types may go on building past their time. A thread cannot be ended, and each takes a processor.
+const MOST_STUCK: usize = 2;
+
+type Built = Result<NotificationType, Vec<TypeProblem>>;
+
+/// What took too long. A registry hands it on to the next.
+#[derive(Debug)]
+pub(super) struct BoundedBuilds {
+    within: Duration,
+    /// By name and content: what came of it in the end, or nothing while it is still being built.
+    late: Mutex<Late>,
+}
+
+type Late = BTreeMap<Content, Option<Built>>;
+/// A type's name, and the fingerprint of its files.
+type Content = (String, [u8; 32]);
+
+impl Default for BoundedBuilds {
+    fn default() -> Self {
+        Self::within(WITHIN)
+    }
+}
+
+impl BoundedBuilds {
+    pub(super) fn within(within: Duration) -> Self {
+        Self { within, late: Mutex::default() }
+    }
+
+    /// Builds a type. One that took too long is not begun again: once it has ended, that is taken.
+    pub fn build(self: &Arc<Self>, folder: &TypeFolder) -> Built {
+        let fault = |message: String| Err(vec![folder.problem("", None, message)]);
+        let (within, content) = (self.within, (folder.name.clone(), folder.fingerprint()));
+        let mut late = self.late();
+        match late.remove(&content) {
+            Some(Some(built)) => return built,
+            Some(None) => {
+                late.insert(content, None);
+                return fault(format!("it takes longer than {within:?} to build, and is still being built"));
+            }
+            None => {}
+        }
+        if late.values().filter(|built| built.is_none()).count() >= MOST_STUCK {
+            return fault(format!(
+                "it was not tried, as {MOST_STUCK} types are being built without an end; a restart ends that"
+            ));
+        }
+        drop(late);
+        let (done, built) = mpsc::channel();
+        let (builds, own, key) = (Arc::clone(self), folder.clone(), content.clone());
+        let work = move || {
+            let result = build::build(&own);
+            match builds.late().get_mut(&key) {
+                Some(late) => *late = Some(result),
+                // Whoever began it still waits.
+                None => drop(done.send(result)),
+            }
+        };
+        if let Err(e) = thread::Builder::new().name("type".into()).spawn(work) {
+            return fault(format!("it could not be built: {e}"));
+        }
+        match built.recv_timeout(within) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Disconnected) => return fault("its building broke off".into()),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let mut late = self.late();
+        // It may have ended just now.
+        if let Ok(result) = built.try_recv() {
+            return result;
+        }
+        late.insert(content, None);
+        fault(format!("it takes longer than {within:?} to build"))
+    }
+
+    /// What took too long and has ended since.
+    pub fn ended(&self) -> Vec<Content> {
+        self.late().iter().filter(|(_, built)| built.is_some()).map(|(content, _)| content.clone()).collect()
+    }
+
+    /// Drops what a whole load did not take: its folder has changed since.
+    pub fn forget(&self, ended: &[Content]) {
+        self.late().retain(|content, _| !ended.contains(content));
+    }
+
+    fn late(&self) -> MutexGuard<'_, Late> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Registry, *};
+    use crate::domain::TenantId;
+
+    #[test]
+    fn what_took_too_long_is_served_once_it_has_ended() {
+        let manifest = "description: d\nicon: i\nseverity: info\n";
+        let folder = TypeFolder {
+            name: "t".into(),
+            files: [("type.yaml".to_owned(), manifest.into())].into(),
+            ..TypeFolder::default()
+        };
+        let builds = Arc::new(BoundedBuilds::within(Duration::ZERO));
+        let mut registry = Registry { builds, ..Registry::default() };
+        let mut tries = 0;
+        while registry.find(&TenantId::default(), "t").is_none() {
+            tries += 1;
+            assert!(tries < 10, "it is taken as soon as it has ended");
+            let loaded = Registry::load(std::slice::from_ref(&folder), Some(&registry));
+            registry = loaded.registry;
+            while !loaded.problems.is_empty() && !registry.has_late() {
+                thread::yield_now();
+            }
+        }
+        assert!(!registry.has_late() && registry.quarantined().next().is_none());
+        // What changed in the meantime is not taken.
+        let changed =
+            TypeFolder { files: [("type.yaml".to_owned(), "no: 1".into())].into(), ..folder.clone() };
+        registry.builds.late().insert(("t".into(), [0; 32]), Some(Err(Vec::new())));
+        let _ = Registry::load(&[changed], Some(&registry));
+        assert!(!registry.builds.late().contains_key(&("t".to_owned(), [0; 32])));
+    }
+}
