@@ -9,7 +9,7 @@ use std::{
 
 /// The floor where none is configured, unless a twentieth of the disk is less. The log alone may take more
 /// than half of it before it is folded in.
-pub const DEFAULT_MIN_FREE_SPACE: u64 = 64 << 20;
+pub const DEFAULT_MIN_FREE_SPACE: u64 = 128 << 20;
 
 /// When a sender may try again: space does not come back by itself.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
