@@ -3,7 +3,10 @@
 use std::{path::Path, time::Duration};
 
 use super::Failure;
-use crate::config::{self, Config, Inputs};
+use crate::{
+    config::{self, Config, Inputs},
+    registry::STACK,
+};
 
 /// Reads and checks the configuration; the failure lists every problem.
 pub fn read(path: &Path) -> Result<(Inputs, Config), Failure> {
@@ -16,6 +19,7 @@ pub fn read(path: &Path) -> Result<(Inputs, Config), Failure> {
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(STACK)
         .build()
         .map_err(|e| format!("the runtime could not start: {e}"))?;
     let output = runtime.block_on(future);

@@ -18,6 +18,9 @@ const WITHIN: Duration = Duration::from_secs(3);
 /// How many types may go on building past their time. A thread cannot be ended, and each takes a processor.
 const MOST_STUCK: usize = 2;
 
+/// Bytes of the stack of a thread that runs types: what the largest schema takes at the deepest metadata, twice.
+pub const STACK: usize = 8 << 20;
+
 type Built = Result<NotificationType, Vec<TypeProblem>>;
 
 /// What took too long. A registry hands it on to the next.
@@ -72,7 +75,7 @@ impl BoundedBuilds {
                 None => drop(done.send(result)),
             }
         };
-        if let Err(e) = thread::Builder::new().name("type".into()).spawn(work) {
+        if let Err(e) = thread::Builder::new().name("type".into()).stack_size(STACK).spawn(work) {
             return fault(format!("it could not be built: {e}"));
         }
         match built.recv_timeout(within) {

@@ -23,6 +23,7 @@ use std::{
 use bounded::BoundedBuilds;
 
 pub use bellboard_sdk::Context;
+pub use bounded::STACK;
 pub use build::is_name;
 pub use folder::{TypeFolder, folders, standard};
 pub use notification_type::{NotificationType, Run};

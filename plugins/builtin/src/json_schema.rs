@@ -35,6 +35,11 @@ struct Settings {
 /// The file when the settings name none.
 const FILE: &str = "metadata.schema.json";
 
+/// The most objects of a schema. Checking may go through all of them, one within the other, at each level of
+/// the metadata, and a stack that has no room for that takes the whole process down (at the deepest metadata
+/// that may be, some 300 objects fill 2 MiB; measured).
+const MAX_SCHEMAS: usize = 500;
+
 /// The most characters of a problem's field and of its fault.
 const MAX_TEXT: usize = 160;
 
@@ -57,6 +62,10 @@ fn build(settings: Value, resources: &Resources) -> Result<Component, String> {
             (schema.map_err(|e| format!("`{file}` is not JSON: {e}"))?, file)
         }
     };
+    let schemas = objects(&schema);
+    if schemas > MAX_SCHEMAS {
+        return Err(format!("`{origin}` has {schemas} objects; {MAX_SCHEMAS} are the most"));
+    }
     // Nothing is fetched, and a pattern takes time in proportion to what it reads.
     let schema = jsonschema::options()
         .offline()
@@ -68,6 +77,15 @@ fn build(settings: Value, resources: &Resources) -> Result<Component, String> {
             format!("`{origin}` is not a JSON Schema: {fault} (at `{place}`)")
         })?;
     Ok(Component::Validator(Box::new(JsonSchema { schema, mode })))
+}
+
+/// How many objects a value has, itself among them: no fewer than there are schemas in it.
+fn objects(value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => 1 + fields.values().map(objects).sum::<usize>(),
+        Value::Array(items) => items.iter().map(objects).sum(),
+        _ => 0,
+    }
 }
 
 impl Validator for JsonSchema {
@@ -185,6 +203,20 @@ mod tests {
                 build(BUILDER, json!({"schema": schema, "formats": formats})).expect("a good schema");
             assert_eq!(problems(&component, &draft(json!({"at": "soon"}))).len(), found);
         }
+    }
+
+    #[test]
+    fn a_schema_that_a_stack_may_have_no_room_for_is_refused() {
+        let chain = |schemas: usize| {
+            let definition = |n| (format!("d{n}"), json!({"$ref": format!("#/$defs/d{}", n + 1)}));
+            let mut definitions: serde_json::Map<_, _> = (1..schemas).map(definition).collect();
+            definitions.insert(format!("d{schemas}"), json!({"required": ["id"]}));
+            json!({"$defs": definitions, "$ref": "#/$defs/d1"})
+        };
+        assert_eq!(faults(chain(400), json!({})), ["metadata.id is required"]);
+        let built = build(BUILDER, json!({"schema": chain(20_000)}));
+        let fault = built.map(|component| messages(&component, &draft(json!({})))).expect_err("refused");
+        assert!(fault.contains("`schema` has 20002 objects; 500 are the most"), "{fault}");
     }
 
     #[test]

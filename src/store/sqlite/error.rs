@@ -20,7 +20,7 @@ impl From<sqlx::Error> for Failure {
             (Some(5 | 6 | 8 | 13 | 14), _) => Self::Busy(text), // BUSY, LOCKED, READONLY, FULL, CANTOPEN
             // TOOBIG, CONSTRAINT, MISMATCH, RANGE; CORRUPT, as a damaged page must fail nobody else's commands
             (Some(11 | 18 | 19 | 20 | 25), _) => Self::Row(text),
-            (None, sqlx::Error::Encode(_)) => Self::Row(text),
+            (None, sqlx::Error::Encode(_) | sqlx::Error::Decode(_)) => Self::Row(text),
             // Every reader is taken, or the store is closing.
             (None, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => Self::Busy(text),
             _ => Self::Broken(text),

@@ -186,4 +186,31 @@ mod tests {
         assert_eq!(applied.outcomes.len(), 5);
         assert_eq!(reads.users(&tenant, None, 9).await.expect("reads").len(), 5);
     }
+
+    #[tokio::test]
+    async fn a_content_that_cannot_be_read_fails_only_who_asks_for_it() {
+        use crate::domain::{Draft, Limits, NotificationId, Sealed};
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        let (mut engine, _reads) = open(&url, &Options::default()).await.expect("opens");
+        let send = |user_id: i64| {
+            let draft = Draft { user_id, kind: "custom".into(), title: "t".into(), ..Draft::default() };
+            let sealed = std::sync::Arc::new(Sealed::from_draft(draft, &Limits::default()).expect("good"));
+            let (sender, request_id) = ("key:test".into(), String::new());
+            let new = crate::store::NewNotification { sealed, sender, request_id, create_user: true };
+            Command::Send(TenantId::default(), Box::new(new))
+        };
+        engine.apply(&[send(1), send(2)], Timestamp(1)).await.expect("stored");
+        let hand = engine.connection.as_mut().expect("open");
+        let tampered = "UPDATE notification SET related_user_id = -1 WHERE id = 1";
+        sqlx::query(tampered).execute(hand).await.expect("changed");
+        let mark = |id: i64| {
+            let user = UserId::new(id).expect("an id");
+            let inbox = InboxKey { tenant: TenantId::default(), user };
+            Command::MarkRead(inbox, NotificationId::new(id).expect("an id"))
+        };
+        let both = engine.apply(&[mark(1), mark(2)], Timestamp(2)).await;
+        assert!(matches!(both, Err(Failure::Row(_))), "it is tried without the other: {both:?}");
+        assert_eq!(engine.apply(&[mark(2)], Timestamp(2)).await.expect("marked").changes.len(), 1);
+    }
 }
