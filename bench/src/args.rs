@@ -4,6 +4,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+/// The cases that a run can measure, in the order in which a round does.
+pub const CASES: [&str; 6] =
+    ["send", "list50", "list50_eddsa", "unread_count", "unread_count_eddsa", "mark_read"];
+
 /// Measures the gateway beside the limit of its framework.
 #[derive(Parser)]
 #[command(name = "bellboard-bench", version)]
@@ -27,6 +31,10 @@ pub enum Mode {
 
 #[derive(ClapArgs)]
 pub struct Settings {
+    /// The cases to measure, with commas between; the limit is always measured [default: all]. Those of
+    /// `_eddsa` are the same reads with tokens that are signed with Ed25519 instead of HS256.
+    #[arg(long, value_delimiter = ',', value_parser = CASES)]
+    cases: Vec<String>,
     /// Short slices and a small fill: done in under two minutes.
     #[arg(long)]
     quick: bool,
@@ -65,6 +73,11 @@ const LEAST_OF_A_READER: u64 = 60;
 const MOST_OF_A_READER: u64 = 200;
 
 impl Settings {
+    /// Whether this case is to be measured.
+    pub fn wants(&self, case: &str) -> bool {
+        self.cases.is_empty() || self.cases.iter().any(|wanted| wanted == case)
+    }
+
     /// Notifications stored before anything is measured: one a user, and a full page a reader.
     pub fn rows(&self) -> u64 {
         let rows = self.rows.unwrap_or(if self.quick { 130_000 } else { 300_000 });

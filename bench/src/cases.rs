@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     Result,
+    credentials::Credentials,
     fill::{FIRST_USER, USER_DIGITS},
-    gateway::Credentials,
     load::{Case, Random},
 };
 
@@ -73,21 +73,21 @@ pub struct Reads {
 
 impl Reads {
     /// A page of fifty, full.
-    pub fn list(credentials: &Credentials) -> Self {
-        Self::new(credentials, "/?limit=50", br#""next_cursor":""#)
+    pub fn list(tokens: &[String]) -> Self {
+        Self::new(tokens, "/?limit=50", br#""next_cursor":""#)
     }
 
     /// The unread count.
-    pub fn unread_count(credentials: &Credentials) -> Self {
-        Self::new(credentials, "/unread-count", br#""unread_count":"#)
+    pub fn unread_count(tokens: &[String]) -> Self {
+        Self::new(tokens, "/unread-count", br#""unread_count":"#)
     }
 
-    fn new(credentials: &Credentials, path: &str, expect: &'static [u8]) -> Self {
+    fn new(tokens: &[String], path: &str, expect: &'static [u8]) -> Self {
         let render = |token: &String| {
             format!("GET {ROOT}{path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n")
                 .into_bytes()
         };
-        Self { requests: credentials.tokens.iter().map(render).collect(), expect }
+        Self { requests: tokens.iter().map(render).collect(), expect }
     }
 }
 
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_send_names_its_user_and_its_length() {
-        let credentials = Credentials { api_key: "key".into(), secret: String::new(), tokens: vec![] };
+        let credentials = Credentials { api_key: "key".into(), ..Credentials::default() };
         let mut request = Vec::new();
         SendTemplate::new(&credentials).write(54_321, &mut request);
         let request = String::from_utf8(request).expect("text");

@@ -1,56 +1,20 @@
-//! The gateway under test: its configuration, its credentials, its process.
+//! The gateway under test: its configuration, its process.
 
 use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
-use jsonwebtoken::{EncodingKey, Header};
-use serde::Serialize;
 use tokio::process::Command;
 
 use crate::{
     Result,
     connection::Connection,
+    credentials::Credentials,
     fill::FIRST_USER,
     process::{Process, RunDir, free_addresses},
 };
-
-/// What the load generator shows the gateway.
-pub struct Credentials {
-    /// The key that sends.
-    pub api_key: String,
-    /// What signs the readers' tokens.
-    pub secret: String,
-    /// A token for each reader, by place.
-    pub tokens: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Claims {
-    user_id: u64,
-    iat: u64,
-    exp: u64,
-}
-
-impl Credentials {
-    /// Credentials of this run alone.
-    pub fn new(readers: u64) -> Result<Self> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let run = format!("{}-{}", now.as_nanos(), std::process::id());
-        let secret = format!("bench-secret-that-lives-for-one-run-{run}");
-        let key = EncodingKey::from_secret(secret.as_bytes());
-        let sign = |place| {
-            let iat = now.as_secs();
-            let claims = Claims { user_id: FIRST_USER + place, iat, exp: iat + 24 * 3_600 };
-            jsonwebtoken::encode(&Header::default(), &claims, &key)
-        };
-        let tokens = (0..readers).map(sign).collect::<Result<_, _>>()?;
-        Ok(Self { api_key: format!("bench-key-that-lives-for-one-run-{run}"), secret, tokens })
-    }
-}
 
 /// A running gateway.
 pub struct Gateway {
@@ -59,13 +23,13 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts it on an empty database and waits until it is ready.
-    pub async fn start(program: &Path, dir: &RunDir, credentials: &Credentials) -> Result<Self> {
+    /// Starts it for these tenants, on an empty database, and waits until it is ready.
+    pub async fn start(program: &Path, dir: &RunDir, tenants: &[&Credentials]) -> Result<Self> {
         let [address, admin] = free_addresses()?;
         // Apart from the database, as on a real site: the gateway watches the configuration's folder.
         let config = dir.join("config/bellboard.yaml");
         fs::create_dir(dir.join("config"))?;
-        fs::write(&config, configuration(credentials))?;
+        fs::write(&config, configuration(tenants))?;
         let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(&config);
         command.arg("--listen").arg(address.to_string()).arg("--admin-listen").arg(admin.to_string());
@@ -103,26 +67,35 @@ impl Gateway {
 }
 
 /// The site's settings: known users alone, and limits that nothing here can reach.
-fn configuration(credentials: &Credentials) -> String {
-    format!(
-        r#"
-rate_limits:
-  per_key: {{per_second: 1000000, burst: 1000000}}
-  per_user: {{per_second: 1000000, burst: 1000000}}
+fn configuration(tenants: &[&Credentials]) -> String {
+    let mut text = String::from(
+        "rate_limits:
+  per_key: {per_second: 1000000, burst: 1000000}
+  per_user: {per_second: 1000000, burst: 1000000}
 tenants:
-  default:
+",
+    );
+    for credentials in tenants {
+        text += &format!(
+            r#"  {tenant}:
     users: managed
     issuers:
-      - algorithm: HS256
-        secret: "{secret}"
-api_keys:
-  {key}:
-    roles: [admin]
-    description: "The benchmark's sender"
+      - {{algorithm: HS256, secret: "{secret}"}}
+      - {{algorithm: EdDSA, public_key: "{public_key}"}}
 "#,
-        secret = credentials.secret,
-        key = credentials.api_key,
-    )
+            tenant = credentials.tenant,
+            secret = credentials.secret,
+            public_key = credentials.public_key.replace('\n', "\\n"),
+        );
+    }
+    text += "api_keys:\n";
+    for credentials in tenants {
+        text += &format!(
+            "  {}: {{roles: [admin], tenant: {}, description: A sender of the benchmark}}\n",
+            credentials.api_key, credentials.tenant
+        );
+    }
+    text
 }
 
 /// The gateway's program: the one named, else the one beside this program.

@@ -7,6 +7,7 @@
 mod args;
 mod cases;
 mod connection;
+mod credentials;
 mod fill;
 mod gateway;
 mod limit_server;
