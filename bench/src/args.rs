@@ -31,6 +31,13 @@ pub enum Mode {
 
 #[derive(ClapArgs)]
 pub struct Settings {
+    /// Measures instead how long one tenant waits at a steady rate, alone and beside a noisy tenant.
+    /// Takes some three minutes, with --quick one.
+    #[arg(long, conflicts_with = "cases")]
+    pub fair: bool,
+    /// With --fair: the steady rate a second, of sends and of marks each.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub fair_rate: u32,
     /// The cases to measure, with commas between; the limit is always measured [default: all]. Those of
     /// `_eddsa` are the same reads with tokens that are signed with Ed25519 instead of HS256.
     #[arg(long, value_delimiter = ',', value_parser = CASES)]

@@ -21,10 +21,20 @@ pub struct SendTemplate {
 }
 
 impl SendTemplate {
+    /// A good one.
     pub fn new(credentials: &Credentials) -> Self {
+        Self::with_link(credentials, "/services/167")
+    }
+
+    /// One whose last field is wrong, which only a validator of its type finds.
+    pub fn refused(credentials: &Credentials) -> Self {
+        Self::with_link(credentials, "javascript:alert(1)")
+    }
+
+    fn with_link(credentials: &Credentials, link: &str) -> Self {
         let user = FIRST_USER;
         let body = format!(
-            r#"{{"user_id":{user},"type":"provision_complete","title":"Service Activated","message":"Your mobile service has been successfully activated","link":"/services/167","metadata":{{"service_id":167,"provision_job_id":"prov-2026-00042","duration_seconds":45}},"related_ticket_id":42,"related_user_id":5}}"#
+            r#"{{"user_id":{user},"type":"provision_complete","title":"Service Activated","message":"Your mobile service has been successfully activated","metadata":{{"service_id":167,"provision_job_id":"prov-2026-00042","duration_seconds":45}},"related_ticket_id":42,"related_user_id":5,"link":"{link}"}}"#
         );
         let head = format!(
             "POST {ROOT}/send HTTP/1.1\r\nHost: bench\r\nX-API-KEY: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -62,6 +72,47 @@ impl Case for Sends {
         let place = random.below(self.users);
         self.template.write(place, out);
         Some(place)
+    }
+}
+
+/// Sends that are refused, to users drawn at random.
+pub struct RefusedSends(pub Sends);
+
+impl Case for RefusedSends {
+    fn status(&self) -> u16 {
+        400
+    }
+
+    fn next(&self, random: &mut Random, out: &mut Vec<u8>) -> Option<u64> {
+        self.0.next(random, out)
+    }
+}
+
+/// Marks all of each reader's notifications read, one reader after the other, once.
+pub struct MarksAll {
+    requests: Mutex<VecDeque<Vec<u8>>>,
+}
+
+impl MarksAll {
+    pub fn new(tokens: &[String]) -> Self {
+        let render = |token: &String| {
+            format!(
+                "POST {ROOT}/mark-all-read HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+            )
+            .into_bytes()
+        };
+        Self { requests: Mutex::new(tokens.iter().map(render).collect()) }
+    }
+}
+
+impl Case for MarksAll {
+    fn status(&self) -> u16 {
+        200
+    }
+
+    fn next(&self, _random: &mut Random, out: &mut Vec<u8>) -> Option<u64> {
+        *out = self.requests.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
+        Some(0)
     }
 }
 

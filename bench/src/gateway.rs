@@ -4,6 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tokio::process::Command;
@@ -20,23 +21,25 @@ use crate::{
 pub struct Gateway {
     pub process: Process,
     pub address: SocketAddr,
+    /// How long it took from its start until it was ready.
+    pub ready_after: Duration,
 }
 
 impl Gateway {
-    /// Starts it for these tenants, on an empty database, and waits until it is ready.
+    /// Starts it for these tenants on the database of the run's folder, and waits until it is ready.
     pub async fn start(program: &Path, dir: &RunDir, tenants: &[&Credentials]) -> Result<Self> {
         let [address, admin] = free_addresses()?;
         // Apart from the database, as on a real site: the gateway watches the configuration's folder.
         let config = dir.join("config/bellboard.yaml");
-        fs::create_dir(dir.join("config"))?;
+        fs::create_dir_all(dir.join("config"))?;
         fs::write(&config, configuration(tenants))?;
         let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(&config);
         command.arg("--listen").arg(address.to_string()).arg("--admin-listen").arg(admin.to_string());
-        command.arg("--store").arg(format!("sqlite://{}", dir.join("bench.db").display()));
+        command.arg("--store").arg(format!("sqlite://{}", database(dir).display()));
         let mut process = Process::start(command, dir.join("gateway.log"))?;
-        process.ready(admin, "/readyz", 200).await?;
-        Ok(Self { process, address })
+        let ready_after = process.ready(admin, "/readyz", 200).await?;
+        Ok(Self { process, address, ready_after })
     }
 
     /// Makes the users, some at a time, so that no answer fills a socket while its request is written.
@@ -64,6 +67,11 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// The database's file.
+pub fn database(dir: &RunDir) -> PathBuf {
+    dir.join("bench.db")
 }
 
 /// The site's settings: known users alone, and limits that nothing here can reach.

@@ -8,10 +8,13 @@ mod args;
 mod cases;
 mod connection;
 mod credentials;
+mod fair;
 mod fill;
 mod gateway;
 mod limit_server;
 mod load;
+mod noise;
+mod paced;
 mod process;
 mod report;
 mod run;
@@ -30,6 +33,7 @@ async fn main() -> std::process::ExitCode {
     let args = args::Args::parse();
     let outcome = match args.mode {
         Some(args::Mode::LimitServer { listen }) => limit_server::serve(listen).await,
+        None if args.settings.fair => fair::run(&args.settings).await,
         None => run::run(&args.settings).await,
     };
     match outcome {

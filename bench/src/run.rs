@@ -2,8 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::process::Command;
-
 use crate::{
     Result,
     args::{CASES, Settings},
@@ -11,6 +9,7 @@ use crate::{
     credentials::Credentials,
     fill::Filler,
     gateway::{self, Gateway},
+    limit_server,
     load::{self, Case},
     process::{Process, RunDir, free_addresses},
     report::Report,
@@ -26,22 +25,13 @@ pub async fn run(settings: &Settings) -> Result<()> {
     let dir = RunDir::create(&settings.dir)?;
     let credentials = Credentials::new("default", settings.readers)?;
     let [limit_address] = free_addresses()?;
-    let limit = start_limit(limit_address, &dir).await?;
+    let limit = limit_server::start(limit_address, &dir).await?;
     let gateway =
         Gateway::start(&gateway::program(settings.gateway.as_ref())?, &dir, &[&credentials]).await?;
     gateway.import(&credentials, settings.users).await?;
     measure(settings, &credentials, limit, limit_address, &gateway).await.map_err(|error| {
         format!("{error}\nThe gateway's last words:\n{}", gateway.process.last_words()).into()
     })
-}
-
-async fn start_limit(address: SocketAddr, dir: &RunDir) -> Result<Process> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("limit-server").arg("--listen").arg(address.to_string());
-    let mut limit = Process::start(command, dir.join("limit.log"))?;
-    // It has no such path; that it says so shows that it listens.
-    limit.ready(address, "/", 404).await?;
-    Ok(limit)
 }
 
 async fn measure(
