@@ -38,6 +38,11 @@ pub struct Settings {
     /// With --fair: the steady rate a second, of sends and of marks each.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub fair_rate: u32,
+    /// Measures instead the same work on 10 thousand stored notifications and on 10 million (--rows), and what
+    /// the gateway takes to start and in memory. Takes some eight minutes and 6 GB in --dir, with --quick (a
+    /// million) one.
+    #[arg(long, conflicts_with_all = ["cases", "fair"])]
+    pub scale: bool,
     /// The cases to measure, with commas between; the limit is always measured [default: all]. Those of
     /// `_eddsa` are the same reads with tokens that are signed with Ed25519 instead of HS256.
     #[arg(long, value_delimiter = ',', value_parser = CASES)]
@@ -99,6 +104,11 @@ impl Settings {
     /// The longest that either part of the fill may take: every user's share, and the readers'.
     pub fn fill_within(&self) -> Duration {
         Duration::from_secs(if self.quick { 30 } else { 3_600 })
+    }
+
+    /// Notifications in the larger database of a comparison of sizes.
+    pub fn many(&self) -> u64 {
+        self.rows.unwrap_or(if self.quick { 1_000_000 } else { 10_000_000 }).max(100_000)
     }
 
     /// Rounds measured.
