@@ -222,12 +222,14 @@ mod tests {
     #[test]
     fn a_send_names_its_user_and_its_length() {
         let credentials = Credentials { api_key: "key".into(), ..Credentials::default() };
-        let mut request = Vec::new();
-        SendTemplate::new(&credentials).write(54_321, &mut request);
-        let request = String::from_utf8(request).expect("text");
-        let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.contains(&format!("Content-Length: {}", body.len())));
-        let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
-        assert_eq!(body["user_id"], FIRST_USER + 54_321);
+        for template in [SendTemplate::new(&credentials), SendTemplate::refused(&credentials)] {
+            let mut request = Vec::new();
+            template.write(54_321, &mut request);
+            let request = String::from_utf8(request).expect("text");
+            let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
+            assert!(head.contains(&format!("Content-Length: {}", body.len())));
+            let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+            assert_eq!(body["user_id"], FIRST_USER + 54_321);
+        }
     }
 }

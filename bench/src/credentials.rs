@@ -65,3 +65,27 @@ impl Credentials {
 fn pem(der: &[u8]) -> String {
     format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
 }
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{DecodingKey, Validation, decode};
+
+    use super::*;
+
+    #[test]
+    fn each_key_verifies_the_tokens_of_its_algorithm() {
+        let credentials = Credentials::new("default", 3).expect("credentials");
+        let public = DecodingKey::from_ed_pem(credentials.public_key.as_bytes()).expect("a public key");
+        let secret = DecodingKey::from_secret(credentials.secret.as_bytes());
+        for (tokens, key, algorithm) in [
+            (&credentials.tokens, secret, Algorithm::HS256),
+            (&credentials.eddsa_tokens, public, Algorithm::EdDSA),
+        ] {
+            assert_eq!(tokens.len(), 3);
+            for (place, token) in (0..).zip(tokens) {
+                let token = decode::<serde_json::Value>(token, &key, &Validation::new(algorithm));
+                assert_eq!(token.expect("a good token").claims["user_id"], FIRST_USER + place);
+            }
+        }
+    }
+}

@@ -82,7 +82,13 @@ async fn measure(
             eprintln!("round {} of {}: {}", round + 1, settings.rounds(), taken.kind.name());
         }
     }
-    print(taken, settings.json);
+    if !settings.json {
+        println!(
+            "{:<15}{:>10}  {:<10}{:>10}{:>10}{:>10}{:>8}",
+            "noise", "noise/s", "case", "requests", "p50 ms", "p99 ms", "factor"
+        );
+    }
+    rows(taken).iter().for_each(|row| row.print(settings.json));
     Ok(())
 }
 
@@ -112,39 +118,57 @@ struct Row {
     requests: usize,
 }
 
-fn print(taken: Vec<Taken>, json: bool) {
-    let mut alone = [0.0; QUIET.len()];
-    if !json {
+impl Row {
+    fn print(&self, json: bool) {
+        if json {
+            println!("{}", serde_json::to_string(self).unwrap_or_default());
+            return;
+        }
         println!(
-            "{:<15}{:>10}  {:<10}{:>10}{:>10}{:>10}{:>8}",
-            "noise", "noise/s", "case", "requests", "p50 ms", "p99 ms", "factor"
+            "{:<15}{:>10.0}  {:<10}{:>10}{:>10.2}{:>10.2}{:>8.2}",
+            self.noise,
+            self.noise_per_second,
+            self.case,
+            self.requests,
+            self.p50_ms,
+            self.p99_ms,
+            self.factor
         );
     }
+}
+
+/// A row for each kind of noise and each case; the first kind is none.
+fn rows(taken: Vec<Taken>) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
     for Taken { kind, rates, micros } in taken {
         let noise_per_second = rounded(median(rates), 1);
-        for ((case, mut micros), alone) in QUIET.into_iter().zip(micros).zip(&mut alone) {
+        for (place, mut micros) in micros.into_iter().enumerate() {
             micros.sort_unstable();
             let p99_ms = percentile(&micros, 0.99);
-            if kind == Kind::Alone {
-                *alone = p99_ms;
-            }
-            let row = Row {
+            let alone = rows.get(place).map_or(p99_ms, |row| row.p99_ms);
+            rows.push(Row {
                 noise: kind.name(),
                 noise_per_second,
-                case,
+                case: QUIET[place],
                 p50_ms: percentile(&micros, 0.5),
                 p99_ms,
                 factor: rounded(p99_ms / alone.max(0.001), 2),
                 requests: micros.len(),
-            };
-            if json {
-                println!("{}", serde_json::to_string(&row).unwrap_or_default());
-                continue;
-            }
-            println!(
-                "{:<15}{:>10.0}  {:<10}{:>10}{:>10.2}{:>10.2}{:>8.2}",
-                row.noise, row.noise_per_second, row.case, row.requests, row.p50_ms, row.p99_ms, row.factor
-            );
+            });
         }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_factor_compares_with_the_same_case_alone() {
+        let took = |kind, send, mark| Taken { kind, rates: vec![1.0], micros: [vec![send], vec![mark]] };
+        let rows = rows(vec![took(Kind::Alone, 1_000, 2_000), took(Kind::Sends, 3_000, 3_000)]);
+        let factors: Vec<_> = rows.iter().map(|row| row.factor).collect();
+        assert_eq!(factors, [1.0, 1.0, 3.0, 1.5]);
     }
 }
