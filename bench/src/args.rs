@@ -32,7 +32,8 @@ pub enum Mode {
 #[derive(ClapArgs)]
 pub struct Settings {
     /// Measures instead how long one tenant waits at a steady rate, alone and beside a noisy tenant.
-    /// Takes some three minutes, with --quick one.
+    /// The noise `elsewhere` is not of the gateway: it tells what sharing the machine's cores costs by itself.
+    /// Takes some five minutes, with --quick two.
     #[arg(long, conflicts_with = "cases")]
     pub fair: bool,
     /// With --fair: the steady rate a second, of sends and of marks each.
