@@ -40,7 +40,7 @@ pub struct Settings {
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub fair_rate: u32,
     /// Measures instead the same work on 10 thousand stored notifications and on 10 million (--rows), and what
-    /// the gateway takes to start and in memory. Takes some eight minutes and 6 GB in --dir, with --quick (a
+    /// the gateway takes to start and in memory. Takes some five minutes and 6 GB in --dir, with --quick (a
     /// million) one.
     #[arg(long, conflicts_with_all = ["cases", "fair"])]
     pub scale: bool,
