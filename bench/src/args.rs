@@ -4,6 +4,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+/// The cases that a run can measure, in the order in which a round does.
+pub const CASES: [&str; 6] =
+    ["send", "list50", "list50_eddsa", "unread_count", "unread_count_eddsa", "mark_read"];
+
 /// Measures the gateway beside the limit of its framework.
 #[derive(Parser)]
 #[command(name = "bellboard-bench", version)]
@@ -27,6 +31,23 @@ pub enum Mode {
 
 #[derive(ClapArgs)]
 pub struct Settings {
+    /// Measures instead how long one tenant waits at a steady rate, alone and beside a noisy tenant.
+    /// The noise `elsewhere` is not of the gateway: it tells what sharing the machine's cores costs by itself.
+    /// Takes some five minutes, with --quick two.
+    #[arg(long, conflicts_with = "cases")]
+    pub fair: bool,
+    /// With --fair: the steady rate a second, of sends and of marks each.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub fair_rate: u32,
+    /// Measures instead the same work on 10 thousand stored notifications and on 10 million (--rows), and what
+    /// the gateway takes to start and in memory. Takes some five minutes and 6 GB in --dir, with --quick (a
+    /// million) one.
+    #[arg(long, conflicts_with_all = ["cases", "fair"])]
+    pub scale: bool,
+    /// The cases to measure, with commas between; the limit is always measured [default: all]. Those of
+    /// `_eddsa` are the same reads with tokens that are signed with Ed25519 instead of HS256.
+    #[arg(long, value_delimiter = ',', value_parser = CASES)]
+    cases: Vec<String>,
     /// Short slices and a small fill: done in under two minutes.
     #[arg(long)]
     quick: bool,
@@ -65,6 +86,11 @@ const LEAST_OF_A_READER: u64 = 60;
 const MOST_OF_A_READER: u64 = 200;
 
 impl Settings {
+    /// Whether this case is to be measured.
+    pub fn wants(&self, case: &str) -> bool {
+        self.cases.is_empty() || self.cases.iter().any(|wanted| wanted == case)
+    }
+
     /// Notifications stored before anything is measured: one a user, and a full page a reader.
     pub fn rows(&self) -> u64 {
         let rows = self.rows.unwrap_or(if self.quick { 130_000 } else { 300_000 });
@@ -79,6 +105,11 @@ impl Settings {
     /// The longest that either part of the fill may take: every user's share, and the readers'.
     pub fn fill_within(&self) -> Duration {
         Duration::from_secs(if self.quick { 30 } else { 3_600 })
+    }
+
+    /// Notifications in the larger database of a comparison of sizes.
+    pub fn many(&self) -> u64 {
+        self.rows.unwrap_or(if self.quick { 1_000_000 } else { 10_000_000 }).max(100_000)
     }
 
     /// Rounds measured.

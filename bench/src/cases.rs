@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     Result,
+    credentials::Credentials,
     fill::{FIRST_USER, USER_DIGITS},
-    gateway::Credentials,
     load::{Case, Random},
 };
 
@@ -21,10 +21,20 @@ pub struct SendTemplate {
 }
 
 impl SendTemplate {
+    /// A good one.
     pub fn new(credentials: &Credentials) -> Self {
+        Self::with_link(credentials, "/services/167")
+    }
+
+    /// One whose last field is wrong, which only a validator of its type finds.
+    pub fn refused(credentials: &Credentials) -> Self {
+        Self::with_link(credentials, "javascript:alert(1)")
+    }
+
+    fn with_link(credentials: &Credentials, link: &str) -> Self {
         let user = FIRST_USER;
         let body = format!(
-            r#"{{"user_id":{user},"type":"provision_complete","title":"Service Activated","message":"Your mobile service has been successfully activated","link":"/services/167","metadata":{{"service_id":167,"provision_job_id":"prov-2026-00042","duration_seconds":45}},"related_ticket_id":42,"related_user_id":5}}"#
+            r#"{{"user_id":{user},"type":"provision_complete","title":"Service Activated","message":"Your mobile service has been successfully activated","metadata":{{"service_id":167,"provision_job_id":"prov-2026-00042","duration_seconds":45}},"related_ticket_id":42,"related_user_id":5,"link":"{link}"}}"#
         );
         let head = format!(
             "POST {ROOT}/send HTTP/1.1\r\nHost: bench\r\nX-API-KEY: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -65,6 +75,47 @@ impl Case for Sends {
     }
 }
 
+/// Sends that are refused, to users drawn at random.
+pub struct RefusedSends(pub Sends);
+
+impl Case for RefusedSends {
+    fn status(&self) -> u16 {
+        400
+    }
+
+    fn next(&self, random: &mut Random, out: &mut Vec<u8>) -> Option<u64> {
+        self.0.next(random, out)
+    }
+}
+
+/// Marks all of each reader's notifications read, one reader after the other, once.
+pub struct MarksAll {
+    requests: Mutex<VecDeque<Vec<u8>>>,
+}
+
+impl MarksAll {
+    pub fn new(tokens: &[String]) -> Self {
+        let render = |token: &String| {
+            format!(
+                "POST {ROOT}/mark-all-read HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+            )
+            .into_bytes()
+        };
+        Self { requests: Mutex::new(tokens.iter().map(render).collect()) }
+    }
+}
+
+impl Case for MarksAll {
+    fn status(&self) -> u16 {
+        200
+    }
+
+    fn next(&self, _random: &mut Random, out: &mut Vec<u8>) -> Option<u64> {
+        *out = self.requests.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
+        Some(0)
+    }
+}
+
 /// Reads something of readers drawn at random.
 pub struct Reads {
     requests: Vec<Vec<u8>>,
@@ -73,21 +124,21 @@ pub struct Reads {
 
 impl Reads {
     /// A page of fifty, full.
-    pub fn list(credentials: &Credentials) -> Self {
-        Self::new(credentials, "/?limit=50", br#""next_cursor":""#)
+    pub fn list(tokens: &[String]) -> Self {
+        Self::new(tokens, "/?limit=50", br#""next_cursor":""#)
     }
 
     /// The unread count.
-    pub fn unread_count(credentials: &Credentials) -> Self {
-        Self::new(credentials, "/unread-count", br#""unread_count":"#)
+    pub fn unread_count(tokens: &[String]) -> Self {
+        Self::new(tokens, "/unread-count", br#""unread_count":"#)
     }
 
-    fn new(credentials: &Credentials, path: &str, expect: &'static [u8]) -> Self {
+    fn new(tokens: &[String], path: &str, expect: &'static [u8]) -> Self {
         let render = |token: &String| {
             format!("GET {ROOT}{path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n")
                 .into_bytes()
         };
-        Self { requests: credentials.tokens.iter().map(render).collect(), expect }
+        Self { requests: tokens.iter().map(render).collect(), expect }
     }
 }
 
@@ -170,13 +221,15 @@ mod tests {
 
     #[test]
     fn a_send_names_its_user_and_its_length() {
-        let credentials = Credentials { api_key: "key".into(), secret: String::new(), tokens: vec![] };
-        let mut request = Vec::new();
-        SendTemplate::new(&credentials).write(54_321, &mut request);
-        let request = String::from_utf8(request).expect("text");
-        let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.contains(&format!("Content-Length: {}", body.len())));
-        let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
-        assert_eq!(body["user_id"], FIRST_USER + 54_321);
+        let credentials = Credentials { api_key: "key".into(), ..Credentials::default() };
+        for template in [SendTemplate::new(&credentials), SendTemplate::refused(&credentials)] {
+            let mut request = Vec::new();
+            template.write(54_321, &mut request);
+            let request = String::from_utf8(request).expect("text");
+            let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
+            assert!(head.contains(&format!("Content-Length: {}", body.len())));
+            let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+            assert_eq!(body["user_id"], FIRST_USER + 54_321);
+        }
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
 use crate::Result;
 
 /// An answer may not grow beyond this many bytes.
-const LARGEST_ANSWER: usize = 16 << 20;
+pub const LARGEST_ANSWER: usize = 16 << 20;
 
 pub struct Connection {
     stream: TcpStream,
@@ -53,7 +53,7 @@ impl Connection {
 }
 
 /// The status and where the body starts, once the buffer holds all of an answer.
-fn whole_answer(buffer: &[u8]) -> Result<Option<(u16, usize)>> {
+pub fn whole_answer(buffer: &[u8]) -> Result<Option<(u16, usize)>> {
     let Some(end) = find(buffer, b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&buffer[..end])?;
     let body = end + 4;

@@ -1,78 +1,45 @@
-//! The gateway under test: its configuration, its credentials, its process.
+//! The gateway under test: its configuration, its process.
 
 use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use jsonwebtoken::{EncodingKey, Header};
-use serde::Serialize;
 use tokio::process::Command;
 
 use crate::{
     Result,
     connection::Connection,
+    credentials::Credentials,
     fill::FIRST_USER,
     process::{Process, RunDir, free_addresses},
 };
-
-/// What the load generator shows the gateway.
-pub struct Credentials {
-    /// The key that sends.
-    pub api_key: String,
-    /// What signs the readers' tokens.
-    pub secret: String,
-    /// A token for each reader, by place.
-    pub tokens: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Claims {
-    user_id: u64,
-    iat: u64,
-    exp: u64,
-}
-
-impl Credentials {
-    /// Credentials of this run alone.
-    pub fn new(readers: u64) -> Result<Self> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let run = format!("{}-{}", now.as_nanos(), std::process::id());
-        let secret = format!("bench-secret-that-lives-for-one-run-{run}");
-        let key = EncodingKey::from_secret(secret.as_bytes());
-        let sign = |place| {
-            let iat = now.as_secs();
-            let claims = Claims { user_id: FIRST_USER + place, iat, exp: iat + 24 * 3_600 };
-            jsonwebtoken::encode(&Header::default(), &claims, &key)
-        };
-        let tokens = (0..readers).map(sign).collect::<Result<_, _>>()?;
-        Ok(Self { api_key: format!("bench-key-that-lives-for-one-run-{run}"), secret, tokens })
-    }
-}
 
 /// A running gateway.
 pub struct Gateway {
     pub process: Process,
     pub address: SocketAddr,
+    /// How long it took from its start until it was ready.
+    pub ready_after: Duration,
 }
 
 impl Gateway {
-    /// Starts it on an empty database and waits until it is ready.
-    pub async fn start(program: &Path, dir: &RunDir, credentials: &Credentials) -> Result<Self> {
+    /// Starts it for these tenants on the database of the run's folder, and waits until it is ready.
+    pub async fn start(program: &Path, dir: &RunDir, tenants: &[&Credentials]) -> Result<Self> {
         let [address, admin] = free_addresses()?;
         // Apart from the database, as on a real site: the gateway watches the configuration's folder.
         let config = dir.join("config/bellboard.yaml");
-        fs::create_dir(dir.join("config"))?;
-        fs::write(&config, configuration(credentials))?;
+        fs::create_dir_all(dir.join("config"))?;
+        fs::write(&config, configuration(tenants))?;
         let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(&config);
         command.arg("--listen").arg(address.to_string()).arg("--admin-listen").arg(admin.to_string());
-        command.arg("--store").arg(format!("sqlite://{}", dir.join("bench.db").display()));
+        command.arg("--store").arg(format!("sqlite://{}", database(dir).display()));
         let mut process = Process::start(command, dir.join("gateway.log"))?;
-        process.ready(admin, "/readyz", 200).await?;
-        Ok(Self { process, address })
+        let ready_after = process.ready(admin, "/readyz", 200).await?;
+        Ok(Self { process, address, ready_after })
     }
 
     /// Makes the users, some at a time, so that no answer fills a socket while its request is written.
@@ -102,27 +69,41 @@ impl Gateway {
     }
 }
 
+/// The database's file.
+pub fn database(dir: &RunDir) -> PathBuf {
+    dir.join("bench.db")
+}
+
 /// The site's settings: known users alone, and limits that nothing here can reach.
-fn configuration(credentials: &Credentials) -> String {
-    format!(
-        r#"
-rate_limits:
-  per_key: {{per_second: 1000000, burst: 1000000}}
-  per_user: {{per_second: 1000000, burst: 1000000}}
+fn configuration(tenants: &[&Credentials]) -> String {
+    let mut text = String::from(
+        "rate_limits:
+  per_key: {per_second: 1000000, burst: 1000000}
+  per_user: {per_second: 1000000, burst: 1000000}
 tenants:
-  default:
+",
+    );
+    for credentials in tenants {
+        text += &format!(
+            r#"  {tenant}:
     users: managed
     issuers:
-      - algorithm: HS256
-        secret: "{secret}"
-api_keys:
-  {key}:
-    roles: [admin]
-    description: "The benchmark's sender"
+      - {{algorithm: HS256, secret: "{secret}"}}
+      - {{algorithm: EdDSA, public_key: "{public_key}"}}
 "#,
-        secret = credentials.secret,
-        key = credentials.api_key,
-    )
+            tenant = credentials.tenant,
+            secret = credentials.secret,
+            public_key = credentials.public_key.replace('\n', "\\n"),
+        );
+    }
+    text += "api_keys:\n";
+    for credentials in tenants {
+        text += &format!(
+            "  {}: {{roles: [admin], tenant: {}, description: A sender of the benchmark}}\n",
+            credentials.api_key, credentials.tenant
+        );
+    }
+    text
 }
 
 /// The gateway's program: the one named, else the one beside this program.

@@ -5,7 +5,12 @@ use std::net::SocketAddr;
 use poem::{Route, Server, listener::TcpListener};
 use poem_openapi::{ApiResponse, Object, OpenApi, OpenApiService, payload::Json};
 
-use crate::Result;
+use tokio::process::Command;
+
+use crate::{
+    Result,
+    process::{Process, RunDir},
+};
 
 /// What a send carries.
 #[derive(Object)]
@@ -89,4 +94,14 @@ pub async fn serve(listen: SocketAddr) -> Result<()> {
     let service = OpenApiService::new(Api, "Limit", "1");
     let app = Route::new().nest("/crm/notification", service);
     Ok(Server::new(TcpListener::bind(listen)).run(app).await?)
+}
+
+/// Starts this program once more, as that server.
+pub async fn start(address: SocketAddr, dir: &RunDir) -> Result<Process> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("limit-server").arg("--listen").arg(address.to_string());
+    let mut limit = Process::start(command, dir.join("limit.log"))?;
+    // It has no such path; that it says so shows that it listens.
+    limit.ready(address, "/", 404).await?;
+    Ok(limit)
 }

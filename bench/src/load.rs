@@ -11,7 +11,10 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use crate::{Error, Result, connection::Connection};
+use crate::{
+    Error, Result,
+    connection::{Answer, Connection},
+};
 
 /// The seed of the next connection's random numbers; every run counts from the same.
 static SEED: AtomicU64 = AtomicU64::new(1);
@@ -62,8 +65,7 @@ pub async fn drive(
     let mut tasks = JoinSet::new();
     for connection in open {
         // Each slice draws anew: the same users again would find all they touch warm.
-        let random = Random::new(SEED.fetch_add(1, Ordering::Relaxed));
-        tasks.spawn(converse(connection, Arc::clone(case), random, start + length));
+        tasks.spawn(converse(connection, Arc::clone(case), Random::fresh(), start + length));
     }
     let mut sample = Sample::default();
     let mut errors: Vec<Error> = Vec::new();
@@ -94,11 +96,7 @@ async fn converse(
     while start < end {
         let Some(mark) = case.next(&mut random, &mut request) else { break };
         let answer = connection.exchange(&request).await?;
-        if answer.status != case.status() {
-            let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]);
-            return Err(format!("status {} instead of {}: {body}", answer.status, case.status()).into());
-        }
-        case.answered(mark, answer.body)?;
+        accept(&*case, mark, &answer)?;
         let now = Instant::now();
         micros.push(u32::try_from((now - start).as_micros()).unwrap_or(u32::MAX));
         start = now;
@@ -106,12 +104,26 @@ async fn converse(
     Ok(micros)
 }
 
+/// Shows a case its answer; an error when it is not the expected one.
+pub fn accept(case: &dyn Case, mark: u64, answer: &Answer<'_>) -> Result<()> {
+    if answer.status != case.status() {
+        let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]);
+        return Err(format!("status {} instead of {}: {body}", answer.status, case.status()).into());
+    }
+    case.answered(mark, answer.body)
+}
+
 /// A small generator of random numbers (xorshift64*), the same at every run.
 pub struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// With the next seed of the run.
+    pub fn fresh() -> Self {
+        Self::new(SEED.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A number below `bound`, which is not 0.

@@ -7,13 +7,19 @@
 mod args;
 mod cases;
 mod connection;
+mod credentials;
+mod fair;
 mod fill;
 mod gateway;
 mod limit_server;
 mod load;
+mod multiply;
+mod noise;
+mod paced;
 mod process;
 mod report;
 mod run;
+mod scale;
 
 use clap::Parser as _;
 
@@ -29,6 +35,8 @@ async fn main() -> std::process::ExitCode {
     let args = args::Args::parse();
     let outcome = match args.mode {
         Some(args::Mode::LimitServer { listen }) => limit_server::serve(listen).await,
+        None if args.settings.fair => fair::run(&args.settings).await,
+        None if args.settings.scale => scale::run(&args.settings).await,
         None => run::run(&args.settings).await,
     };
     match outcome {

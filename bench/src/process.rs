@@ -22,6 +22,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 pub struct Process {
     child: Child,
     log: PathBuf,
+    started: Instant,
 }
 
 /// The memory of a process, in bytes.
@@ -39,12 +40,13 @@ impl Process {
         let file = File::create(&log)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).kill_on_drop(true);
         let program = command.as_std().get_program().to_owned();
+        let started = Instant::now();
         let child = command.spawn().map_err(|e| format!("cannot start {}: {e}", program.display()))?;
-        Ok(Self { child, log })
+        Ok(Self { child, log, started })
     }
 
-    /// Waits until a GET of the path answers 200.
-    pub async fn ready(&mut self, address: SocketAddr, path: &str, status: u16) -> Result<()> {
+    /// Waits until a GET of the path answers with this status; gives how long that took from the start.
+    pub async fn ready(&mut self, address: SocketAddr, path: &str, status: u16) -> Result<Duration> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n");
         let end = Instant::now() + READY_WITHIN;
         while Instant::now() < end {
@@ -55,11 +57,16 @@ impl Process {
                 .await
                 .is_ok_and(|s| s.ok() == Some(status))
             {
-                return Ok(());
+                return Ok(self.started.elapsed());
             }
-            sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(2)).await;
         }
         Err(format!("the server was not ready after {READY_WITHIN:?}:\n{}", self.last_words()).into())
+    }
+
+    /// Kills it and waits until it has ended.
+    pub async fn end(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
     }
 
     /// What it uses now.

@@ -95,12 +95,12 @@ impl Measured {
     }
 }
 
-fn rounded(value: f64, digits: i32) -> f64 {
+pub fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (value * scale).round() / scale
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     match values.len() {
         0 => 0.0,
@@ -110,7 +110,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Milliseconds within which this share of the requests was answered.
-fn percentile(sorted_micros: &[u32], share: f64) -> f64 {
+pub fn percentile(sorted_micros: &[u32], share: f64) -> f64 {
     let rank = (sorted_micros.len() as f64 * share).ceil() as usize;
     sorted_micros.get(rank.saturating_sub(1)).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
 }

@@ -2,14 +2,14 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::process::Command;
-
 use crate::{
     Result,
-    args::Settings,
+    args::{CASES, Settings},
     cases::{Marks, Reads, SendTemplate, Sends, Unread},
+    credentials::Credentials,
     fill::Filler,
-    gateway::{self, Credentials, Gateway},
+    gateway::{self, Gateway},
+    limit_server,
     load::{self, Case},
     process::{Process, RunDir, free_addresses},
     report::Report,
@@ -23,23 +23,15 @@ const FIRST_MARKS: u64 = 20_000;
 /// Measures and prints; fails at the first answer that is not as it should be.
 pub async fn run(settings: &Settings) -> Result<()> {
     let dir = RunDir::create(&settings.dir)?;
-    let credentials = Credentials::new(settings.readers)?;
+    let credentials = Credentials::new("default", settings.readers)?;
     let [limit_address] = free_addresses()?;
-    let limit = start_limit(limit_address, &dir).await?;
-    let gateway = Gateway::start(&gateway::program(settings.gateway.as_ref())?, &dir, &credentials).await?;
+    let limit = limit_server::start(limit_address, &dir).await?;
+    let gateway =
+        Gateway::start(&gateway::program(settings.gateway.as_ref())?, &dir, &[&credentials]).await?;
     gateway.import(&credentials, settings.users).await?;
     measure(settings, &credentials, limit, limit_address, &gateway).await.map_err(|error| {
         format!("{error}\nThe gateway's last words:\n{}", gateway.process.last_words()).into()
     })
-}
-
-async fn start_limit(address: SocketAddr, dir: &RunDir) -> Result<Process> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("limit-server").arg("--listen").arg(address.to_string());
-    let mut limit = Process::start(command, dir.join("limit.log"))?;
-    // It has no such path; that it says so shows that it listens.
-    limit.ready(address, "/", 404).await?;
-    Ok(limit)
 }
 
 async fn measure(
@@ -63,18 +55,17 @@ async fn measure(
     filler.in_turn(settings.rows() - settings.reader_rows(), settings.users, settings.fill_within()).await?;
     filler.in_turn(settings.reader_rows(), settings.readers, settings.fill_within()).await?;
 
-    let cases: [(&'static str, &Process, SocketAddr, Arc<dyn Case>); 5] = [
-        ("limit", &limit, limit_address, Arc::clone(&sends)),
-        ("send", &gateway.process, gateway.address, sends),
-        ("list50", &gateway.process, gateway.address, Arc::new(Reads::list(credentials))),
-        ("unread_count", &gateway.process, gateway.address, Arc::new(Reads::unread_count(credentials))),
-        (
-            "mark_read",
-            &gateway.process,
-            gateway.address,
-            Arc::new(Marks::new(credentials, Arc::clone(&unread))),
-        ),
-    ];
+    let reads = |tokens: &[String]| -> [Arc<dyn Case>; 2] {
+        [Arc::new(Reads::list(tokens)), Arc::new(Reads::unread_count(tokens))]
+    };
+    let [list50, unread_count] = reads(&credentials.tokens);
+    let [list50_eddsa, unread_count_eddsa] = reads(&credentials.eddsa_tokens);
+    let marks: Arc<dyn Case> = Arc::new(Marks::new(credentials, Arc::clone(&unread)));
+    let of_gateway = [Arc::clone(&sends), list50, list50_eddsa, unread_count, unread_count_eddsa, marks];
+    let mut cases = vec![("limit", &limit, limit_address, sends)];
+    for (name, case) in CASES.into_iter().zip(of_gateway).filter(|(name, _)| settings.wants(name)) {
+        cases.push((name, &gateway.process, gateway.address, case));
+    }
     let mut report = Report::new(cases.iter().map(|(name, ..)| *name));
     let mut marks = FIRST_MARKS;
     for round in 0..=settings.rounds() {

@@ -1,0 +1,174 @@
+//! How long one tenant waits at a steady rate, alone and beside a noisy one.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use serde::Serialize;
+
+use crate::{
+    Result,
+    args::Settings,
+    cases::{Marks, SendTemplate, Sends, Unread},
+    credentials::Credentials,
+    fill::Filler,
+    gateway::{self, Gateway},
+    limit_server,
+    load::Case,
+    noise::{Kind, Noise},
+    paced::{self, Stop},
+    process::{RunDir, free_addresses},
+    report::{median, percentile, rounded},
+};
+
+/// What the quiet tenant does, all at once.
+const QUIET: [&str; 2] = ["send", "mark_read"];
+/// The longest that a slice may take for which marks are laid by, in seconds.
+const LONGEST_SLICE: u64 = 20;
+
+/// Measures and prints; fails at the first answer that is not as it should be.
+pub async fn run(settings: &Settings) -> Result<()> {
+    let dir = RunDir::create(&settings.dir)?;
+    let [quiet, noisy] =
+        [Credentials::new("quiet", settings.readers)?, Credentials::new("noisy", settings.readers)?];
+    let [limit_address] = free_addresses()?;
+    let _limit = limit_server::start(limit_address, &dir).await?;
+    let program = gateway::program(settings.gateway.as_ref())?;
+    let gateway = Gateway::start(&program, &dir, &[&quiet, &noisy]).await?;
+    gateway.import(&quiet, settings.users).await?;
+    gateway.import(&noisy, settings.users).await?;
+    let noise = Noise { settings, credentials: &noisy, limit: limit_address, gateway: gateway.address };
+    measure(settings, &quiet, &noise, gateway.address).await.map_err(|error| {
+        format!("{error}\nThe gateway's last words:\n{}", gateway.process.last_words()).into()
+    })
+}
+
+async fn measure(
+    settings: &Settings,
+    quiet: &Credentials,
+    noise: &Noise<'_>,
+    address: SocketAddr,
+) -> Result<()> {
+    let template = Arc::new(SendTemplate::new(quiet));
+    let unread = Arc::new(Unread::default());
+    let filler = Filler {
+        address,
+        connections: settings.connections,
+        template: Arc::clone(&template),
+        readers: settings.readers,
+        unread: Arc::clone(&unread),
+    };
+    eprintln!("Filling: {} notifications of {} users", settings.rows(), settings.users);
+    filler.in_turn(settings.rows(), settings.users, settings.fill_within()).await?;
+    let cases: [Arc<dyn Case>; QUIET.len()] = [
+        Arc::new(Sends { template, users: settings.users }),
+        Arc::new(Marks::new(quiet, Arc::clone(&unread))),
+    ];
+    let mut taken: Vec<Taken> = Kind::ALL.into_iter().map(Taken::new).collect();
+    for round in 0..settings.rounds() {
+        for taken in &mut taken {
+            noise.prepare(taken.kind).await?;
+            filler.top_up(u64::from(settings.fair_rate) * LONGEST_SLICE, settings.fill_within()).await?;
+            let stop = Stop::default();
+            let quiet = cases.iter().map(|case| {
+                let (case, stop, rate) = (Arc::clone(case), stop.clone(), f64::from(settings.fair_rate));
+                tokio::task::spawn_blocking(move || paced::drive(address, rate, &stop, &*case))
+            });
+            let quiet: Vec<_> = quiet.collect();
+            let made = noise.make(taken.kind, settings.slice()).await;
+            stop.now();
+            taken.rates.push(made.map_err(|error| format!("{}: {error}", taken.kind.name()))?);
+            for (micros, quiet) in taken.micros.iter_mut().zip(quiet) {
+                micros.append(&mut quiet.await??.micros);
+            }
+            eprintln!("round {} of {}: {}", round + 1, settings.rounds(), taken.kind.name());
+        }
+    }
+    if !settings.json {
+        println!(
+            "{:<15}{:>10}  {:<10}{:>10}{:>10}{:>10}{:>8}",
+            "noise", "noise/s", "case", "requests", "p50 ms", "p99 ms", "factor"
+        );
+    }
+    rows(taken).iter().for_each(|row| row.print(settings.json));
+    Ok(())
+}
+
+/// What the quiet tenant's requests took beside one kind of noise.
+struct Taken {
+    kind: Kind,
+    rates: Vec<f64>,
+    micros: [Vec<u32>; QUIET.len()],
+}
+
+impl Taken {
+    fn new(kind: Kind) -> Self {
+        Self { kind, rates: Vec::new(), micros: Default::default() }
+    }
+}
+
+#[derive(Serialize)]
+struct Row {
+    noise: &'static str,
+    /// Requests a second, of the noise.
+    noise_per_second: f64,
+    case: &'static str,
+    p50_ms: f64,
+    p99_ms: f64,
+    /// The p99 in proportion to the one alone.
+    factor: f64,
+    requests: usize,
+}
+
+impl Row {
+    fn print(&self, json: bool) {
+        if json {
+            println!("{}", serde_json::to_string(self).unwrap_or_default());
+            return;
+        }
+        println!(
+            "{:<15}{:>10.0}  {:<10}{:>10}{:>10.2}{:>10.2}{:>8.2}",
+            self.noise,
+            self.noise_per_second,
+            self.case,
+            self.requests,
+            self.p50_ms,
+            self.p99_ms,
+            self.factor
+        );
+    }
+}
+
+/// A row for each kind of noise and each case; the first kind is none.
+fn rows(taken: Vec<Taken>) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for Taken { kind, rates, micros } in taken {
+        let noise_per_second = rounded(median(rates), 1);
+        for (place, mut micros) in micros.into_iter().enumerate() {
+            micros.sort_unstable();
+            let p99_ms = percentile(&micros, 0.99);
+            let alone = rows.get(place).map_or(p99_ms, |row| row.p99_ms);
+            rows.push(Row {
+                noise: kind.name(),
+                noise_per_second,
+                case: QUIET[place],
+                p50_ms: percentile(&micros, 0.5),
+                p99_ms,
+                factor: rounded(p99_ms / alone.max(0.001), 2),
+                requests: micros.len(),
+            });
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_factor_compares_with_the_same_case_alone() {
+        let took = |kind, send, mark| Taken { kind, rates: vec![1.0], micros: [vec![send], vec![mark]] };
+        let rows = rows(vec![took(Kind::Alone, 1_000, 2_000), took(Kind::Sends, 3_000, 3_000)]);
+        let factors: Vec<_> = rows.iter().map(|row| row.factor).collect();
+        assert_eq!(factors, [1.0, 1.0, 3.0, 1.5]);
+    }
+}

@@ -1,0 +1,110 @@
+//! What a noisy tenant does while another is measured.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use crate::{
+    Result,
+    args::Settings,
+    cases::{MarksAll, RefusedSends, SendTemplate, Sends, Unread},
+    credentials::Credentials,
+    fill::Filler,
+    load::{self, Case},
+    paced::{self, Stop},
+};
+
+/// Every kind of noise, each measured on its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// None: the other tenant is alone.
+    Alone,
+    /// The limit's handler in place of the gateway, over all connections: what sharing the machine costs.
+    Elsewhere,
+    /// Good sends, a few thousand a second: a generous rate limit used up.
+    Limited,
+    /// Good sends over all connections, as many as the gateway answers.
+    Sends,
+    /// Sends that a validator refuses, over all connections.
+    Refused,
+    /// Inboxes of a hundred thousand marked read at once.
+    MarkAll,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] =
+        [Self::Alone, Self::Elsewhere, Self::Limited, Self::Sends, Self::Refused, Self::MarkAll];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "alone",
+            Self::Elsewhere => "elsewhere",
+            Self::Limited => "sends_limited",
+            Self::Sends => "sends",
+            Self::Refused => "refused_sends",
+            Self::MarkAll => "mark_all",
+        }
+    }
+}
+
+/// Inboxes that are marked read in a slice, and how much is in each.
+const INBOXES: u64 = 2;
+const OF_AN_INBOX: u64 = 100_000;
+/// A generous limit: sends a second.
+const LIMITED_RATE: f64 = 3_000.0;
+
+/// The noisy tenant.
+pub struct Noise<'a> {
+    pub settings: &'a Settings,
+    pub credentials: &'a Credentials,
+    pub limit: SocketAddr,
+    pub gateway: SocketAddr,
+}
+
+impl Noise<'_> {
+    /// Lays by what the noise needs.
+    pub async fn prepare(&self, kind: Kind) -> Result<()> {
+        if kind != Kind::MarkAll {
+            return Ok(());
+        }
+        let filler = Filler {
+            address: self.gateway,
+            connections: self.settings.connections,
+            template: Arc::new(SendTemplate::new(self.credentials)),
+            readers: 0,
+            unread: Arc::new(Unread::default()),
+        };
+        filler.in_turn(INBOXES * OF_AN_INBOX, INBOXES, self.settings.fill_within()).await
+    }
+
+    /// Makes the noise for this long, or until what was laid by is used up; gives how much a second it was.
+    pub async fn make(&self, kind: Kind, length: Duration) -> Result<f64> {
+        let connections = self.settings.connections;
+        let sends = |template| Sends { template: Arc::new(template), users: self.settings.users };
+        let good = || sends(SendTemplate::new(self.credentials));
+        let (address, connections, case): (_, _, Arc<dyn Case>) = match kind {
+            Kind::Alone => {
+                tokio::time::sleep(length).await;
+                return Ok(0.0);
+            }
+            Kind::Limited => return limited(self.gateway, good(), length).await,
+            Kind::Elsewhere => (self.limit, connections, Arc::new(good())),
+            Kind::Sends => (self.gateway, connections, Arc::new(good())),
+            Kind::Refused => {
+                let refused = RefusedSends(sends(SendTemplate::refused(self.credentials)));
+                (self.gateway, connections, Arc::new(refused))
+            }
+            Kind::MarkAll => {
+                (self.gateway, 1, Arc::new(MarksAll::new(&self.credentials.tokens[..INBOXES as usize])))
+            }
+        };
+        Ok(load::drive(address, connections, length, &case).await?.rate())
+    }
+}
+
+async fn limited(address: SocketAddr, sends: Sends, length: Duration) -> Result<f64> {
+    let stop = Stop::default();
+    let told = stop.clone();
+    let sending = tokio::task::spawn_blocking(move || paced::drive(address, LIMITED_RATE, &told, &sends));
+    tokio::time::sleep(length).await;
+    stop.now();
+    Ok(sending.await??.rate())
+}
