@@ -106,11 +106,12 @@ impl Decoder<'_> {
         let mut api_keys: Vec<Field<'_>> = sections.iter().filter_map(|s| s.given("api_keys")).collect();
         api_keys.extend(foreign.iter().filter_map(|d| self.foreign_keys(d)));
         let keys = keys::decode(&api_keys, &roles, &per_key);
+        let plugins = self.plugins(main);
         Some(Config {
             server: self.server(main),
             store: store(main),
             log: log(main),
-            plugins: self.plugins(main),
+            plugins: plugins.as_ref().map(|(path, _)| path.clone()),
             limits: limits(main),
             failed_auth: quota("failed_auth").unwrap_or_default(),
             audit_retention: audit_retention(main),
@@ -123,6 +124,7 @@ impl Decoder<'_> {
                 keys_emptied: !api_keys.is_empty() && api_keys.iter().all(Field::is_empty_map),
                 emptied,
                 tenants: sections.iter().map(named_tenants).collect(),
+                types_missing: plugins.as_ref().is_some_and(|(_, is_missing)| *is_missing),
                 overridden: Vec::new(),
             },
         })
@@ -260,14 +262,15 @@ impl Decoder<'_> {
         }
     }
 
-    /// The folder of types. That it does not exist is no problem: it may come later.
-    fn plugins(&self, main: &Section<'_>) -> Option<PathBuf> {
+    /// The folder of types, and whether it is missing: that is no problem, it may come later.
+    fn plugins(&self, main: &Section<'_>) -> Option<(PathBuf, bool)> {
         let field = main.get("plugins")?;
         let path = resolved(&field, field.text()?);
-        if let Answer::Failed(message) = &*self.source.ask(Ask::Folder(path.clone())) {
+        let answer = self.source.ask(Ask::Folder(path.clone()));
+        if let Answer::Failed(message) = &*answer {
             field.fail(format!("{} {message}", path.display()));
         }
-        Some(path)
+        Some((path, matches!(*answer, Answer::Missing)))
     }
 }
 

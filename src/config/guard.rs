@@ -15,12 +15,16 @@ use crate::domain::TenantId;
 /// - every issuer, or revoked token, of a tenant that stays: `issuers: []`, `revoked_tokens: []` in it;
 /// - every tenant of a file that is still read: `tenants: {}` in it;
 /// - a tenant that has issuers and no API key: `issuers: []` in it, and then it may go. Any other goes with its
-///   keys, which stand elsewhere: no cut takes both and leaves the keys of the other tenants.
+///   keys, which stand elsewhere: no cut takes both and leaves the keys of the other tenants;
+/// - the folder of types, as where its volume is gone: an empty folder, or none in the settings.
 pub fn refuse_reload(old: &Config, new: &Config) -> Option<ConfigProblem> {
     if new.origin.empty && !old.origin.empty {
         return Some(ConfigProblem::new(&new.origin.file, "", "is empty; the settings before it stay"));
     }
-    lost_keys(old, new).or_else(|| lost_lists(old, new)).or_else(|| lost_tenants(old, new))
+    lost_keys(old, new)
+        .or_else(|| lost_lists(old, new))
+        .or_else(|| lost_tenants(old, new))
+        .or_else(|| lost_types(old, new))
 }
 
 fn refusal(new: &Config, field: &str, lost: &str, way_out: &str) -> Option<ConfigProblem> {
@@ -61,6 +65,18 @@ fn lost_lists(old: &Config, new: &Config) -> Option<ConfigProblem> {
 
 fn has_revoked(tenant: &Tenant) -> bool {
     !tenant.revoked.jtis.is_empty() || !tenant.revoked.users.is_empty()
+}
+
+fn lost_types(old: &Config, new: &Config) -> Option<ConfigProblem> {
+    let folder = new.plugins.as_ref().filter(|_| new.origin.types_missing && !old.origin.types_missing)?;
+    if old.plugins.as_ref() != Some(folder) {
+        return None;
+    }
+    let message = format!(
+        "{} does not exist any more; the types in it stay; leave it empty, or name none, if none is meant",
+        folder.display()
+    );
+    Some(ConfigProblem::new(&new.origin.file, "plugins", message))
 }
 
 fn lost_tenants(old: &Config, new: &Config) -> Option<ConfigProblem> {

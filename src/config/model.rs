@@ -50,6 +50,8 @@ pub struct Origin {
     pub emptied: Vec<(TenantId, &'static str)>,
     /// How many tenants each file names, 0 for `tenants: {}`; `None` where it says nothing of tenants.
     pub tenants: BTreeMap<PathBuf, Option<usize>>,
+    /// A folder of types is configured, and does not exist.
+    pub types_missing: bool,
     /// The fields that the command line sets, whatever the files say.
     pub overridden: Vec<&'static str>,
 }

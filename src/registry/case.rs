@@ -74,6 +74,18 @@ pub(super) fn run_all(folder: &TypeFolder, kind: &NotificationType) -> Vec<TypeP
     read_all(folder).into_iter().filter_map(failed).collect()
 }
 
+/// Runs the pipeline once on a small draft, whatever comes out.
+pub(super) fn rehearse(kind: &NotificationType) {
+    let draft = Draft {
+        user_id: 1,
+        kind: kind.name.clone(),
+        title: "A rehearsal".into(),
+        metadata: Some(Metadata::empty()),
+        ..Draft::default()
+    };
+    let _ = kind.run(draft, &Context { now: NOW.0 }, false);
+}
+
 impl Case {
     /// Whether it shows a good draft rather than a bad one.
     #[cfg(test)]

@@ -88,12 +88,9 @@ fn write_endless(site: &Site, name: &str, version: &str) {
         steps[format!("a{n}")] = json!({"anyOf": [step, step]});
     }
     let schema = json!({"$defs": steps, "$ref": "#/$defs/a40"}).to_string();
-    let case =
-        format!("description: {version}\ndraft: {{user_id: 1, title: x}}\nexpect: {{refused: [metadata]}}\n");
-    site.write(&format!("{}/cases/bad.yaml", home(name)), &case);
     site.write(&format!("{}/endless.json", home(name)), &schema);
     let manifest = TYPE.replace("safe_link", "json_schema: {file: endless.json}");
-    site.write(&format!("{}/type.yaml", home(name)), &manifest);
+    site.write(&format!("{}/type.yaml", home(name)), &format!("# {version}\n{manifest}"));
 }
 
 /// Threads that build types now.

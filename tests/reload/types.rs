@@ -100,10 +100,25 @@ fn a_folder_makes_a_type_for_the_tenants_that_it_names() {
     assert!(names(&gateway, ACME).contains(&"parcel_sent".to_owned()));
     assert!(!names(&gateway, KEY).contains(&"parcel_sent".to_owned()));
 
-    std::fs::remove_dir_all(site.path("config/plugins")).expect("removed");
+    std::fs::remove_dir_all(site.path("config/plugins/shop")).expect("removed");
     until("the type is gone", || (good(&gateway, ACME).status == 400).then_some(()));
     write_type(&site);
     until("the type is back", || (good(&gateway, ACME).status == 201).then_some(()));
+}
+
+#[test]
+fn a_folder_of_types_that_is_gone_takes_none_with_it() {
+    let site = Site::new(SETTINGS);
+    write_type(&site);
+    let gateway = site.serve();
+    assert_eq!(good(&gateway, ACME).status, 201);
+    std::fs::rename(site.path("config/plugins"), site.path("away")).expect("moved");
+    gateway.logs("plugins does not exist any more");
+    assert_eq!(good(&gateway, ACME).status, 201, "as where a volume is away for a while");
+    assert_eq!(ready(&gateway)["generation"], 1);
+    // Empty is meant.
+    std::fs::create_dir(site.path("config/plugins")).expect("made");
+    until("the type is gone", || (good(&gateway, ACME).status == 400).then_some(()));
 }
 
 #[test]
