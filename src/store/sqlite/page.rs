@@ -23,6 +23,8 @@ macro_rules! packed {
     };
 }
 
+/// A bare parameter behind `LIMIT` would have SQLite compile the statement anew at each execution, as it looks at
+/// the value bound; that costs more than half of what reading fifty rows does. It does not look into `+?6`.
 const PAGE: &str = concat!(
     "SELECT d.rev, d.unread, d.next_expiry, d.erased_upto, (
         SELECT group_concat(packed, char(30)) FROM (
@@ -32,7 +34,7 @@ const PAGE: &str = concat!(
               FROM inbox i CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
              WHERE i.tenant = ?1 AND i.user_id = ?2 AND i.id < ?3 AND i.id > d.erased_upto
                AND (?4 = 0 OR i.read_at IS NULL) AND (?5 IS NULL OR n.type = ?5)
-             ORDER BY i.id DESC LIMIT ?6))
+             ORDER BY i.id DESC LIMIT +?6))
        FROM directory d WHERE d.tenant = ?1 AND d.id = ?2 AND d.erased_at IS NULL"
 );
 
