@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    hash::{BuildHasher, RandomState},
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -149,14 +150,31 @@ fn request_id(headers: &HeaderMap) -> String {
     }
 }
 
+/// An id that names a request and protects nothing: from the system's randomness, which the standard library asks
+/// for once in each thread, as asking for every request is a call into the system.
 fn new_id() -> String {
-    let mut bytes = [0_u8; 12];
-    // Without randomness an id is still needed; it names a request and protects nothing.
-    let _ = getrandom::fill(&mut bytes);
-    bytes.iter().fold(String::with_capacity(24), |mut id, byte| {
+    let random = RandomState::new();
+    let bytes = [random.hash_one(0).to_le_bytes(), random.hash_one(1).to_le_bytes()];
+    bytes.iter().flatten().take(12).fold(String::with_capacity(24), |mut id, byte| {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         id.push(char::from(HEX[usize::from(byte >> 4)]));
         id.push(char::from(HEX[usize::from(byte & 15)]));
         id
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn new_ids_differ_within_a_thread_and_between_threads() {
+        let threads: Vec<_> =
+            (0..4).map(|_| std::thread::spawn(|| (0..1_000).map(|_| new_id()).collect::<Vec<_>>())).collect();
+        let ids: HashSet<_> = threads.into_iter().flat_map(|ids| ids.join().unwrap()).collect();
+        assert_eq!(ids.len(), 4_000);
+        assert!(ids.iter().all(|id| id.len() == 24 && id.bytes().all(|b| b.is_ascii_hexdigit())));
+    }
 }

@@ -5,13 +5,19 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Request, Response,
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
 };
 
-use super::{context::Context, error, routes::Routes, services::Services};
+use super::{
+    context::Context,
+    error,
+    routes::{Route, Routes},
+    services::Services,
+};
 use crate::limit::LimitStatus;
 
 /// Wraps the whole public listener.
@@ -28,11 +34,10 @@ impl<E: Endpoint> Entry<E> {
     }
 
     /// The inner endpoint's answer, or a failure's.
-    async fn answer(&self, request: Request, context: &Context) -> Response {
-        let path = request.uri().path().to_owned();
+    async fn answer(&self, request: Request, route: Option<&Route>, context: &Context) -> Response {
         match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(Ok(answer)) => answer.into_response(),
-            Ok(Err(failure)) => error::response(&failure, context.request_id(), self.routes.allow(&path)),
+            Ok(Err(failure)) => error::response(&failure, context.request_id(), route.map(Route::allow)),
             Err(_panic) => {
                 tracing::error!(request_id = context.request_id(), "a request panicked");
                 error::panicked()
@@ -50,9 +55,9 @@ impl<E: Endpoint> Endpoint for Entry<E> {
         without_trailing_slash(&mut request);
         request.extensions_mut().insert(context.clone());
         let method = method_label(request.method());
-        let route = self.routes.pattern(request.uri().path()).unwrap_or("other").to_owned();
+        let route = self.routes.find(request.uri().path());
 
-        let mut answer = self.answer(request, &context).await;
+        let mut answer = self.answer(request, route, &context).await;
 
         if let Some(limit) = context.limit() {
             if answer.status() == StatusCode::TOO_MANY_REQUESTS {
@@ -63,7 +68,8 @@ impl<E: Endpoint> Endpoint for Entry<E> {
         if let Ok(value) = HeaderValue::from_str(context.request_id()) {
             answer.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
         }
-        self.services.metrics.request(&route, method, answer.status().as_str(), started.elapsed());
+        let route = route.map_or("other", Route::pattern);
+        self.services.metrics.request(route, method, answer.status().as_str(), started.elapsed());
         Ok(answer)
     }
 }
@@ -103,7 +109,8 @@ fn add_limit_headers(answer: &mut Response, limit: &LimitStatus) {
     let policy = format!(r#""{}";q={};w={}"#, limit.quota, limit.limit, limit.window().max(1));
     let state = format!(r#""{}";r={};t={}"#, limit.quota, limit.remaining, limit.reset);
     for (name, value) in [("ratelimit-policy", policy), ("ratelimit", state)] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        // Taken over as it is, with no copy.
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
             answer.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }

@@ -5,7 +5,8 @@ use serde_json::Value;
 /// Every path of the document with its methods.
 pub struct Routes(Vec<Route>);
 
-struct Route {
+/// One path, with what stands for a parameter in braces.
+pub struct Route {
     path: String,
     segments: Vec<Option<String>>,
     allow: String,
@@ -29,17 +30,8 @@ impl Routes {
         Self(routes)
     }
 
-    /// The pattern that a path matches.
-    pub fn pattern(&self, path: &str) -> Option<&str> {
-        self.find(path).map(|r| r.path.as_str())
-    }
-
-    /// The methods of a path, as `Allow` lists them.
-    pub fn allow(&self, path: &str) -> Option<&str> {
-        self.find(path).map(|r| r.allow.as_str())
-    }
-
-    fn find(&self, path: &str) -> Option<&Route> {
+    /// The one that a path matches.
+    pub fn find(&self, path: &str) -> Option<&Route> {
         self.0.iter().find(|r| r.matches(path))
     }
 }
@@ -52,6 +44,16 @@ impl Route {
             .map(|s| (!s.starts_with('{')).then(|| s.to_owned()))
             .collect();
         Self { path: path.to_owned(), segments, allow }
+    }
+
+    /// The path, for the label of metrics.
+    pub fn pattern(&self) -> &str {
+        &self.path
+    }
+
+    /// Its methods, as `Allow` lists them.
+    pub fn allow(&self) -> &str {
+        &self.allow
     }
 
     fn matches(&self, path: &str) -> bool {
@@ -76,11 +78,11 @@ mod tests {
             "/a/{id}": {"delete": {}}, "/a/users": {"get": {}}, "/a": {"get": {}, "post": {}},
         }});
         let routes = Routes::new(&document, &["/a/docs/"]);
-        assert_eq!(routes.pattern("/a/7"), Some("/a/{id}"));
-        assert_eq!(routes.pattern("/a/users"), Some("/a/users"));
-        assert_eq!(routes.pattern("/a/docs"), Some("/a/docs/"));
-        assert_eq!(routes.allow("/a/"), Some("GET, POST, HEAD"));
-        assert_eq!(routes.pattern("/a/b/c"), None);
-        assert_eq!(routes.pattern("/a/b"), None);
+        assert_eq!(routes.find("/a/7").map(Route::pattern), Some("/a/{id}"));
+        assert_eq!(routes.find("/a/users").map(Route::pattern), Some("/a/users"));
+        assert_eq!(routes.find("/a/docs").map(Route::pattern), Some("/a/docs/"));
+        assert_eq!(routes.find("/a/").map(Route::allow), Some("GET, POST, HEAD"));
+        assert_eq!(routes.find("/a/b/c").map(Route::pattern), None);
+        assert_eq!(routes.find("/a/b").map(Route::pattern), None);
     }
 }

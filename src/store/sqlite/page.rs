@@ -23,7 +23,8 @@ macro_rules! packed {
     };
 }
 
-// (For a bare `LIMIT ?` SQLite would plan the statement anew at each execution, in case the number matters.)
+/// A bare parameter behind `LIMIT` would have SQLite compile the statement anew at each execution, as it looks at
+/// the value bound; that costs more than half of what reading fifty rows does. It does not look into `+?6`.
 const PAGE: &str = concat!(
     "SELECT d.rev, d.unread, d.next_expiry, d.erased_upto, (
         SELECT group_concat(packed, char(30)) FROM (
