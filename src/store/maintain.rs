@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
-use super::command::{CHUNK, Command, InboxKey, Outcome};
+use super::command::{CHUNK, Command, Outcome};
 use super::engine::{Keep, UserRange};
-use super::{Store, unexpected};
+use super::{Store, key, unexpected};
 use crate::config::Retention;
 use crate::domain::{NotificationId, Result, TenantId, Timestamp, UserId};
 
@@ -63,7 +63,7 @@ impl Store {
     /// # Errors
     /// [`crate::domain::Error::Busy`] and the like; what is left then goes with [`Store::maintain`].
     pub async fn purge_erased(&self, tenant: &TenantId, user: UserId) -> Result<u64> {
-        let inbox = InboxKey { tenant: tenant.clone(), user };
+        let inbox = key(tenant, user);
         self.repeat(|| Command::PurgeErased(inbox.clone())).await
     }
 
@@ -97,7 +97,7 @@ impl Store {
                 if outlived.is_empty() {
                     break;
                 }
-                let retire = |(user, ids)| Command::Retire(InboxKey { tenant: tenant.clone(), user }, ids);
+                let retire = |(user, ids)| Command::Retire(key(tenant, user), ids);
                 retired += self.rows_of_all(by_user(outlived).into_iter().map(retire).collect()).await?;
             }
             after = Some(through);

@@ -350,6 +350,7 @@ impl Store {
     }
 }
 
+/// Names the inbox of a user.
 fn key(tenant: &TenantId, user: UserId) -> InboxKey {
     InboxKey { tenant: tenant.clone(), user }
 }

@@ -45,7 +45,7 @@ const WAIT: Duration = Duration::from_secs(10);
 /// Copies the database that a URL names into a new file. Whoever uses it goes on; the copy is that of one moment.
 ///
 /// # Errors
-/// Any leaves no file behind.
+/// Any leaves no file behind, but one that comes when the whole copy has its name and the folder cannot be synced.
 pub async fn backup(url: &str, to: &Path) -> Result<Contents, BackupError> {
     let from = path_of(url)?;
     if to.symlink_metadata().is_ok() {

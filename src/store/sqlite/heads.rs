@@ -9,7 +9,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::values::{ROWS, made, values};
 use super::writes::Batch;
-use crate::domain::{Change, ChangeKind, NotificationId, TenantId, Timestamp, UserId};
+use crate::domain::{Change, ChangeKind, NotificationId, Timestamp};
 use crate::store::command::InboxKey;
 
 /// How many heads are remembered: some 20 MB.
@@ -133,9 +133,4 @@ pub(super) async fn record(
         insert.execute(&mut *connection).await?;
     }
     Ok(())
-}
-
-/// Names the inbox of a user.
-pub(super) fn key(tenant: &TenantId, user: UserId) -> InboxKey {
-    InboxKey { tenant: tenant.clone(), user }
 }

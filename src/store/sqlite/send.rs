@@ -1,11 +1,12 @@
 //! Stores notifications, many in one statement.
 
-use super::heads::{Pending, key};
+use super::heads::Pending;
 use super::marks::remove;
 use super::values::{ROWS, made, values};
 use super::writes::Batch;
 use crate::domain::{Change, ChangeKind, NotificationId, TenantId, UserId};
 use crate::store::command::{Command, NewNotification, Outcome, Stored};
+use crate::store::key;
 
 /// A send and its place in the batch.
 type Placed<'a> = (usize, &'a TenantId, &'a NewNotification);

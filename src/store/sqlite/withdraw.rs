@@ -9,7 +9,8 @@ use super::marks::remove;
 use super::values::id_array;
 use super::writes::Batch;
 use crate::domain::{AuditEntry, ChangeKind, NotificationId, Result, TenantId, UserId};
-use crate::store::command::{Command, InboxKey, Outcome};
+use crate::store::command::{Command, Outcome};
+use crate::store::key;
 
 /// Collapse keys that one read looks at.
 const SCAN: i64 = 20_000;
@@ -34,7 +35,7 @@ async fn withdraw(
     owners.sort_unstable();
     let mut gone = Vec::new();
     for of_one in owners.chunk_by(|a, b| a.0 == b.0) {
-        let inbox = InboxKey { tenant: tenant.clone(), user: of_one[0].0 };
+        let inbox = key(tenant, of_one[0].0);
         let ids: Vec<i64> = of_one.iter().map(|(_, id)| id.get()).collect();
         let removed = remove(batch, &inbox, &ids, ChangeKind::Deleted).await?;
         gone.extend(removed.iter().filter_map(|change| change.notification).map(NotificationId::get));
