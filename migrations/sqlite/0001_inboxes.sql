@@ -1,16 +1,14 @@
 -- Times are integer microseconds since 1970. The tenant is the first column of every key that
 -- serves a tenant. Nothing but a transaction of the gateway's writer may change these tables.
 
--- One row a user: the directory, and the head of the user's inbox. An erased user's row stays,
--- so that the revision never runs backwards; what came up to `erased_upto` is hidden for ever.
+-- One row a user. An erased user's row stays: should they come back, their inbox goes on behind revision
+-- `erased_rev`, and what came up to `erased_upto` is hidden for ever.
 CREATE TABLE directory (
     tenant       TEXT    NOT NULL,
     id           INTEGER NOT NULL,
-    rev          INTEGER NOT NULL DEFAULT 0,
-    unread       INTEGER NOT NULL DEFAULT 0 CHECK (unread >= 0),
-    next_expiry  INTEGER,
-    erased_upto  INTEGER NOT NULL DEFAULT 0,
     erased_at    INTEGER,
+    erased_rev   INTEGER NOT NULL DEFAULT 0,
+    erased_upto  INTEGER NOT NULL DEFAULT 0,
     created_at   INTEGER NOT NULL,
     updated_at   INTEGER NOT NULL,
     display_name TEXT,
@@ -18,8 +16,6 @@ CREATE TABLE directory (
     time_zone    TEXT,
     PRIMARY KEY (tenant, id)
 ) WITHOUT ROWID;
-
-CREATE INDEX directory_expiry ON directory (next_expiry) WHERE next_expiry IS NOT NULL;
 
 -- What was said, append-only: only erasing a user rewrites it. AUTOINCREMENT, so that an id is
 -- not used again even after the newest row is purged.
@@ -42,19 +38,46 @@ CREATE INDEX notification_related ON notification (tenant, related_user_id)
 -- What users sent, few beside what keys send: erasing a user finds it.
 CREATE INDEX notification_sender ON notification (tenant, sender) WHERE substr(sender, 1, 5) = 'user:';
 
--- The narrow state that changes. `rev` and `unread_after` are those of the arrival.
+-- The narrow state that changes: a row for each notification that an inbox holds, and behind them, under the
+-- greatest id there is, the inbox's head. There it is on the page that an arrival writes anyway, and the newest
+-- rows are read from. `rev` and `unread` are the head's now, and in a notification's row those right after it
+-- arrived. The last two columns are the head's alone.
 CREATE TABLE inbox (
-    tenant       TEXT    NOT NULL,
-    user_id      INTEGER NOT NULL,
-    id           INTEGER NOT NULL,
-    rev          INTEGER NOT NULL,
-    unread_after INTEGER NOT NULL,
-    read_at      INTEGER,
-    expires_at   INTEGER,
+    tenant      TEXT    NOT NULL,
+    user_id     INTEGER NOT NULL,
+    id          INTEGER NOT NULL,
+    rev         INTEGER NOT NULL,
+    unread      INTEGER NOT NULL CHECK (unread >= 0),
+    read_at     INTEGER,
+    expires_at  INTEGER,
+    next_expiry INTEGER,
+    erased_upto INTEGER,
     PRIMARY KEY (tenant, user_id, id)
 ) WITHOUT ROWID;
 
 CREATE INDEX inbox_expiry ON inbox (tenant, user_id, expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE INDEX inbox_next_expiry ON inbox (next_expiry) WHERE next_expiry IS NOT NULL;
+
+-- The heads. Who is erased, or was never there, has none.
+CREATE VIEW head AS
+SELECT tenant, user_id, rev, unread, next_expiry, erased_upto FROM inbox WHERE id = 9223372036854775807;
+
+CREATE TRIGGER user_comes AFTER INSERT ON directory BEGIN
+    INSERT INTO inbox (tenant, user_id, id, rev, unread, erased_upto)
+    VALUES (NEW.tenant, NEW.id, 9223372036854775807, 0, 0, 0);
+END;
+
+CREATE TRIGGER user_goes AFTER UPDATE OF erased_at ON directory
+WHEN OLD.erased_at IS NULL AND NEW.erased_at IS NOT NULL BEGIN
+    DELETE FROM inbox WHERE tenant = NEW.tenant AND user_id = NEW.id AND id = 9223372036854775807;
+END;
+
+CREATE TRIGGER user_comes_back AFTER UPDATE OF erased_at ON directory
+WHEN OLD.erased_at IS NOT NULL AND NEW.erased_at IS NULL BEGIN
+    INSERT INTO inbox (tenant, user_id, id, rev, unread, erased_upto)
+    VALUES (NEW.tenant, NEW.id, 9223372036854775807, NEW.erased_rev, 0, NEW.erased_upto);
+END;
 
 -- What happened to an inbox other than an arrival. `seq` grows with time, so the oldest are first.
 CREATE TABLE change (
@@ -104,19 +127,21 @@ CREATE TRIGGER arrival_is_stored INSTEAD OF INSERT ON arrival BEGIN
                               related_user_id, doc)
     VALUES (NEW.id, NEW.tenant, NEW.user_id, NEW.type, NEW.created_at, NEW.expires_at, NEW.sender,
             NEW.request_id, NEW.related_user_id, NEW.doc);
-    INSERT INTO inbox (tenant, user_id, id, rev, unread_after, expires_at)
+    INSERT INTO inbox (tenant, user_id, id, rev, unread, expires_at)
     VALUES (NEW.tenant, NEW.user_id, NEW.id, NEW.rev, NEW.unread, NEW.expires_at);
-    UPDATE directory SET rev = NEW.rev, unread = NEW.unread WHERE tenant = NEW.tenant AND id = NEW.user_id;
+    UPDATE inbox SET rev = NEW.rev, unread = NEW.unread
+     WHERE tenant = NEW.tenant AND user_id = NEW.user_id AND id = 9223372036854775807;
 END;
 
 CREATE TRIGGER arrival_will_expire INSTEAD OF INSERT ON arrival WHEN NEW.expires_at IS NOT NULL BEGIN
-    UPDATE directory SET next_expiry = min(ifnull(next_expiry, NEW.expires_at), NEW.expires_at)
-     WHERE tenant = NEW.tenant AND id = NEW.user_id;
+    UPDATE inbox SET next_expiry = min(ifnull(next_expiry, NEW.expires_at), NEW.expires_at)
+     WHERE tenant = NEW.tenant AND user_id = NEW.user_id AND id = 9223372036854775807;
 END;
 
 -- Any other change moves the head as it is recorded, and a reading marks what was read.
 CREATE TRIGGER change_moves_head AFTER INSERT ON change BEGIN
-    UPDATE directory SET rev = NEW.rev, unread = NEW.unread WHERE tenant = NEW.tenant AND id = NEW.user_id;
+    UPDATE inbox SET rev = NEW.rev, unread = NEW.unread
+     WHERE tenant = NEW.tenant AND user_id = NEW.user_id AND id = 9223372036854775807;
 END;
 
 CREATE TRIGGER change_is_reading AFTER INSERT ON change WHEN NEW.kind = 'read' BEGIN
@@ -126,14 +151,14 @@ END;
 
 -- For people with a question: the users there are, and what stands in their inboxes.
 CREATE VIEW users AS
-SELECT id, tenant, display_name, locale, time_zone, unread AS unread_count,
-       strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1e6, 'unixepoch') AS created_at,
-       strftime('%Y-%m-%dT%H:%M:%fZ', updated_at / 1e6, 'unixepoch') AS updated_at
-  FROM directory WHERE erased_at IS NULL;
+SELECT d.id, d.tenant, d.display_name, d.locale, d.time_zone, h.unread AS unread_count,
+       strftime('%Y-%m-%dT%H:%M:%fZ', d.created_at / 1e6, 'unixepoch') AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', d.updated_at / 1e6, 'unixepoch') AS updated_at
+  FROM directory d CROSS JOIN head h ON h.tenant = d.tenant AND h.user_id = d.id;
 
 -- The time goes by `julianday`, as older `sqlite3` programs have no `unixepoch('subsec')`.
 CREATE VIEW notifications AS
-SELECT n.id AS notification_id, n.tenant, n.user_id, n.type,
+SELECT i.id AS notification_id, h.tenant, h.user_id, n.type,
        n.doc ->> '$.title' AS title, n.doc ->> '$.message' AS message,
        n.doc ->> '$.link' AS link, n.doc -> '$.metadata' AS metadata,
        i.read_at IS NOT NULL AS is_read,
@@ -143,8 +168,8 @@ SELECT n.id AS notification_id, n.tenant, n.user_id, n.type,
        n.doc ->> '$.related_ticket_id' AS related_ticket_id, n.related_user_id,
        n.doc ->> '$.severity' AS severity, n.sender, n.request_id
   FROM directory d
- CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
+ CROSS JOIN head h ON h.tenant = d.tenant AND h.user_id = d.id
+ CROSS JOIN inbox i ON i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto
  CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
- WHERE d.erased_at IS NULL
-   AND (i.expires_at IS NULL
+ WHERE (i.expires_at IS NULL
         OR i.expires_at > CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER));

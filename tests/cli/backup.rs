@@ -99,7 +99,11 @@ fn a_backup_needs_no_gateway_but_a_sound_database() {
     assert!(err.contains("nowhere/copy.db") && err.contains("cannot be written"), "{err}");
 
     // A count that differs from its rows is no backup.
-    sqlite3(&site, "bellboard.db", "UPDATE directory SET unread = 7 WHERE id = 1");
+    sqlite3(
+        &site,
+        "bellboard.db",
+        "UPDATE inbox SET unread = 7 WHERE user_id = 1 AND id = 9223372036854775807",
+    );
     let err = site.bad(&["backup", "second.db"]);
     assert!(err.contains("1 counts differ from their rows"), "{err}");
     assert!(!names(&site).iter().any(|name| name.starts_with("second.db")), "{:?}", names(&site));

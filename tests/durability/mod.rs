@@ -7,6 +7,7 @@ mod full;
 mod kills;
 mod ledger;
 mod load;
+mod lull;
 mod power;
 
 use std::{fs, path::Path};

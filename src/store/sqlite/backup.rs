@@ -171,12 +171,13 @@ async fn verified(path: &Path) -> Result<Contents, String> {
         Ok(None) | Err(_) => return Err("it is no store of the gateway".into()),
     }
     let counts = "WITH shown AS MATERIALIZED (
-            SELECT d.tenant, d.id, d.unread, count(i.id) AS rows, count(n.id) AS contents,
+            SELECT h.tenant, h.user_id, h.unread, count(i.id) AS rows, count(n.id) AS contents,
                    count(i.id) FILTER (WHERE i.read_at IS NULL) AS unread_rows
-              FROM directory d
-              LEFT JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
+              FROM head h
+              LEFT JOIN inbox i ON i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto
+                    AND i.id < 9223372036854775807
               LEFT JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
-             WHERE d.erased_at IS NULL GROUP BY d.tenant, d.id)
+             GROUP BY h.tenant, h.user_id)
         SELECT count(*), ifnull(sum(rows), 0), ifnull(sum(unread <> unread_rows), 0),
                ifnull(sum(rows - contents), 0) FROM shown";
     let row = sqlx::query(counts).fetch_one(&mut copy).await.map_err(told)?;

@@ -11,18 +11,20 @@ use crate::domain::{ChangeKind, Result, TenantId, UserId};
 use crate::store::command::{Command, InboxKey, Outcome};
 use crate::store::drift::{ROWS, USERS};
 
-/// What a head `d` should say. One that expects an expiry too early is right: it only costs a look.
+/// What a head `h` should say. One that expects an expiry too early is right: it only costs a look.
 macro_rules! should {
     (unread) => {
         "(SELECT count(*) FROM inbox i
-           WHERE i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto AND i.read_at IS NULL)"
+           WHERE i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto
+             AND i.id < 9223372036854775807 AND i.read_at IS NULL)"
     };
     (next_expiry) => {
         "(SELECT min(i.expires_at) FROM inbox i
-           WHERE i.tenant = d.tenant AND i.user_id = d.id AND i.expires_at IS NOT NULL AND +i.id > d.erased_upto)"
+           WHERE i.tenant = h.tenant AND i.user_id = h.user_id AND i.expires_at IS NOT NULL
+             AND +i.id > h.erased_upto)"
     };
     (is_late) => {
-        concat!("ifnull(d.next_expiry, 9223372036854775807) > ", should!(next_expiry))
+        concat!("ifnull(h.next_expiry, 9223372036854775807) > ", should!(next_expiry))
     };
 }
 
@@ -37,9 +39,10 @@ const LAST: &str = "SELECT tenant, user_id FROM (
 
 /// (The inner limit is what bounds it: of two bounds on a pair of columns SQLite seeks one alone.)
 const DRIFTED: &str = concat!(
-    "SELECT d.tenant, d.id FROM (
-        SELECT * FROM directory WHERE (tenant, id) > (?1, ?2) ORDER BY tenant, id LIMIT ?5 + 1) AS d
-      WHERE (?3 IS NULL OR (d.tenant, d.id) <= (?3, ?4)) AND d.erased_at IS NULL AND (d.unread <> ",
+    "SELECT h.tenant, h.user_id FROM (
+        SELECT tenant, id FROM directory WHERE (tenant, id) > (?1, ?2) ORDER BY tenant, id LIMIT ?5 + 1) AS d
+      CROSS JOIN head h ON h.tenant = d.tenant AND h.user_id = d.id
+      WHERE (?3 IS NULL OR (d.tenant, d.id) <= (?3, ?4)) AND (h.unread <> ",
     should!(unread),
     " OR ",
     should!(is_late),
@@ -88,9 +91,9 @@ async fn repair(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<bool> {
     let query = concat!(
         "SELECT ",
         should!(unread),
-        " - d.unread, ifnull(",
+        " - h.unread, ifnull(",
         should!(is_late),
-        ", 0) FROM directory d WHERE d.tenant = ? AND d.id = ? AND d.erased_at IS NULL"
+        ", 0) FROM head h WHERE h.tenant = ? AND h.user_id = ?"
     );
     let query = sqlx::query(query).bind(inbox.tenant.as_str()).bind(inbox.user.get());
     let Some(row) = query.fetch_optional(&mut *batch.connection).await? else { return Ok(false) };

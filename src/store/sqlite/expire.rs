@@ -26,7 +26,7 @@ async fn due(batch: &mut Batch<'_>, inbox: &InboxKey, at: Timestamp) -> sqlx::Re
     sqlx::query_scalar(
         "SELECT id FROM inbox
           WHERE tenant = ?1 AND user_id = ?2 AND expires_at <= ?3
-            AND id > (SELECT erased_upto FROM directory WHERE tenant = ?1 AND id = ?2)
+            AND id > (SELECT erased_upto FROM head WHERE tenant = ?1 AND user_id = ?2)
           ORDER BY expires_at LIMIT ?4",
     )
     .bind(inbox.tenant.as_str())
@@ -40,10 +40,10 @@ async fn due(batch: &mut Batch<'_>, inbox: &InboxKey, at: Timestamp) -> sqlx::Re
 /// Recomputes the head's next expiry. (The `+` makes SQLite use the index of expiries.)
 pub(super) async fn find_next_expiry(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<()> {
     sqlx::query(
-        "UPDATE directory SET next_expiry =
-            (SELECT min(expires_at) FROM inbox
-              WHERE tenant = ?1 AND user_id = ?2 AND expires_at IS NOT NULL AND +inbox.id > erased_upto)
-          WHERE tenant = ?1 AND id = ?2 AND erased_at IS NULL",
+        "UPDATE inbox AS h SET next_expiry =
+            (SELECT min(i.expires_at) FROM inbox i
+              WHERE i.tenant = ?1 AND i.user_id = ?2 AND i.expires_at IS NOT NULL AND +i.id > h.erased_upto)
+          WHERE h.tenant = ?1 AND h.user_id = ?2 AND h.id = 9223372036854775807",
     )
     .bind(inbox.tenant.as_str())
     .bind(inbox.user.get())

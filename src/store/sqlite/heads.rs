@@ -41,8 +41,8 @@ impl Heads {
         let unknown: Vec<_> = inboxes.filter(|inbox| !self.0.contains_key(inbox)).collect();
         for chunk in unknown.chunks(ROWS) {
             let mut query = made(format!(
-                "SELECT d.rev, d.unread, v.column1 FROM (VALUES {}) AS v
-                  CROSS JOIN directory AS d ON d.tenant = v.column2 AND d.id = v.column3 AND d.erased_at IS NULL",
+                "SELECT h.rev, h.unread, v.column1 FROM (VALUES {}) AS v
+                  CROSS JOIN head AS h ON h.tenant = v.column2 AND h.user_id = v.column3",
                 values(chunk.len(), 3)
             ));
             for (place, inbox) in (0_i64..).zip(chunk) {

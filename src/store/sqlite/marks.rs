@@ -80,7 +80,7 @@ async fn mark_some(batch: &mut Batch<'_>, inbox: &InboxKey, ids: &[NotificationI
         "UPDATE inbox SET read_at = ?1
           WHERE tenant = ?2 AND user_id = ?3 AND id IN (SELECT value FROM json_each(?4)) AND read_at IS NULL
             AND (expires_at IS NULL OR expires_at > ?1)
-            AND +id > (SELECT erased_upto FROM directory WHERE tenant = ?2 AND id = ?3 AND erased_at IS NULL)",
+            AND +id > (SELECT erased_upto FROM head WHERE tenant = ?2 AND user_id = ?3)",
     )
     .bind(batch.now.0)
     .bind(inbox.tenant.as_str())
@@ -119,9 +119,9 @@ pub(super) async fn unread(
         .fetch_optional(pool)
         .await
         .map_err(internal)?;
-    let query = "SELECT i.id FROM directory d
-         CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > max(d.erased_upto, ?3)
-         WHERE d.tenant = ?1 AND d.id = ?2 AND d.erased_at IS NULL AND i.id <= ?4 AND i.read_at IS NULL
+    let query = "SELECT i.id FROM head h
+         CROSS JOIN inbox i ON i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > max(h.erased_upto, ?3)
+         WHERE h.tenant = ?1 AND h.user_id = ?2 AND i.id <= ?4 AND i.read_at IS NULL
          ORDER BY i.id LIMIT ?5";
     let ids: Vec<i64> = sqlx::query_scalar(query)
         .bind(inbox.tenant.as_str())
@@ -142,9 +142,9 @@ pub(super) async fn unread(
 /// Whether the inbox shows a notification.
 async fn is_visible(batch: &mut Batch<'_>, inbox: &InboxKey, id: NotificationId) -> sqlx::Result<bool> {
     let visible: Option<i64> = sqlx::query_scalar(
-        "SELECT 1 FROM directory d
-           JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
-          WHERE d.tenant = ? AND d.id = ? AND d.erased_at IS NULL AND i.id = ?
+        "SELECT 1 FROM head h
+           JOIN inbox i ON i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto
+          WHERE h.tenant = ? AND h.user_id = ? AND i.id = ?
             AND (i.expires_at IS NULL OR i.expires_at > ?)",
     )
     .bind(inbox.tenant.as_str())
@@ -167,7 +167,7 @@ pub(super) async fn remove(
     let rows = sqlx::query(
         "DELETE FROM inbox
           WHERE tenant = ?1 AND user_id = ?2 AND id IN (SELECT value FROM json_each(?3))
-            AND +id > (SELECT erased_upto FROM directory WHERE tenant = ?1 AND id = ?2 AND erased_at IS NULL)
+            AND +id > (SELECT erased_upto FROM head WHERE tenant = ?1 AND user_id = ?2)
          RETURNING id, read_at IS NULL",
     )
     .bind(inbox.tenant.as_str())

@@ -6,6 +6,7 @@ mod drift;
 mod error;
 mod expire;
 mod heads;
+mod lull;
 mod marks;
 mod open;
 mod page;

@@ -26,16 +26,16 @@ macro_rules! packed {
 /// A bare parameter behind `LIMIT` would have SQLite compile the statement anew at each execution, as it looks at
 /// the value bound; that costs more than half of what reading fifty rows does. It does not look into `+?6`.
 const PAGE: &str = concat!(
-    "SELECT d.rev, d.unread, d.next_expiry, d.erased_upto, (
+    "SELECT h.rev, h.unread, h.next_expiry, h.erased_upto, (
         SELECT group_concat(packed, char(30)) FROM (
             SELECT ",
     packed!(),
     " AS packed
               FROM inbox i CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
-             WHERE i.tenant = ?1 AND i.user_id = ?2 AND i.id < ?3 AND i.id > d.erased_upto
+             WHERE i.tenant = ?1 AND i.user_id = ?2 AND i.id < ?3 AND i.id > h.erased_upto
                AND (?4 = 0 OR i.read_at IS NULL) AND (?5 IS NULL OR n.type = ?5)
              ORDER BY i.id DESC LIMIT +?6))
-       FROM directory d WHERE d.tenant = ?1 AND d.id = ?2 AND d.erased_at IS NULL"
+       FROM head h WHERE h.tenant = ?1 AND h.user_id = ?2"
 );
 
 /// What the inboxes show of these notifications, each behind its number, in one row.
@@ -47,9 +47,9 @@ macro_rules! shown {
                 packed!(),
                 "), char(30))
                    FROM (VALUES {}) AS v
-                  CROSS JOIN directory d ON d.tenant = v.column2 AND d.id = v.column3 AND d.erased_at IS NULL
-                  CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id = v.column4
-                         AND i.id > d.erased_upto AND (i.expires_at IS NULL OR i.expires_at > ?)
+                  CROSS JOIN head h ON h.tenant = v.column2 AND h.user_id = v.column3
+                  CROSS JOIN inbox i ON i.tenant = h.tenant AND i.user_id = h.user_id AND i.id = v.column4
+                         AND i.id > h.erased_upto AND (i.expires_at IS NULL OR i.expires_at > ?)
                   CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant"
             ),
             $wanted

@@ -27,8 +27,7 @@ impl SqliteReads {
 #[async_trait]
 impl Reads for SqliteReads {
     async fn head(&self, inbox: &InboxKey) -> Result<Option<Head>> {
-        let query = "SELECT rev, unread, next_expiry, erased_upto FROM directory
-                      WHERE tenant = ? AND id = ? AND erased_at IS NULL";
+        let query = "SELECT rev, unread, next_expiry, erased_upto FROM head WHERE tenant = ? AND user_id = ?";
         let row = of(inbox, sqlx::query(query)).fetch_optional(&self.pool).await.map_err(internal)?;
         row.as_ref().map(page::head).transpose()
     }
@@ -47,7 +46,8 @@ impl Reads for SqliteReads {
     }
 
     async fn newest(&self, inbox: &InboxKey) -> Result<Option<NotificationId>> {
-        let query = "SELECT id FROM inbox WHERE tenant = ? AND user_id = ? ORDER BY id DESC LIMIT 1";
+        let query = "SELECT id FROM inbox WHERE tenant = ? AND user_id = ? AND id < 9223372036854775807
+                      ORDER BY id DESC LIMIT 1";
         let row = of(inbox, sqlx::query(query)).fetch_optional(&self.pool).await.map_err(internal)?;
         row.map_or(Ok(None), |row| id_at(&row, 0))
     }
@@ -109,7 +109,7 @@ impl Reads for SqliteReads {
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<InboxKey>> {
-        let query = "SELECT tenant, id FROM directory WHERE next_expiry <= ? ORDER BY next_expiry LIMIT ?";
+        let query = "SELECT tenant, user_id FROM inbox WHERE next_expiry <= ? ORDER BY next_expiry LIMIT ?";
         let rows = sqlx::query(query).bind(now.0).bind(limit).fetch_all(&self.pool).await;
         rows.map_err(internal)?.iter().map(drift::inbox).collect()
     }
@@ -147,10 +147,12 @@ impl Reads for SqliteReads {
     ) -> Result<Vec<(UserId, NotificationId)>> {
         // Materialized, so that how far each user's inbox goes is found once a user, not once a row.
         let query = "WITH bound AS MATERIALIZED (
-            SELECT d.tenant, d.id AS user_id, d.erased_upto, max(?5, CASE WHEN ?6 < 0 THEN 0 ELSE ifnull(
-                (SELECT j.id FROM inbox j WHERE j.tenant = d.tenant AND j.user_id = d.id
+            SELECT h.tenant, h.user_id, h.erased_upto, max(?5, CASE WHEN ?6 < 0 THEN 0 ELSE ifnull(
+                (SELECT j.id FROM inbox j
+                  WHERE j.tenant = h.tenant AND j.user_id = h.user_id AND j.id < 9223372036854775807
                   ORDER BY j.id DESC LIMIT 1 OFFSET ?6), 0) END) AS all_upto
-              FROM directory d WHERE d.tenant = ?1 AND d.id > ?2 AND d.id <= ?3 AND d.erased_at IS NULL)
+              FROM directory d CROSS JOIN head h ON h.tenant = d.tenant AND h.user_id = d.id
+             WHERE d.tenant = ?1 AND d.id > ?2 AND d.id <= ?3)
             SELECT i.user_id, i.id FROM bound b
              CROSS JOIN inbox i ON i.tenant = b.tenant AND i.user_id = b.user_id
                     AND i.id > b.erased_upto AND i.id <= max(?4, b.all_upto)

@@ -135,9 +135,9 @@ async fn create_users(batch: &mut Batch<'_>, sends: &[Placed<'_>]) -> sqlx::Resu
 async fn take_replaced(batch: &mut Batch<'_>, (_, tenant, new): Placed<'_>) -> sqlx::Result<Option<Pending>> {
     let inbox = key(tenant, new.sealed.user);
     let unread = "SELECT i.id FROM collapse c
-        JOIN directory d ON d.tenant = c.tenant AND d.id = c.user_id AND d.erased_at IS NULL
+        JOIN head h ON h.tenant = c.tenant AND h.user_id = c.user_id
         JOIN inbox i ON i.tenant = c.tenant AND i.user_id = c.user_id AND i.id = c.id
-       WHERE c.tenant = ? AND c.user_id = ? AND c.key = ? AND i.read_at IS NULL AND i.id > d.erased_upto";
+       WHERE c.tenant = ? AND c.user_id = ? AND c.key = ? AND i.read_at IS NULL AND i.id > h.erased_upto";
     let replaced: Option<i64> = sqlx::query_scalar(unread)
         .bind(tenant.as_str())
         .bind(new.sealed.user.get())

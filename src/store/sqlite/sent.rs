@@ -10,15 +10,15 @@ use crate::store::sent::{Sent, SentWindow, Window};
 
 /// By id: whole windows of the table of contents, in which other tenants' rows are passed over.
 const BY_ID: &str = "notification n
-    CROSS JOIN directory d ON d.tenant = n.tenant AND d.id = n.user_id AND d.erased_at IS NULL
-    CROSS JOIN inbox i ON i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id AND i.id > d.erased_upto
+    CROSS JOIN head h ON h.tenant = n.tenant AND h.user_id = n.user_id
+    CROSS JOIN inbox i ON i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id AND i.id > h.erased_upto
     WHERE n.tenant = ?1 AND n.id < ?2 AND n.id >= ?3 AND ?4 IS NULL";
 
 /// By user: the inbox's own key.
-const BY_USER: &str = "directory d
-    CROSS JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
+const BY_USER: &str = "head h
+    CROSS JOIN inbox i ON i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto
     CROSS JOIN notification n ON n.id = i.id
-    WHERE d.tenant = ?1 AND d.id = ?4 AND d.erased_at IS NULL AND i.id < ?2 AND i.id >= ?3";
+    WHERE h.tenant = ?1 AND h.user_id = ?4 AND i.id < ?2 AND i.id >= ?3";
 
 pub(super) async fn window(
     pool: &SqlitePool,

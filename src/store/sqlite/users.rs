@@ -111,9 +111,9 @@ async fn erase(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<Outcome>
     let upto = *batch.next_id - 1;
     let rev: Vec<i64> = sqlx::query_scalar(
         "UPDATE directory
-            SET erased_at = ?3, erased_upto = ?4, rev = rev + 1, unread = 0, next_expiry = NULL,
-                display_name = NULL, locale = NULL, time_zone = NULL, updated_at = ?3
-          WHERE tenant = ?1 AND id = ?2 AND erased_at IS NULL RETURNING rev",
+            SET erased_at = ?3, erased_upto = ?4, display_name = NULL, locale = NULL, time_zone = NULL,
+                erased_rev = 1 + (SELECT rev FROM head WHERE tenant = ?1 AND user_id = ?2), updated_at = ?3
+          WHERE tenant = ?1 AND id = ?2 AND erased_at IS NULL RETURNING erased_rev",
     )
     .bind(inbox.tenant.as_str())
     .bind(inbox.user.get())

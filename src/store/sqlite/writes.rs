@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
 use super::heads::{Heads, Pending, move_heads};
+use super::lull::Lulls;
 use super::open::{Lock, assert_durable, connect_writer};
 use super::{audit, drift, expire, marks, purge, send, users, withdraw};
 use crate::domain::{Change, Timestamp};
@@ -18,6 +19,7 @@ pub(in crate::store) struct SqliteEngine {
     /// The id of the next notification. The writer alone hands ids out, and knows a row by its id.
     next_id: i64,
     heads: Heads,
+    lulls: Lulls,
     /// Released once the connection is closed.
     _lock: Lock,
 }
@@ -57,7 +59,9 @@ impl SqliteEngine {
         lock: Lock,
     ) -> sqlx::Result<Self> {
         let next_id = next_id(&mut connection).await?;
-        Ok(Self { options, connection: Some(connection), next_id, heads: Heads::default(), _lock: lock })
+        let lulls = Lulls::watch(options.clone());
+        let heads = Heads::default();
+        Ok(Self { options, connection: Some(connection), next_id, heads, lulls, _lock: lock })
     }
 
     async fn connected(&mut self) -> Result<&mut SqliteConnection, Failure> {
@@ -126,6 +130,7 @@ async fn next_id(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
 impl Engine for SqliteEngine {
     async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
         let result = self.try_apply(commands, now).await;
+        self.lulls.wrote();
         if let Err(failure) = &result {
             self.heads.clear();
             // A row's failure leaves a sound connection with an open transaction, or none: a plain
@@ -145,8 +150,10 @@ impl Engine for SqliteEngine {
         result
     }
 
-    async fn close(mut self: Box<Self>) {
-        if let Some(mut connection) = self.connection.take() {
+    async fn close(self: Box<Self>) {
+        let Self { connection, lulls, _lock, .. } = *self;
+        lulls.end().await;
+        if let Some(mut connection) = connection {
             let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;
             if let Err(error) = checkpoint.and(connection.close().await) {
                 tracing::warn!(%error, "the database's log was not folded in; the next start does it");

@@ -85,6 +85,12 @@ impl Bed {
         sqlx::raw_sql(statement).execute(&mut self.tool().await).await.expect("runs");
     }
 
+    /// Changes heads as a hand from outside would.
+    pub async fn set_heads(&self, set: &str, of: &str) {
+        let change = format!("UPDATE inbox SET {set} WHERE id = 9223372036854775807 AND {of}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&mut self.tool().await).await.expect("runs");
+    }
+
     /// A store with the tenant `default` and its users 1 to 3.
     pub async fn with_users(&self) -> Store {
         let store = self.open().await;
@@ -102,7 +108,7 @@ impl Bed {
              INSERT INTO arrival
              SELECT ifnull((SELECT max(id) FROM notification), 0) + i, 'default', ?1, 'custom', ?3, NULL,
                     'key:test', 'r-1', NULL, '{\"title\":\"x\"}', rev + i, unread + i
-               FROM n JOIN directory ON tenant = 'default' AND directory.id = ?1",
+               FROM n JOIN head ON tenant = 'default' AND user_id = ?1",
         )
         .bind(user)
         .bind(count)

@@ -41,8 +41,8 @@ pub async fn finds_a_wrong_head_and_tells_the_cache(bed: Bed) {
     assert_eq!(walk(&store).await, (0, 1));
     let right = head(&store, 3).await;
 
-    bed.sql("UPDATE directory SET unread = unread + 5 WHERE id = 1").await;
-    bed.sql("UPDATE directory SET next_expiry = NULL WHERE id = 2").await;
+    bed.set_heads("unread = unread + 5", "user_id = 1").await;
+    bed.set_heads("next_expiry = NULL", "user_id = 2").await;
     assert_eq!(count(1).await, 7, "a wrong count is remembered");
     let heard = bed.changes().len();
     assert_eq!(walk(&store).await, (2, 1));
@@ -64,7 +64,7 @@ pub async fn a_head_that_says_too_little_is_found_too(bed: Bed) {
     let store = bed.with_users().await;
     let sent = send(&store, 1, "x").await;
     store.close().await;
-    bed.sql("UPDATE directory SET unread = 0 WHERE id = 1").await;
+    bed.set_heads("unread = 0", "user_id = 1").await;
     let store = bed.open().await;
     assert!(store.mark_read(&tenant(), user_id(1), sent).await.is_err(), "no count falls below nothing");
     assert_eq!(walk(&store).await, (1, 1));
@@ -87,7 +87,7 @@ pub async fn walks_through_all_in_bounded_steps(bed: Bed) {
     assert_eq!(repaired, 0);
     assert!((5..=7).contains(&steps), "{steps}");
     // The first and the last of each tenant, and those where steps end.
-    bed.sql("UPDATE directory SET unread = unread + 1 WHERE id IN (1, 2, 4, 500, 501, 502, 503, 1200)").await;
+    bed.set_heads("unread = unread + 1", "user_id IN (1, 2, 4, 500, 501, 502, 503, 1200)").await;
     assert_eq!(walk(&store).await, (16, steps));
     assert_eq!(walk(&store).await, (0, steps));
     assert_eq!((unread(&store, 2).await, unread(&store, 1_200).await), (5_500, 0));

@@ -20,16 +20,18 @@ pub struct Stored {
     strays: i64,
 }
 
-const HEADS: &str = "SELECT tenant, id, rev, unread, next_expiry, erased_at IS NOT NULL FROM directory";
-const ROWS: &str = "SELECT i.tenant, i.user_id, i.id, i.read_at, i.expires_at FROM directory d
-      JOIN inbox i ON i.tenant = d.tenant AND i.user_id = d.id AND i.id > d.erased_upto
-     WHERE d.erased_at IS NULL ORDER BY i.id";
+const HEADS: &str = "SELECT d.tenant, d.id, ifnull(h.rev, d.erased_rev), ifnull(h.unread, 0), h.next_expiry,
+       d.erased_at IS NOT NULL
+  FROM directory d LEFT JOIN head h ON h.tenant = d.tenant AND h.user_id = d.id";
+const ROWS: &str = "SELECT i.tenant, i.user_id, i.id, i.read_at, i.expires_at FROM head h
+      JOIN inbox i ON i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto
+     WHERE i.id < 9223372036854775807 ORDER BY i.id";
 const CHANGES: &str = "SELECT tenant, user_id, rev, kind, notification_id, unread, at FROM change";
 const STRAYS: &str = "SELECT
     (SELECT count(*) FROM notification n
       WHERE NOT EXISTS (SELECT 1 FROM inbox i WHERE i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id)
         AND NOT EXISTS (SELECT 1 FROM change c WHERE c.notification_id = n.id AND c.kind IN ('deleted', 'expired')))
-  + (SELECT count(*) FROM inbox i WHERE NOT EXISTS (SELECT 1 FROM notification n WHERE n.id = i.id))";
+  + (SELECT count(*) FROM inbox i WHERE i.id < 9223372036854775807 AND NOT EXISTS (SELECT 1 FROM notification n WHERE n.id = i.id))";
 
 impl Stored {
     pub async fn read(tool: &mut SqliteConnection) -> Self {
