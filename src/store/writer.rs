@@ -15,7 +15,8 @@ use crate::domain::{Change, Error, TenantId};
 /// Told what each commit did, after the commit and before any caller has its answer. It must be
 /// quick and must not wait: the writer does.
 pub trait CommitListener: Send + Sync {
-    /// The changes, in the order of revisions within each inbox.
+    /// The changes, in the order of revisions within each inbox. Where an engine has several lanes, what is about
+    /// many inboxes (a withdrawal) may be told out of that order with what is about one of them.
     fn committed(&self, changes: &[Change]);
 }
 
@@ -41,6 +42,8 @@ impl Observer for () {
 pub(super) struct Writer {
     pub engine: Box<dyn Engine>,
     pub queue: Arc<Queue>,
+    /// The lane of the queue that it serves.
+    pub lane: usize,
     pub clock: Clock,
     pub batch_max: usize,
     pub listener: Arc<dyn CommitListener>,
@@ -81,10 +84,10 @@ impl Drop for Abandon {
 }
 
 impl Writer {
-    /// Serves the queue until it is closed and empty, or nothing can be stored any more.
+    /// Serves its lane until the queue is closed and it is empty, or nothing can be stored any more.
     pub async fn run(mut self) {
         let _abandon = Abandon(self.queue.clone());
-        while let Some((commands, answers)) = self.queue.take(self.batch_max).await {
+        while let Some((commands, answers)) = self.queue.take(self.lane, self.batch_max).await {
             if self.serve(&commands, answers).await.is_break() {
                 // Nothing is folded into the database: the log may not be what is on the disk.
                 return;

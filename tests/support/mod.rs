@@ -5,6 +5,7 @@ pub mod api;
 pub mod dice;
 pub mod gateway;
 pub mod issuer;
+pub mod postgres;
 pub mod raw;
 pub mod settings;
 pub mod token;

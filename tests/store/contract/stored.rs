@@ -1,10 +1,10 @@
 //! What the tables hold, read from outside.
 
 use bellboard::domain::{Change, Timestamp};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::model::Inbox;
 use super::steps::PEOPLE;
+use super::tool::{Cell, Tool};
 
 /// A row of the table of changes: whose, revision, kind, notification, count, when.
 type Told = (usize, i64, String, Option<i64>, i64, i64);
@@ -32,19 +32,22 @@ const STRAYS: &str = "SELECT
   + (SELECT count(*) FROM inbox i WHERE NOT EXISTS (SELECT 1 FROM notification n WHERE n.id = i.id))";
 
 impl Stored {
-    pub async fn read(tool: &mut SqliteConnection) -> Self {
-        let mut all = Vec::new();
-        for query in [HEADS, ROWS, CHANGES, STRAYS] {
-            all.push(sqlx::query(query).fetch_all(&mut *tool).await.expect("runs"));
-        }
-        let mut changes: Vec<Told> =
-            all[2].iter().map(|r| (whose(r), r.get(2), r.get(3), r.get(4), r.get(5), r.get(6))).collect();
+    pub async fn read(tool: &mut Tool) -> Self {
+        let (heads, rows) = (tool.rows(HEADS).await, tool.rows(ROWS).await);
+        let told = tool.rows(CHANGES).await;
+        let number = |row: &[Cell], column: usize| row[column].number();
+        let maybe = |row: &[Cell], column: usize| row[column].maybe_number();
+        let change = |r: &Vec<Cell>| {
+            (whose(r), number(r, 2), r[3].text().to_owned(), maybe(r, 4), number(r, 5), number(r, 6))
+        };
+        let mut changes: Vec<Told> = told.iter().map(change).collect();
         changes.sort_unstable();
+        let head = |r: &Vec<Cell>| (whose(r), number(r, 2), number(r, 3), maybe(r, 4), number(r, 5) != 0);
         Self {
-            heads: all[0].iter().map(|r| (whose(r), r.get(2), r.get(3), r.get(4), r.get(5))).collect(),
-            rows: all[1].iter().map(|r| (whose(r), r.get(2), r.get(3), r.get(4))).collect(),
+            heads: heads.iter().map(head).collect(),
+            rows: rows.iter().map(|r| (whose(r), number(r, 2), maybe(r, 3), maybe(r, 4))).collect(),
             changes,
-            strays: all[3][0].get(0),
+            strays: tool.number(STRAYS).await,
         }
     }
 
@@ -80,8 +83,8 @@ impl Stored {
     }
 }
 
-fn whose(row: &SqliteRow) -> usize {
-    let person: (&str, i64) = (row.get(0), row.get(1));
+fn whose(row: &[Cell]) -> usize {
+    let person = (row[0].text(), row[1].number());
     PEOPLE.iter().position(|other| *other == person).expect("one of the test's")
 }
 
