@@ -9,9 +9,11 @@ pub mod postgres;
 pub mod raw;
 pub mod settings;
 pub mod token;
+pub mod tool;
 
 pub use answer::Answer;
 pub use api::Api;
 pub use dice::Dice;
 pub use gateway::Gateway;
 pub use token::Token;
+pub use tool::Tool;

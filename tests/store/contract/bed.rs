@@ -9,8 +9,7 @@ use bellboard::domain::{
 };
 use bellboard::store::{CommitListener, NewNotification, Options, PageQuery, Store};
 
-use super::tool::Tool;
-use crate::support::postgres::Database;
+use crate::support::{Tool, postgres::Database};
 
 /// A fresh database. It goes with the bed.
 pub struct Bed {

@@ -9,7 +9,6 @@ pub mod order;
 pub mod random;
 pub mod steps;
 pub mod stored;
-pub mod tool;
 pub mod upkeep;
 pub mod users;
 pub mod withdraw;

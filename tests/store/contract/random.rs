@@ -12,8 +12,7 @@ use super::bed::*;
 use super::model::{Inbox, Row};
 use super::steps::{Act, Answer, PEOPLE, Step, Sweep, picked, title_of};
 use super::stored::Stored;
-use super::tool::Tool;
-use crate::support::Dice;
+use crate::support::{Dice, Tool};
 
 /// Sequences, and acts in each.
 const SEQUENCES: u64 = 20;

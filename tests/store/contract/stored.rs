@@ -4,7 +4,7 @@ use bellboard::domain::{Change, Timestamp};
 
 use super::model::Inbox;
 use super::steps::PEOPLE;
-use super::tool::{Cell, Tool};
+use crate::support::{Tool, tool::Cell};
 
 /// A row of the table of changes: whose, revision, kind, notification, count, when.
 type Told = (usize, i64, String, Option<i64>, i64, i64);

@@ -1,4 +1,4 @@
-//! A connection from outside to a bed's database, whatever its engine.
+//! A connection from outside to a store's database, whatever its engine.
 
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -35,6 +35,19 @@ impl Tool {
             Self::Server(server) => statements.execute(server).await.map(drop),
         }
         .expect("runs");
+    }
+
+    /// Holds the database, so that others only read, until it lets go.
+    pub async fn hold(&mut self) {
+        self.run(match self {
+            Self::File(_) => "BEGIN IMMEDIATE",
+            Self::Server(_) => "BEGIN; LOCK TABLE directory, lane IN EXCLUSIVE MODE",
+        })
+        .await;
+    }
+
+    pub async fn let_go(&mut self) {
+        self.run("ROLLBACK").await;
     }
 
     /// All rows of a query.
