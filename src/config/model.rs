@@ -116,7 +116,7 @@ pub struct StoreConfig {
     pub statement_timeout: Duration,
     /// How long a transaction there may wait for another's lock, and sit idle with its own.
     pub lock_timeout: Duration,
-    /// How long a commit may take there, and then to find out whether it took place.
+    /// How long a commit may take there, and half of how long finding out then whether it took place may.
     pub commit_timeout: Duration,
 }
 
@@ -136,7 +136,7 @@ impl Default for StoreConfig {
             connect_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(3),
-            commit_timeout: Duration::from_secs(5),
+            commit_timeout: Duration::from_secs(4),
         }
     }
 }

@@ -36,6 +36,19 @@ pub(crate) struct InboxKey {
     pub user: UserId,
 }
 
+impl InboxKey {
+    /// The one of so many lanes that all its commands take.
+    pub fn lane(&self, lanes: usize) -> usize {
+        if lanes < 2 {
+            return 0;
+        }
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        // The remainder fits.
+        usize::try_from(hasher.finish() % lanes as u64).unwrap_or(0)
+    }
+}
+
 /// Rows that a command of long work changes at most.
 pub(crate) const CHUNK: u32 = 300;
 
@@ -125,17 +138,15 @@ impl Command {
         }
     }
 
-    /// Which of so many lanes it takes: those about one inbox all take the same.
+    /// Which of so many lanes it takes. Those about one inbox all take the same, so a withdrawal must be about inboxes
+    /// of one lane.
     pub fn lane(&self, lanes: usize) -> usize {
-        if lanes < 2 {
-            return 0;
+        match self {
+            Self::Withdraw(tenant, owners, _) => owners
+                .first()
+                .map_or(0, |(user, _)| InboxKey { tenant: tenant.clone(), user: *user }.lane(lanes)),
+            _ => self.inbox().map_or(0, |inbox| inbox.lane(lanes)),
         }
-        self.inbox().map_or(0, |inbox| {
-            let mut hasher = DefaultHasher::new();
-            inbox.hash(&mut hasher);
-            // The remainder fits.
-            usize::try_from(hasher.finish() % lanes as u64).unwrap_or(0)
-        })
     }
 
     /// How many rows it changes at most, about.

@@ -69,7 +69,7 @@ pub struct Options {
     pub statement_timeout: Duration,
     /// How long a transaction on a server may wait for another's lock, and sit idle with its own.
     pub lock_timeout: Duration,
-    /// How long a commit on a server may take, and then to find out whether it took place.
+    /// How long a commit on a server may take, and half of how long finding out then whether it took place may.
     pub commit_timeout: Duration,
     /// How long changes, and the contents of what was deleted, are kept for streams that resume.
     pub keep_changes: Duration,
@@ -90,7 +90,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(3),
-            commit_timeout: Duration::from_secs(5),
+            commit_timeout: Duration::from_secs(4),
             keep_changes: Duration::from_secs(24 * 3600),
             min_free_space: None,
         }

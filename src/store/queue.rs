@@ -69,7 +69,7 @@ impl Queue {
     pub fn push(&self, command: Command) -> Result<Waiting> {
         let line = command.tenant().cloned();
         let weight = command.weight();
-        let number = command.lane(self.ready.len());
+        let number = command.lane(self.lanes());
         let ticket = Arc::new(Ticket(Mutex::new(Some(command))));
         let (answer, outcome) = oneshot::channel();
         let mut guard = self.state();
@@ -95,11 +95,13 @@ impl Queue {
     /// Waits for commands of a lane and claims up to `max` of them. `None` once closed and empty.
     pub async fn take(&self, lane: usize, max: usize) -> Option<(Vec<Command>, Vec<Answer>)> {
         loop {
+            // Looked at first: what is queued at that time is all that ever will be.
+            let closed = self.state().closed;
             let taken = self.claim(lane, max);
             if !taken.0.is_empty() {
                 return Some(taken);
             }
-            if self.state().closed {
+            if closed {
                 return None;
             }
             self.ready.get(lane)?.notified().await;
@@ -145,6 +147,11 @@ impl Queue {
         (commands, answers)
     }
 
+    /// How many lanes there are.
+    pub fn lanes(&self) -> usize {
+        self.ready.len()
+    }
+
     /// How many commands wait.
     pub fn depth(&self) -> usize {
         self.state().depth
@@ -156,10 +163,10 @@ impl Queue {
         self.ready.iter().for_each(Notify::notify_one);
     }
 
-    /// Drops what waits, whose callers then learn that the writer is gone.
-    pub fn abandon(&self) {
-        *self.state() = State { closed: true, ..State::default() };
-        self.ready.iter().for_each(Notify::notify_one);
+    /// Takes no more, and drops what waits in a lane, whose callers then learn that its writer is gone.
+    pub fn abandon(&self, lane: usize) {
+        self.close();
+        while !self.claim(lane, usize::MAX).0.is_empty() {}
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

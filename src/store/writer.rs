@@ -15,8 +15,7 @@ use crate::domain::{Change, Error, TenantId};
 /// Told what each commit did, after the commit and before any caller has its answer. It must be
 /// quick and must not wait: the writer does.
 pub trait CommitListener: Send + Sync {
-    /// The changes, in the order of revisions within each inbox. Where an engine has several lanes, what is about
-    /// many inboxes (a withdrawal) may be told out of that order with what is about one of them.
+    /// The changes, in the order of revisions within each inbox, as far as they were made here.
     fn committed(&self, changes: &[Change]);
 }
 
@@ -72,21 +71,21 @@ impl Refusals {
 }
 
 /// However the writer ends, nobody may wait for it any longer.
-struct Abandon(Arc<Queue>);
+struct Abandon(Arc<Queue>, usize);
 
 impl Drop for Abandon {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!("the store's writer has failed: nothing is stored until a restart");
         }
-        self.0.abandon();
+        self.0.abandon(self.1);
     }
 }
 
 impl Writer {
     /// Serves its lane until the queue is closed and it is empty, or nothing can be stored any more.
     pub async fn run(mut self) {
-        let _abandon = Abandon(self.queue.clone());
+        let _abandon = Abandon(self.queue.clone(), self.lane);
         while let Some((commands, answers)) = self.queue.take(self.lane, self.batch_max).await {
             if self.serve(&commands, answers).await.is_break() {
                 // Nothing is folded into the database: the log may not be what is on the disk.

@@ -30,6 +30,11 @@ const FAST: &[&str] = &["fsync=off", "full_page_writes=off", "autovacuum=off", "
 /// The server that tests share.
 static SHARED: LazyLock<Server> = LazyLock::new(|| Server::start(FAST));
 
+/// The port of the server that tests share.
+pub fn shared_port() -> u16 {
+    SHARED.port
+}
+
 /// The name of who owns the databases, and of the database that is always there.
 const OWNER: &str = "bell";
 
@@ -93,11 +98,11 @@ impl Server {
 
     /// The URL of a database, by the port.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{OWNER}@127.0.0.1:{}/{database}", self.port)
+        url_at(self.port, database)
     }
 
     /// Runs a statement on the database that is always there.
-    fn run(&self, statement: &str) {
+    pub fn run(&self, statement: &str) {
         let done = Command::new(program("psql"))
             .arg("-h")
             .arg(&self.folder)
@@ -111,6 +116,10 @@ impl Server {
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
+}
+
+fn url_at(port: u16, database: &str) -> String {
+    format!("postgres://{OWNER}@127.0.0.1:{port}/{database}")
 }
 
 impl Drop for Server {
@@ -136,6 +145,11 @@ impl Database {
         let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
         SHARED.run(&format!("CREATE DATABASE {name}"));
         Self { url: SHARED.url(&name), name }
+    }
+
+    /// Its URL by another port, where something stands before the server.
+    pub fn url_at(&self, port: u16) -> String {
+        url_at(port, &self.name)
     }
 
     /// A connection from outside.
@@ -176,7 +190,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// The account that runs the server, where that is not the one that runs the tests: PostgreSQL refuses root.
-fn account() -> Option<(u32, u32)> {
+pub fn account() -> Option<(u32, u32)> {
     let id = Command::new("id").arg("-u").output().expect("an id");
     if String::from_utf8_lossy(&id.stdout).trim() != "0" {
         return None;
@@ -190,7 +204,7 @@ fn account() -> Option<(u32, u32)> {
     Some(of("postgres").or_else(|| of("nobody")).expect("an account other than root"))
 }
 
-fn run_as(program: &Path, account: Option<(u32, u32)>) -> Command {
+pub fn run_as(program: &Path, account: Option<(u32, u32)>) -> Command {
     let mut command = Command::new(program);
     command.current_dir("/").env_remove("PGOPTIONS").env("LC_ALL", "C");
     if let Some((user, group)) = account {
@@ -201,7 +215,7 @@ fn run_as(program: &Path, account: Option<(u32, u32)>) -> Command {
 
 /// A server that tests share is never dropped: a shell waits until the test process is gone, however it ended, and
 /// then clears up.
-fn watch(postmaster: u32, folder: &Path) -> Child {
+pub fn watch(postmaster: u32, folder: &Path) -> Child {
     Command::new("sh")
         .args([
             "-c",

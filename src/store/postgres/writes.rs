@@ -123,7 +123,8 @@ impl PostgresEngine {
                     let now = Instant::now();
                     if end.is_none() {
                         tracing::warn!("a COMMIT had no clear answer; the lane looks whether it took place");
-                        end = Some(now + self.database.times().commit);
+                        // Time for one more commit that takes long.
+                        end = Some(now + 2 * self.database.times().commit);
                     }
                 }
             }

@@ -9,7 +9,7 @@ use bellboard::domain::{
 };
 use bellboard::store::{CommitListener, NewNotification, Options, PageQuery, Store};
 
-use crate::support::{Tool, postgres::Database};
+use crate::support::{Tool, pooler, postgres::Database};
 
 /// A fresh database. It goes with the bed.
 pub struct Bed {
@@ -61,6 +61,12 @@ impl Bed {
         Self::of(database.url.clone(), Home::Server(database))
     }
 
+    /// Through a pooler that lends out connections by the transaction.
+    pub fn pooled() -> Self {
+        let database = Database::new();
+        Self::of(pooler::url(&database), Home::Server(database))
+    }
+
     fn of(url: String, home: Home) -> Self {
         Self { url, clock: Clock::fixed(NOON), heard: Arc::default(), home }
     }
@@ -93,13 +99,17 @@ impl Bed {
     pub fn another(&self) -> Self {
         match self.home {
             Home::Folder(_) => Self::sqlite(),
+            Home::Server(_) if self.url.contains('?') => Self::pooled(),
             Home::Server(_) => Self::postgres(),
         }
     }
 
     /// A tool from outside.
     pub async fn tool(&self) -> Tool {
-        Tool::of(&self.url).await
+        match &self.home {
+            Home::Folder(_) => Tool::of(&self.url).await,
+            Home::Server(database) => Tool::of(&database.url).await,
+        }
     }
 
     /// Runs statements as a hand from outside would.
