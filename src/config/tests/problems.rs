@@ -44,7 +44,7 @@ include: none.yaml
         "bellboard.yaml:3: server.sutdown_timeout: is no field here; did you mean shutdown_timeout?",
         "bellboard.yaml:2: server.listen: must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080",
         "bellboard.yaml:4: server.request_timeout: must be from 1s to 10m",
-        "bellboard.yaml:5: store.url: must be sqlite://PATH",
+        "bellboard.yaml:5: store.url: must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE",
         "bellboard.yaml:6: log.format: must be one of pretty, json",
         "bellboard.yaml:8: limits.title: must be at least 1",
         "bellboard.yaml:7: limits: metadata_bytes must be less than body_bytes, which holds the metadata",
