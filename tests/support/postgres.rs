@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -64,6 +67,17 @@ impl Server {
             .stdout(Stdio::null())
             .status();
         assert!(made.is_ok_and(|status| status.success()), "initdb");
+        if settings.contains(&"ssl=on") {
+            let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
+            for (from, to) in [("cert.pem", "server.crt"), ("key.pem", "server.key")] {
+                let to = data.join(to);
+                fs::copy(fixtures.join(from), &to).expect("copied");
+                fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).expect("made private");
+                if let Some((user, group)) = account {
+                    chown(&to, Some(user), Some(group)).expect("given to an account");
+                }
+            }
+        }
         // Taken again by nobody in between, as the system hands out others first.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("bound").port();

@@ -121,3 +121,36 @@ async fn what_is_wrong_with_a_url_is_told_without_its_password() {
         assert!(error.to_string().contains(says), "{url}: {error}");
     }
 }
+
+#[tokio::test]
+async fn its_certificate_is_verified_where_the_url_says_so() {
+    let server = crate::support::postgres::Server::start(&["ssl=on"]);
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/ca.pem");
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/cert.pem");
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
+                      WHERE s.ssl AND a.application_name = 'bellboard'";
+    let by_name = server.url("postgres").replace("127.0.0.1", "localhost");
+    let by_number = server.url("postgres");
+    let mut tool = crate::support::Tool::of(&by_number).await;
+    for (url, opens) in [
+        (format!("{by_name}?sslmode=verify-full&sslrootcert={ca}"), Some(true)),
+        (format!("{by_name}?sslmode=require"), Some(true)),
+        (format!("{by_number}?sslmode=verify-ca&sslrootcert={ca}"), Some(true)),
+        (by_number.clone(), Some(true)),
+        (format!("{by_number}?sslmode=disable"), Some(false)),
+        (format!("{by_name}?sslmode=verify-full"), None),
+        (format!("{by_name}?sslmode=verify-ca&sslrootcert={other}"), None),
+    ] {
+        let opened = Store::open(&url, Options::default(), Arc::new(()), Arc::new(())).await;
+        match (opened, opens) {
+            (Ok(store), Some(wanted)) => {
+                store.probe().await.expect("works");
+                assert_eq!(tool.number(encrypted).await > 0, wanted, "{url}");
+                store.close().await;
+            }
+            (Err(_), None) => {}
+            (Ok(_), None) => panic!("{url}: opened"),
+            (Err(error), Some(_)) => panic!("{url}: {error}"),
+        }
+    }
+}
