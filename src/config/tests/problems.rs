@@ -10,7 +10,7 @@ server:
   listen: localhost:80
   sutdown_timeout: 5s
   request_timeout: 2h
-store: {url: 'postgres://u:hunter2@db/x'}
+store: {url: 'mysql://u:hunter2@db/x'}
 log: {format: xml, level: info}
 limits:
   title: 0
@@ -102,7 +102,7 @@ fn no_problem_shows_a_secret() {
         format!(
             "tenants: {{a: {{issuers: [{{algorithm: {secret}, leeway: {secret}, secret_env: {secret}}}]}}}}\n"
         ),
-        format!("store: {{url: 'postgres://u:{secret}@h/d'}}\nplugins: [{secret}]\nlog: {secret}\n"),
+        format!("store: {{url: 'mysql://u:{secret}@h/d'}}\nplugins: [{secret}]\nlog: {secret}\n"),
         format!("api_keys:\n  {secret}: {{description: {{{secret}: 1}}, types: [{secret}: 2]}}\n"),
         format!("a: {secret}: b\n"),
         format!("a: *{secret}\n"),
