@@ -161,7 +161,7 @@ impl Metrics {
             store_free_bytes: gauge(
                 &r,
                 "store_free_bytes",
-                "Free bytes of the disk that the database is on; 0 where the system does not tell.",
+                "Free bytes of the disk that the database is on; 0 where it is a server's, or the system does not tell.",
             )?,
             cache_hits: counter(&r, "unread_cache_hits_total", "Unread counts answered from memory.")?,
             cache_misses: counter(&r, "unread_cache_misses_total", "Unread counts read from the store.")?,

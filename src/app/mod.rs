@@ -191,6 +191,12 @@ async fn open_store(
     let options = store::Options {
         clock: clock.clone(),
         min_free_space: settings.min_free_space,
+        readers: settings.readers,
+        lanes: settings.lanes,
+        connect_timeout: settings.connect_timeout,
+        statement_timeout: settings.statement_timeout,
+        lock_timeout: settings.lock_timeout,
+        commit_timeout: settings.commit_timeout,
         ..store::Options::default()
     };
     let commits = Arc::new(wiring::Commits { unread: Arc::clone(unread), metrics: Arc::clone(metrics) });

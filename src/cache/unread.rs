@@ -37,6 +37,7 @@ struct Key {
 
 #[derive(Clone, Copy)]
 struct Count {
+    rev: i64,
     unread: i64,
     next_expiry: Option<Timestamp>,
 }
@@ -72,6 +73,15 @@ impl UnreadCache {
         self.stripe(tenant, user).fetch_add(1, Ordering::SeqCst);
     }
 
+    /// To be told of a head that was read apart from here, before it is shown. On a server a commit can be seen before
+    /// its writer hears of it: what is remembered, or being loaded, is then older than what its reader knows.
+    pub async fn seen(&self, tenant: &TenantId, user: UserId, head: &Head) {
+        let remembered = self.counts.get(&self.key(tenant, user)).await;
+        if remembered.is_none_or(|count| count.rev < head.rev) {
+            self.bump(tenant, user);
+        }
+    }
+
     /// The unread count, right as of some time during the call. Calls that come together load once.
     ///
     /// # Errors
@@ -94,7 +104,7 @@ impl UnreadCache {
             // There, as this is polled to its end once at most.
             let load = load.take().ok_or_else(|| Error::Internal("a count was loaded twice".into()))?;
             let head = load.await?;
-            Ok(Count { unread: head.unread, next_expiry: head.next_expiry })
+            Ok(Count { rev: head.rev, unread: head.unread, next_expiry: head.next_expiry })
         };
         let count = self.counts.try_get_with(key, counting).await.map_err(|e| shared(&e))?;
         match load {
@@ -132,6 +142,7 @@ fn shared(error: &Arc<Error>) -> Error {
     match **error {
         Error::UserNotFound(user) => Error::UserNotFound(user),
         Error::Busy { retry_after } => Error::Busy { retry_after },
+        Error::Unresolved { retry_after } => Error::Unresolved { retry_after },
         ref other => Error::Internal(other.to_string()),
     }
 }
@@ -204,5 +215,26 @@ mod tests {
         cache.count(&tenant, user, Timestamp(0), slow).await.expect("loads");
         let after = async { head(stored.load(Ordering::SeqCst), None) };
         assert_eq!(cache.count(&tenant, user, Timestamp(0), after).await.expect("loads"), 2);
+    }
+
+    #[tokio::test]
+    async fn what_a_reader_has_seen_is_older_than_no_later_count() {
+        let cache = UnreadCache::new(100);
+        let (tenant, user) = inbox();
+        let at = |rev, unread| Head { rev, unread, next_expiry: None, erased_up_to: None };
+        let count = |head| cache.count(&tenant, user, Timestamp(0), async move { Ok(head) });
+        assert_eq!(count(at(1, 1)).await.expect("loads"), 1);
+        cache.seen(&tenant, user, &at(1, 1)).await;
+        assert_eq!(count(at(2, 2)).await.expect("remembered"), 1);
+        cache.seen(&tenant, user, &at(2, 2)).await;
+        assert_eq!(count(at(2, 2)).await.expect("loads"), 2);
+        // A load that began before is not remembered either.
+        let slow = async {
+            cache.seen(&tenant, user, &at(4, 4)).await;
+            Ok(at(3, 3))
+        };
+        cache.bump(&tenant, user);
+        cache.count(&tenant, user, Timestamp(0), slow).await.expect("loads");
+        assert_eq!(count(at(4, 4)).await.expect("loads"), 4);
     }
 }

@@ -12,7 +12,7 @@ pub struct BackupArguments {
     #[arg(value_name = "PATH")]
     to: PathBuf,
     /// The store, in place of the configuration's.
-    #[arg(long, env = "BELLBOARD_STORE", value_name = "URL")]
+    #[arg(long, env = "BELLBOARD_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,
 }
 
@@ -23,7 +23,7 @@ pub struct RestoreArguments {
     #[arg(value_name = "BACKUP")]
     from: PathBuf,
     /// The store, in place of the configuration's.
-    #[arg(long, env = "BELLBOARD_STORE", value_name = "URL")]
+    #[arg(long, env = "BELLBOARD_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,
 }
 
@@ -37,7 +37,7 @@ pub fn restore(path: &Path, arguments: &RestoreArguments) -> Result<(), Failure>
     let url = url(path, arguments.store.as_ref())?;
     let restored = setup::block_on(store::restore(&url, &arguments.from))?;
     let (contents, kept) = restored.map_err(|e| e.to_string())?;
-    let mut text = format!("{url} holds {}, verified", shown(contents));
+    let mut text = format!("{} holds {}, verified", store::shown(&url), shown(contents));
     if let Some(kept) = kept {
         text.push_str(&format!("\nwhat was there before is {}", kept.display()));
     }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::{Failure, setup};
-use crate::app;
+use crate::{app, store};
 
 /// The options of `migrate`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The store, in place of the configuration's.
-    #[arg(long, env = "BELLBOARD_STORE", value_name = "URL")]
+    #[arg(long, env = "BELLBOARD_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,
 }
 
@@ -21,7 +21,7 @@ pub fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     setup::block_on(app::migrate(&config.store))??;
     super::print(&format!(
         "{}: the schema is that of version {}",
-        config.store.url,
+        store::shown(&config.store.url),
         env!("CARGO_PKG_VERSION")
     ))
 }

@@ -21,8 +21,9 @@ pub struct Arguments {
     /// Where metrics and probes listen, in place of the configuration's address.
     #[arg(long, env = "BELLBOARD_ADMIN_LISTEN", value_name = "ADDR")]
     admin_listen: Option<SocketAddr>,
-    /// The store, in place of the configuration's: `sqlite://PATH`.
-    #[arg(long, env = "BELLBOARD_STORE", value_name = "URL")]
+    /// The store, in place of the configuration's: `sqlite://PATH` or `postgres://…`. Others on this machine can
+    /// read a command line: give a password by the variable.
+    #[arg(long, env = "BELLBOARD_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,
     /// Keep the last good configuration and types in this file, secrets included, and start from it when
     /// the current ones are broken.

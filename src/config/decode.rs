@@ -50,6 +50,16 @@ const SERVER: &[&str] = &[
     "max_connections",
     "max_body_memory",
 ];
+const STORE: &[&str] = &[
+    "url",
+    "min_free_space",
+    "readers",
+    "lanes",
+    "connect_timeout",
+    "statement_timeout",
+    "lock_timeout",
+    "commit_timeout",
+];
 const LIMITS: &[&str] = &["title", "message", "link", "metadata_bytes", "metadata_depth", "body_bytes"];
 const RATE_LIMITS: &[&str] = &["per_key", "per_user", "tenant", "failed_auth"];
 const MOST_FILES: usize = 256;
@@ -294,13 +304,23 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn store(main: &Section<'_>) -> StoreConfig {
     const MOST_FREE: i64 = 1 << 50;
     let default = StoreConfig::default();
-    let Some(s) = main.section("store", &["url", "min_free_space"]) else { return default };
-    let url = s.read("url", |url| match url.strip_prefix("sqlite://") {
-        Some(path) if !path.is_empty() => Ok(url.to_owned()),
-        _ => Err("must be sqlite://PATH".into()),
+    let Some(s) = main.section("store", STORE) else { return default };
+    let known = ["sqlite://", "postgres://", "postgresql://"];
+    let url = s.read("url", |url| match known.iter().find_map(|scheme| url.strip_prefix(scheme)) {
+        Some(rest) if !rest.is_empty() => Ok(url.to_owned()),
+        _ => Err("must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE".into()),
     });
-    let min_free_space = s.integer("min_free_space", 0..=MOST_FREE).and_then(|n| u64::try_from(n).ok());
-    StoreConfig { url: url.unwrap_or(default.url), min_free_space }
+    let time = |name, default| s.duration(name, SECOND / 10..=MINUTE).unwrap_or(default);
+    StoreConfig {
+        url: url.unwrap_or(default.url),
+        min_free_space: s.integer("min_free_space", 0..=MOST_FREE).and_then(|n| u64::try_from(n).ok()),
+        readers: s.integer("readers", 1..=256).and_then(|n| u32::try_from(n).ok()).unwrap_or(default.readers),
+        lanes: s.size("lanes", 1..=64, default.lanes),
+        connect_timeout: time("connect_timeout", default.connect_timeout),
+        statement_timeout: time("statement_timeout", default.statement_timeout),
+        lock_timeout: time("lock_timeout", default.lock_timeout),
+        commit_timeout: time("commit_timeout", default.commit_timeout),
+    }
 }
 
 /// How long the audit record is kept. It never grows without end.

@@ -33,7 +33,7 @@ pub(crate) fn config() -> Config {
             max_connections: 100,
             max_body_memory: 1 << 20,
         },
-        store: StoreConfig { url: "sqlite://test.db".into(), min_free_space: None },
+        store: StoreConfig { url: "sqlite://test.db".into(), ..StoreConfig::default() },
         log: Log { json: false, level: tracing::Level::INFO },
         plugins: None,
         limits: Limits::default(),

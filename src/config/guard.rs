@@ -103,6 +103,7 @@ fn lost_tenants(old: &Config, new: &Config) -> Option<ConfigProblem> {
 /// The fields that differ and count only after a restart. What the command line sets is to be set in both.
 pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
     let (a, b) = (&old.server, &new.server);
+    let (store, then) = (&old.store, &new.store);
     let fields = [
         ("server.listen", a.listen != b.listen),
         ("server.admin_listen", a.admin_listen != b.admin_listen),
@@ -113,8 +114,14 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.idle_timeout", a.idle_timeout != b.idle_timeout),
         ("server.max_connections", a.max_connections != b.max_connections),
         ("server.max_body_memory", a.max_body_memory != b.max_body_memory),
-        ("store.url", old.store.url != new.store.url),
-        ("store.min_free_space", old.store.min_free_space != new.store.min_free_space),
+        ("store.url", store.url != then.url),
+        ("store.min_free_space", store.min_free_space != then.min_free_space),
+        ("store.readers", store.readers != then.readers),
+        ("store.lanes", store.lanes != then.lanes),
+        ("store.connect_timeout", store.connect_timeout != then.connect_timeout),
+        ("store.statement_timeout", store.statement_timeout != then.statement_timeout),
+        ("store.lock_timeout", store.lock_timeout != then.lock_timeout),
+        ("store.commit_timeout", store.commit_timeout != then.commit_timeout),
         ("log.format", old.log.json != new.log.json),
         ("log.level", old.log.level != new.log.level),
     ];

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    fmt,
     net::SocketAddr,
     path::PathBuf,
     time::Duration,
@@ -99,17 +100,44 @@ impl Default for Server {
 }
 
 /// The store.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StoreConfig {
-    /// `sqlite://PATH`; the path is relative to the working directory.
+    /// `sqlite://PATH`, whose path is relative to the working directory, or `postgres://…`. It may hold a password.
     pub url: String,
     /// Below so many free bytes of the database's disk no notification is taken; `None` leaves it to the store.
     pub min_free_space: Option<u64>,
+    /// How many connections read.
+    pub readers: u32,
+    /// How many commit at once, on PostgreSQL.
+    pub lanes: usize,
+    /// How long connecting to PostgreSQL may take, and waiting for a connection that reads.
+    pub connect_timeout: Duration,
+    /// How long one statement may take there.
+    pub statement_timeout: Duration,
+    /// How long a transaction there may wait for another's lock, and sit idle with its own.
+    pub lock_timeout: Duration,
+    /// How long a commit may take there, and half of how long finding out then whether it took place may.
+    pub commit_timeout: Duration,
+}
+
+impl fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreConfig").finish_non_exhaustive()
+    }
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: "sqlite://bellboard.db".into(), min_free_space: None }
+        Self {
+            url: "sqlite://bellboard.db".into(),
+            min_free_space: None,
+            readers: 4,
+            lanes: 4,
+            connect_timeout: Duration::from_secs(3),
+            statement_timeout: Duration::from_secs(5),
+            lock_timeout: Duration::from_secs(3),
+            commit_timeout: Duration::from_secs(4),
+        }
     }
 }
 

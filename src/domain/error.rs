@@ -40,6 +40,12 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The store gave no answer in time that says whether the change was made.
+    #[error("It is not known whether this was stored; look before you try again")]
+    Unresolved {
+        /// When to look, or to try again.
+        retry_after: Duration,
+    },
     /// The gateway's own fault. The text is for the log alone.
     #[error("internal error: {0}")]
     Internal(String),

@@ -38,7 +38,7 @@ fn status(error: &Error) -> StatusCode {
         Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Invalid(_) | Error::Refused(_) => StatusCode::BAD_REQUEST,
         Error::UserNotFound(_) | Error::NotificationNotFound(_) => StatusCode::NOT_FOUND,
-        Error::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Busy { .. } | Error::Unresolved { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -141,7 +141,9 @@ fn of_failure(failure: &Error, request_id: &str) -> Told {
             told.headers.push((header::WWW_AUTHENTICATE, challenge(*why)));
             told
         }
-        Error::RateLimited { retry_after } | Error::Busy { retry_after } => {
+        Error::RateLimited { retry_after }
+        | Error::Busy { retry_after }
+        | Error::Unresolved { retry_after } => {
             let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
             let mut told = Told::new(status, failure.to_string());
             told.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));

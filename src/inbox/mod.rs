@@ -50,6 +50,9 @@ impl Inbox {
     /// A page of the inbox, newest first, with the unread count of the same instant.
     pub async fn list(&self, owner: Owner<'_>, query: &PageQuery) -> Result<Page> {
         let page = self.store.page(owner.tenant, owner.user, query).await;
+        if let Ok(page) = &page {
+            self.unread.seen(owner.tenant, owner.user, &page.head).await;
+        }
         owner.or_empty(page, Page { head: EMPTY, notifications: Vec::new(), more: false })
     }
 

@@ -145,6 +145,12 @@ impl Summary {
             ("server.max_body_memory", self.veiled(max_body_memory)),
             ("store.url", self.veiled(&store.url)),
             ("store.min_free_space", self.veiled(&store.min_free_space)),
+            ("store.readers", self.veiled(&store.readers)),
+            ("store.lanes", self.veiled(&store.lanes)),
+            ("store.connect_timeout", self.veiled(&store.connect_timeout)),
+            ("store.statement_timeout", self.veiled(&store.statement_timeout)),
+            ("store.lock_timeout", self.veiled(&store.lock_timeout)),
+            ("store.commit_timeout", self.veiled(&store.commit_timeout)),
             ("log.format", self.veiled(&log.json)),
             ("log.level", self.veiled(&log.level)),
         ]

@@ -1,5 +1,6 @@
 //! What is asked of the writer, and what it answers.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::domain::{
@@ -29,10 +30,23 @@ pub struct Stored {
 }
 
 /// Names one inbox.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct InboxKey {
     pub tenant: TenantId,
     pub user: UserId,
+}
+
+impl InboxKey {
+    /// The one of so many lanes that all its commands take.
+    pub fn lane(&self, lanes: usize) -> usize {
+        if lanes < 2 {
+            return 0;
+        }
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        // The remainder fits.
+        usize::try_from(hasher.finish() % lanes as u64).unwrap_or(0)
+    }
 }
 
 /// Rows that a command of long work changes at most.
@@ -89,6 +103,49 @@ impl Command {
             | Self::Repair(inbox)
             | Self::PurgeErased(inbox) => Some(&inbox.tenant),
             Self::PurgeChanges(_) | Self::PurgeAudit(_) | Self::Probe => None,
+        }
+    }
+
+    /// The one inbox, or user, that it is about.
+    fn inbox(&self) -> Option<InboxKey> {
+        match self {
+            Self::Send(tenant, new) => Some(InboxKey { tenant: tenant.clone(), user: new.sealed.user }),
+            Self::MarkRead(inbox, _)
+            | Self::MarkSome(inbox, _)
+            | Self::Delete(inbox, _)
+            | Self::Expire(inbox, _)
+            | Self::Retire(inbox, _)
+            | Self::PutUser(inbox, ..)
+            | Self::EraseUser(inbox, _)
+            | Self::Repair(inbox)
+            | Self::PurgeErased(inbox) => Some(inbox.clone()),
+            Self::SeedUsers(..)
+            | Self::Withdraw(..)
+            | Self::Record(..)
+            | Self::PurgeChanges(_)
+            | Self::PurgeAudit(_)
+            | Self::Probe => None,
+        }
+    }
+
+    /// All inboxes that it is about.
+    pub fn inboxes(&self) -> Vec<InboxKey> {
+        match self {
+            Self::Withdraw(tenant, owners, _) => {
+                owners.iter().map(|(user, _)| InboxKey { tenant: tenant.clone(), user: *user }).collect()
+            }
+            _ => self.inbox().into_iter().collect(),
+        }
+    }
+
+    /// Which of so many lanes it takes. Those about one inbox all take the same, so a withdrawal must be about inboxes
+    /// of one lane.
+    pub fn lane(&self, lanes: usize) -> usize {
+        match self {
+            Self::Withdraw(tenant, owners, _) => owners
+                .first()
+                .map_or(0, |(user, _)| InboxKey { tenant: tenant.clone(), user: *user }.lane(lanes)),
+            _ => self.inbox().map_or(0, |inbox| inbox.lane(lanes)),
         }
     }
 

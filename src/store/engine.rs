@@ -12,14 +12,15 @@ use crate::domain::{
     AuditRecord, Change, Error, Head, NotificationId, Result, TenantId, Timestamp, User, UserId,
 };
 
-/// Applies commands. The writer alone calls it, one batch at a time.
+/// Applies commands. One writer calls it, one batch at a time. An engine may have several, the lanes: then each
+/// user's commands go through one of them, and those about no one user through the first.
 #[async_trait]
 pub(crate) trait Engine: Send {
     /// Applies all commands durably in one transaction, or none of them. Commands of one batch
     /// have no order among them. Any error but [`Failure::Fatal`] leaves the engine ready for the next batch.
     async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure>;
 
-    /// Folds the log into the database and lets go of it.
+    /// Leaves the database in order and lets go of it.
     async fn close(self: Box<Self>);
 }
 
@@ -45,6 +46,9 @@ pub(crate) enum Failure {
     /// sync that succeeds later proves nothing. Nothing more may be stored by this process.
     #[error("a sync failed, so nothing more can be stored safely: {0}")]
     Fatal(String),
+    /// It could not be found out in time whether the batch was committed.
+    #[error("it is not known whether it was committed: {0}")]
+    Unresolved(String),
     /// The database failed.
     #[error("the database failed: {0}")]
     Broken(String),
@@ -55,6 +59,7 @@ impl Failure {
     pub fn to_error(&self) -> Error {
         match self {
             Self::Busy(_) => Error::Busy { retry_after: Duration::from_secs(1) },
+            Self::Unresolved(_) => Error::Unresolved { retry_after: Duration::from_secs(1) },
             Self::Row(text) | Self::Broken(text) | Self::Fatal(text) => Error::Internal(text.clone()),
         }
     }

@@ -1,4 +1,4 @@
-//! The store: every user's inbox, durable. One writer changes it; a few readers read it.
+//! The store: every user's inbox, durable. One writer changes each; a few readers read them.
 //!
 //! The engines know their database; what holds for all of them (the queue, group commit, expiry
 //! before reads, long work in chunks) is here and in the files beside.
@@ -8,7 +8,9 @@ mod command;
 mod drift;
 mod engine;
 mod maintain;
+mod open;
 mod page;
+mod postgres;
 mod queue;
 mod sent;
 mod space;
@@ -26,10 +28,12 @@ pub use audit::{AuditPage, AuditQuery};
 pub use command::{NewNotification, Stored};
 pub use drift::{Checked, Walk};
 pub use maintain::Maintained;
+pub use open::{CopyError, OpenError, backup, restore, shown};
 pub use page::{Page, PageQuery};
+pub use postgres::PostgresError;
 pub use sent::{Sent, SentPage, SentQuery};
 pub use space::DEFAULT_MIN_FREE_SPACE;
-pub use sqlite::{BackupError, Contents, OpenError, backup, restore};
+pub use sqlite::{BackupError, Contents, OpenError as SqliteError};
 pub use withdraw::Withdrawal;
 pub use writer::{CommitListener, Observer};
 
@@ -57,6 +61,16 @@ pub struct Options {
     pub wait: Duration,
     /// How many connections read.
     pub readers: u32,
+    /// How many commit at once, of an engine that lets several.
+    pub lanes: usize,
+    /// How long connecting to a server may take, and waiting for a connection that reads.
+    pub connect_timeout: Duration,
+    /// How long a server may take for one statement.
+    pub statement_timeout: Duration,
+    /// How long a transaction on a server may wait for another's lock, and sit idle with its own.
+    pub lock_timeout: Duration,
+    /// How long a commit on a server may take, and half of how long finding out then whether it took place may.
+    pub commit_timeout: Duration,
     /// How long changes, and the contents of what was deleted, are kept for streams that resume.
     pub keep_changes: Duration,
     /// Below so many free bytes of its disk the store takes no notifications. `None` is
@@ -72,6 +86,11 @@ impl Default for Options {
             batch_max: 256,
             wait: Duration::from_secs(5),
             readers: 4,
+            lanes: 4,
+            connect_timeout: Duration::from_secs(3),
+            statement_timeout: Duration::from_secs(5),
+            lock_timeout: Duration::from_secs(3),
+            commit_timeout: Duration::from_secs(4),
             keep_changes: Duration::from_secs(24 * 3600),
             min_free_space: None,
         }
@@ -88,12 +107,12 @@ struct Inner {
     clock: Clock,
     wait: Duration,
     keep_changes: Duration,
-    space: Space,
+    space: Option<Space>,
     running: watch::Receiver<()>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writers: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// The writer ends with its last caller.
+/// The writers end with their last caller.
 impl Drop for Inner {
     fn drop(&mut self) {
         self.queue.close();
@@ -101,36 +120,39 @@ impl Drop for Inner {
 }
 
 impl Store {
-    /// Opens the database at `sqlite://PATH`, creates or migrates it, and starts the writer.
+    /// Opens the database at `sqlite://PATH` or `postgres://…`, creates or migrates it, and starts the writers.
     pub async fn open(
         url: &str,
         options: Options,
         listener: Arc<dyn CommitListener>,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, OpenError> {
-        let (engine, reads) = sqlite::open(url, &options).await?;
-        let space = Space::of(sqlite::path_of(url)?, options.min_free_space);
-        let queue = Arc::new(Queue::new(options.queue_capacity));
+        let opened = open::open(url, &options).await?;
+        let queue = Arc::new(Queue::new(options.queue_capacity, opened.lanes.len()));
         let (runs, running) = watch::channel(());
-        let writer = Writer {
-            engine: Box::new(engine),
+        let writer = |(lane, engine)| Writer {
+            engine,
             queue: queue.clone(),
+            lane,
             clock: options.clock.clone(),
             batch_max: options.batch_max.max(1),
-            listener,
-            observer,
+            listener: listener.clone(),
+            observer: observer.clone(),
             refusals: Refusals::default(),
-            _running: runs,
+            _running: runs.clone(),
         };
+        let writers =
+            opened.lanes.into_iter().enumerate().map(writer).map(|writer| tokio::spawn(writer.run()));
+        let writers = Mutex::new(writers.collect());
         Ok(Self(Arc::new(Inner {
             queue,
-            reads: Box::new(reads),
+            reads: opened.reads,
             clock: options.clock,
             wait: options.wait,
             keep_changes: options.keep_changes,
-            space,
+            space: opened.space,
             running,
-            writer: Mutex::new(Some(tokio::spawn(writer.run()))),
+            writers,
         })))
     }
 
@@ -138,11 +160,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UserNotFound`] unless the user exists or is to be created; [`Error::Busy`] when
-    /// nothing was stored for want of room or time. Dropping the future withdraws the
+    /// nothing was stored for want of room or time; [`Error::Unresolved`] when a server's answer to the commit was
+    /// lost, and so was the way to find out. Dropping the future withdraws the
     /// notification, unless the writer has claimed it: then it is stored all the same.
     pub async fn send(&self, tenant: &TenantId, new: NewNotification) -> Result<Stored> {
         let user = new.sealed.user;
-        if self.0.space.is_low() {
+        if self.0.space.as_ref().is_some_and(Space::is_low) {
             return Err(Error::Busy { retry_after: space::RETRY });
         }
         match self.submit(Command::Send(tenant.clone(), Box::new(new))).await? {
@@ -311,21 +334,21 @@ impl Store {
         self.submit(Command::Probe).await.map(drop)
     }
 
-    /// Whether the writer runs. Once it does not, only a restart brings it back.
+    /// Whether the writers run. Once they do not, only a restart brings them back.
     pub fn is_alive(&self) -> bool {
-        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.as_ref().is_some_and(|writer| !writer.is_finished())
+        let writers = self.0.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        !writers.is_empty() && !writers.iter().any(JoinHandle::is_finished)
     }
 
-    /// Returns once the writer has ended, as it does by itself only where nothing can be stored any more.
+    /// Returns once every writer has ended, as one does by itself only where nothing can be stored any more.
     pub async fn ended(&self) {
         let mut running = self.0.running.clone();
         while running.changed().await.is_ok() {}
     }
 
-    /// Free bytes of the disk that the database is on, where the system tells.
+    /// Free bytes of the disk that the database is on, where it is this machine's and the system tells.
     pub fn free_space(&self) -> Option<u64> {
-        self.0.space.free()
+        self.0.space.as_ref().and_then(Space::free)
     }
 
     /// How many commands wait for the writer.
@@ -333,14 +356,14 @@ impl Store {
         self.0.queue.depth()
     }
 
-    /// Takes no more, answers what it accepted, and folds the log into the database.
+    /// Takes no more, answers what it accepted, and leaves the database in order.
     pub async fn close(&self) {
         self.0.queue.close();
-        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer
-            && let Err(error) = writer.await
-        {
-            tracing::error!(%error, "the store's writer failed");
+        let writers = std::mem::take(&mut *self.0.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        for writer in writers {
+            if let Err(error) = writer.await {
+                tracing::error!(%error, "the store's writer failed");
+            }
         }
         self.0.reads.close().await;
     }

@@ -1,8 +1,10 @@
 //! Withdraws what was sent, in chunks that no send waits behind.
 
+use std::collections::BTreeMap;
+
 use super::command::{Command, Outcome};
 use super::sent::SentQuery;
-use super::{Store, unexpected};
+use super::{Store, key, unexpected};
 use crate::domain::{Actor, AuditAction, AuditEntry, NotificationId, Result, TenantId, Timestamp, UserId};
 
 /// What to withdraw.
@@ -98,8 +100,12 @@ impl Store {
         owners: &[(UserId, NotificationId)],
         entry: &AuditEntry,
     ) -> Result<u64> {
+        let mut lanes = BTreeMap::<usize, Vec<_>>::new();
+        for owner in owners {
+            lanes.entry(key(tenant, owner.0).lane(self.0.queue.lanes())).or_default().push(*owner);
+        }
         let mut withdrawn = 0;
-        for some in owners.chunks(CHUNK) {
+        for some in lanes.values().flat_map(|owners| owners.chunks(CHUNK)) {
             match self.submit(Command::Withdraw(tenant.clone(), some.to_vec(), entry.clone())).await? {
                 Outcome::Rows(rows) => withdrawn += rows,
                 other => return Err(unexpected(&other)),

@@ -15,7 +15,7 @@ use crate::domain::{Change, Error, TenantId};
 /// Told what each commit did, after the commit and before any caller has its answer. It must be
 /// quick and must not wait: the writer does.
 pub trait CommitListener: Send + Sync {
-    /// The changes, in the order of revisions within each inbox.
+    /// The changes, in the order of revisions within each inbox, as far as they were made here.
     fn committed(&self, changes: &[Change]);
 }
 
@@ -41,6 +41,8 @@ impl Observer for () {
 pub(super) struct Writer {
     pub engine: Box<dyn Engine>,
     pub queue: Arc<Queue>,
+    /// The lane of the queue that it serves.
+    pub lane: usize,
     pub clock: Clock,
     pub batch_max: usize,
     pub listener: Arc<dyn CommitListener>,
@@ -69,22 +71,22 @@ impl Refusals {
 }
 
 /// However the writer ends, nobody may wait for it any longer.
-struct Abandon(Arc<Queue>);
+struct Abandon(Arc<Queue>, usize);
 
 impl Drop for Abandon {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!("the store's writer has failed: nothing is stored until a restart");
         }
-        self.0.abandon();
+        self.0.abandon(self.1);
     }
 }
 
 impl Writer {
-    /// Serves the queue until it is closed and empty, or nothing can be stored any more.
+    /// Serves its lane until the queue is closed and it is empty, or nothing can be stored any more.
     pub async fn run(mut self) {
-        let _abandon = Abandon(self.queue.clone());
-        while let Some((commands, answers)) = self.queue.take(self.batch_max).await {
+        let _abandon = Abandon(self.queue.clone(), self.lane);
+        while let Some((commands, answers)) = self.queue.take(self.lane, self.batch_max).await {
             if self.serve(&commands, answers).await.is_break() {
                 // Nothing is folded into the database: the log may not be what is on the disk.
                 return;

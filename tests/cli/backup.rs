@@ -187,3 +187,19 @@ fn what_is_no_sound_backup_is_not_restored() {
     assert!(!names(&site).iter().any(|name| name.contains("restor")), "{:?}", names(&site));
     assert_eq!(titles(&site, &site.serve()), ["kept"]);
 }
+
+#[test]
+fn a_database_on_a_server_is_not_for_it() {
+    let site = Site::new(SETTINGS);
+    let url = "postgres://bell:se-cret-of-the-database@127.0.0.1:1/bell";
+    for words in [["backup", "copy.db", "--store", url], ["restore", "copy.db", "--store", url]] {
+        let err = site.bad(&words);
+        assert!(err.contains("pg_dump") && !err.contains("se-cret"), "{err}");
+    }
+    let err = site.bad(&["migrate", "--store", url]);
+    assert!(err.contains("bell@127.0.0.1:1/bell") && !err.contains("se-cret"), "{err}");
+    let mut help = site.command(&["serve", "--help"]);
+    help.env("BELLBOARD_STORE", url);
+    let help = help.output().expect("runs");
+    assert!(help.status.success() && !String::from_utf8_lossy(&help.stdout).contains("se-cret"));
+}

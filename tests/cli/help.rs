@@ -51,7 +51,7 @@ fn every_command_and_every_option_is_explained() {
                 assert!(has(command), "{command} is missing: {text}");
             }
             for variable in ["CONFIG", "LISTEN", "ADMIN_LISTEN", "STORE"] {
-                assert!(text.contains(&format!(" BELLBOARD_{variable}=")), "{variable}: {text}");
+                assert!(text.contains(&format!("[env: BELLBOARD_{variable}")), "{variable}: {text}");
             }
         }
     }

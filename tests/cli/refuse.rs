@@ -57,7 +57,7 @@ fn missing_and_broken_settings_are_told() {
     let err = Site::new(&broken).bad(&FREE);
     assert!(err.contains("bellboard.yaml:4: tenants.default.sed"), "{err}");
     assert!(err.contains("bellboard.yaml:8: tenants.acme.users"), "{err}");
-    let err = Site::new(SETTINGS).bad(&[FREE.as_slice(), &["--store", "postgres://x"]].concat());
+    let err = Site::new(SETTINGS).bad(&[FREE.as_slice(), &["--store", "mysql://x"]].concat());
     assert!(err.contains("sqlite://PATH"), "{err}");
 }
 

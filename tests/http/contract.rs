@@ -1,7 +1,6 @@
 //! What each integration of the contract sends, with the configuration that comes with the gateway.
 
 use serde_json::{Value, json};
-use sqlx::{Connection, Row};
 
 use crate::support::{Gateway, Token};
 
@@ -89,37 +88,23 @@ async fn its_troubleshooting_queries_run_as_written() {
     let named = json!({"user_id": 2, "type": "custom", "title": "t"});
     let named = api.request(reqwest::Method::POST, "/send").header("X-Request-Id", "request-77").json(&named);
     crate::support::api::ask(named).await.expect(201);
-    let url = format!("sqlite://{}", gateway.path("x.db").display());
-    let mut database = sqlx::SqliteConnection::connect(&url).await.expect("opens");
-    let users: Vec<i64> = sqlx::query_scalar("SELECT id FROM users WHERE id = ?")
-        .bind(123)
-        .fetch_all(&mut database)
-        .await
-        .expect("runs");
-    assert_eq!(users, [123]);
-    let rows = sqlx::query("SELECT * FROM notifications WHERE user_id = ? ORDER BY created_at DESC")
-        .bind(123)
-        .fetch_all(&mut database)
-        .await
-        .expect("runs");
-    let mut ids: Vec<i64> = rows
-        .iter()
-        .map(|row| row.try_get("id").or_else(|_| row.try_get("notification_id")).expect("an id"))
-        .collect();
+    let mut tool = gateway.tool().await;
+    assert_eq!(tool.number("SELECT id FROM users WHERE id = 123").await, 123);
+    tool.run("SELECT * FROM notifications WHERE user_id = 123 ORDER BY created_at DESC").await;
+    let rows =
+        "SELECT notification_id, CAST(created_at AS text), title FROM notifications WHERE user_id = 123
+                 ORDER BY created_at DESC";
+    let rows = tool.rows(rows).await;
+    let mut ids: Vec<i64> = rows.iter().map(|row| row[0].number()).collect();
     ids.sort_unstable();
     assert_eq!(ids, [first, second]);
-    let created: String = rows[0].try_get("created_at").expect("text");
+    let created = rows[0][1].text();
     assert!(created.starts_with("20") && created.contains(':'), "readable: {created}");
-    let title: String = rows[0].try_get("title").expect("text");
-    assert!(["first", "second"].contains(&title.as_str()));
+    assert!(["first", "second"].contains(&rows[0][2].text()));
     // Who sent a notification, and in which request, is stored with it.
-    let (sender, request): (String, String) =
-        sqlx::query_as("SELECT sender, request_id FROM notification WHERE user_id = 2")
-            .fetch_one(&mut database)
-            .await
-            .expect("runs");
-    assert_eq!(request, "request-77");
-    assert_eq!(sender, format!("key:{}", &crate::support::settings::hash_of(KEY)[..12]));
+    let named = tool.rows("SELECT sender, request_id FROM notification WHERE user_id = 2").await;
+    assert_eq!(named[0][1].text(), "request-77");
+    assert_eq!(named[0][0].text(), format!("key:{}", &crate::support::settings::hash_of(KEY)[..12]));
 }
 
 /// The machine's own program is older than the library that is built in.
@@ -127,7 +112,7 @@ async fn its_troubleshooting_queries_run_as_written() {
 async fn its_troubleshooting_query_shows_what_will_expire_to_the_sqlite3_program() {
     let settings =
         format!("plugins: ./plugins\ntenants: {{default: {{seed: [123]}}}}\napi_keys: {{{KEY}: {{}}}}\n");
-    let gateway = Gateway::start_in(&settings, |folder| {
+    let gateway = Gateway::start_in_file(&settings, |folder| {
         let home = folder.join("plugins/shop/offer");
         std::fs::create_dir_all(&home).expect("a folder");
         let offer = "description: An offer for a week.\nicon: tag\nseverity: info\npipeline:\n  - expiry: {ttl: 7d}\n";

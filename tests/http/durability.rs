@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sqlx::{Connection, Executor};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::support::{Api, Gateway, Token};
@@ -125,9 +124,8 @@ async fn a_store_that_cannot_write_is_told_and_recovers() {
     let gateway = Gateway::start(SETTINGS);
     let api = gateway.api().key(KEY);
     let id = api.notify(1, "before").await;
-    let url = format!("sqlite://{}", gateway.path("x.db").display());
-    let mut other = sqlx::SqliteConnection::connect(&url).await.expect("opens");
-    other.execute("BEGIN IMMEDIATE").await.expect("the write lock");
+    let mut other = gateway.tool().await;
+    other.hold().await;
 
     let start = Instant::now();
     let body = json!({"user_id": 1, "type": "custom", "title": "t"});
@@ -139,7 +137,7 @@ async fn a_store_that_cannot_write_is_told_and_recovers() {
     assert_eq!(ready.expect(503).json()["ready"], false);
     assert_eq!(user(&gateway, 1).get("/").await.ids(), [id], "reading goes on");
 
-    other.execute("ROLLBACK").await.expect("let go");
+    other.let_go().await;
     let start = Instant::now();
     while api.send(&body).await.status != 201 {
         assert!(start.elapsed() < Duration::from_secs(20), "it recovers");

@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellboard::domain::{Draft, Error};
-use bellboard::store::{NewNotification, OpenError, Options, Store};
-use sqlx::Row;
+use bellboard::store::{NewNotification, OpenError, Options, SqliteError, Store};
+use sqlx::{Connection, Row, SqliteConnection};
 
 use super::contract::{bed::*, contract};
 
 contract!(super::Bed::sqlite());
+
+async fn tool(bed: &Bed) -> SqliteConnection {
+    SqliteConnection::connect(&bed.url).await.expect("connects")
+}
 
 #[tokio::test]
 async fn a_second_process_is_refused_by_name() {
@@ -17,7 +21,7 @@ async fn a_second_process_is_refused_by_name() {
     let store = bed.open().await;
     let second = Store::open(&bed.url, Options::default(), Arc::new(()), Arc::new(())).await;
     let error = second.err().expect("refused");
-    assert!(matches!(error, OpenError::InUse(..)));
+    assert!(matches!(error, OpenError::Sqlite(SqliteError::InUse(..))));
     assert!(error.to_string().contains("test.db.lock"), "{error}");
     store.close().await;
 }
@@ -42,7 +46,7 @@ async fn only_a_file_in_a_folder_is_opened() {
         ("sqlite::memory:", "in memory"),
         ("sqlite://file?mode=memory", "in memory"),
         ("sqlite:///no/such/folder/x.db", "/no/such/folder"),
-        ("postgres://x", "sqlite://PATH"),
+        ("mysql://x", "sqlite://PATH"),
         ("sqlite://", "sqlite://PATH"),
     ] {
         let opened = Store::open(url, Options::default(), Arc::new(()), Arc::new(())).await;
@@ -65,7 +69,7 @@ async fn the_troubleshooting_queries_run_as_written() {
     send(&store, 1, "second").await;
     store.erase_user(&tenant(), user_id(3), None).await.expect("erased");
 
-    let mut tool = bed.tool().await;
+    let mut tool = tool(&bed).await;
     let mut users = Vec::new();
     for user in [1, 3, 9] {
         let query = sqlx::query_scalar::<_, i64>("SELECT id FROM users WHERE id = ?").bind(user);
@@ -92,7 +96,7 @@ async fn one_bad_row_fails_alone() {
     let store = bed.with_users().await;
     let poison = "CREATE TRIGGER poison BEFORE INSERT ON notification WHEN NEW.type = 'poison'
                   BEGIN SELECT RAISE(ABORT, 'poison'); END";
-    sqlx::raw_sql(poison).execute(&mut bed.tool().await).await.expect("made");
+    sqlx::raw_sql(poison).execute(&mut tool(&bed).await).await.expect("made");
     let home = tenant();
     let sends = (0..100).map(|n| {
         let kind = if n == 37 { "poison" } else { "custom" };
@@ -111,7 +115,7 @@ async fn a_held_database_is_busy_and_then_works_again() {
     let bed = Bed::sqlite();
     bed.with_users().await.close().await;
     let store = bed.open_with(Options { wait: Duration::from_millis(50), ..Options::default() }).await;
-    let mut tool = bed.tool().await;
+    let mut tool = tool(&bed).await;
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut tool).await.expect("held");
     assert!(matches!(store.send(&tenant(), new(draft(1, "x"))).await, Err(Error::Busy { .. })));
     assert!(matches!(store.probe().await, Err(Error::Busy { .. })));
@@ -134,7 +138,7 @@ async fn erasing_and_purging_leave_no_content() {
     }
     store.erase_user(&tenant(), user_id(1), None).await.expect("erased");
     store.maintain(&|_| Default::default()).await.expect("maintained");
-    let mut tool = bed.tool().await;
+    let mut tool = tool(&bed).await;
     let senders = "SELECT sender FROM notification ORDER BY id";
     let senders: Vec<String> = sqlx::query_scalar(senders).fetch_all(&mut tool).await.expect("runs");
     assert_eq!(senders, ["user:erased", "user:11"], "of another's inbox, which stays");

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Api;
+use super::{Api, Tool, postgres::Database};
 
 /// How long anything may take that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,17 +20,55 @@ pub struct Gateway {
     pub public: String,
     pub admin: String,
     folder: PathBuf,
+    store: Option<Store>,
     child: Child,
     watchdog: Child,
+}
+
+/// The store of a gateway: in its folder, or on PostgreSQL where `BELLBOARD_TEST_STORE` says `postgres`.
+pub enum Store {
+    File(String),
+    Server(Database),
+}
+
+impl Store {
+    fn new(folder: &Path) -> Self {
+        match std::env::var("BELLBOARD_TEST_STORE").as_deref() {
+            Ok("postgres") => Self::Server(Database::new()),
+            Ok("sqlite") | Err(_) => Self::in_file(folder),
+            Ok(other) => panic!("BELLBOARD_TEST_STORE is sqlite or postgres, not {other}"),
+        }
+    }
+
+    fn in_file(folder: &Path) -> Self {
+        Self::File(format!("sqlite://{}", folder.join("x.db").display()))
+    }
+
+    fn url(&self) -> &str {
+        match self {
+            Self::File(url) => url,
+            Self::Server(database) => &database.url,
+        }
+    }
 }
 
 impl Gateway {
     /// Starts with these settings in a folder of its own, which `fill` may fill first.
     pub fn start_in(settings: &str, fill: impl FnOnce(&Path)) -> Self {
+        Self::start_on(Store::new, settings, fill)
+    }
+
+    /// The same, with the store in a file whatever the tests run on.
+    pub fn start_in_file(settings: &str, fill: impl FnOnce(&Path)) -> Self {
+        Self::start_on(Store::in_file, settings, fill)
+    }
+
+    fn start_on(store: impl FnOnce(&Path) -> Store, settings: &str, fill: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("bellboard-test-").tempdir().expect("a folder").keep();
         fs::write(folder.join("bellboard.yaml"), settings).expect("the settings are written");
         fill(&folder);
-        Self::run(folder.clone(), &folder.join("bellboard.yaml"))
+        let store = store(&folder);
+        Self::run(folder.clone(), &folder.join("bellboard.yaml"), store)
     }
 
     /// Starts with these settings.
@@ -41,16 +79,17 @@ impl Gateway {
     /// Starts with a file of the project.
     pub fn start_with_file(path: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("bellboard-test-").tempdir().expect("a folder").keep();
-        Self::run(folder, &Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        let store = Store::new(&folder);
+        Self::run(folder, &Path::new(env!("CARGO_MANIFEST_DIR")).join(path), store)
     }
 
-    fn run(folder: PathBuf, config: &Path) -> Self {
+    fn run(folder: PathBuf, config: &Path, store: Store) -> Self {
         let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut child = Command::new(env!("CARGO_BIN_EXE_bellboard"))
             .env_clear()
             .current_dir(&folder)
             .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--store"])
-            .arg(format!("sqlite://{}", folder.join("x.db").display()))
+            .arg(store.url())
             .arg("--config")
             .arg(config)
             .stdin(Stdio::null())
@@ -70,7 +109,7 @@ impl Gateway {
         let (public, admin) = (address("API"), address("admin"));
         // Nobody else reads what the gateway prints, and a full pipe would hold it up.
         thread::spawn(move || lines.for_each(drop));
-        let gateway = Self { public, admin, folder, child, watchdog };
+        let gateway = Self { public, admin, folder, store: Some(store), child, watchdog };
         until("ready", || gateway.admin_get("/readyz").starts_with("HTTP/1.1 200"));
         gateway
     }
@@ -83,6 +122,11 @@ impl Gateway {
     /// A client of the admin listener; its paths are whole.
     pub fn admin_api(&self) -> Api {
         Api::new(self.admin.clone())
+    }
+
+    /// A connection from outside to its store.
+    pub async fn tool(&self) -> Tool {
+        Tool::of(self.store.as_ref().expect("a running gateway has one").url()).await
     }
 
     /// A file of its folder.
@@ -98,9 +142,7 @@ impl Gateway {
     /// Ends it as a power cut would, and starts it again on the same store.
     pub fn crash_and_restart(mut self) -> Self {
         self.kill();
-        let folder = std::mem::take(&mut self.folder);
-        drop(self);
-        Self::run(folder.clone(), &folder.join("bellboard.yaml"))
+        self.again()
     }
 
     /// Asks it to stop, and waits until it has; it must end well.
@@ -111,9 +153,14 @@ impl Gateway {
     /// The same, and starts it again on the same store.
     pub fn stop_and_restart(mut self) -> Self {
         self.terminate();
+        self.again()
+    }
+
+    fn again(mut self) -> Self {
         let folder = std::mem::take(&mut self.folder);
+        let store = self.store.take().expect("a running gateway has one");
         drop(self);
-        Self::run(folder.clone(), &folder.join("bellboard.yaml"))
+        Self::run(folder.clone(), &folder.join("bellboard.yaml"), store)
     }
 
     fn terminate(&mut self) {

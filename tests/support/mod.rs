@@ -5,12 +5,17 @@ pub mod api;
 pub mod dice;
 pub mod gateway;
 pub mod issuer;
+pub mod pooler;
+pub mod postgres;
+pub mod proxy;
 pub mod raw;
 pub mod settings;
 pub mod token;
+pub mod tool;
 
 pub use answer::Answer;
 pub use api::Api;
 pub use dice::Dice;
 pub use gateway::Gateway;
 pub use token::Token;
+pub use tool::Tool;

@@ -10,7 +10,7 @@ server:
   listen: localhost:80
   sutdown_timeout: 5s
   request_timeout: 2h
-store: {url: 'postgres://u:hunter2@db/x'}
+store: {url: 'mysql://u:hunter2@db/x'}
 log: {format: xml, level: info}
 limits:
   title: 0
@@ -44,7 +44,7 @@ include: none.yaml
         "bellboard.yaml:3: server.sutdown_timeout: is no field here; did you mean shutdown_timeout?",
         "bellboard.yaml:2: server.listen: must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080",
         "bellboard.yaml:4: server.request_timeout: must be from 1s to 10m",
-        "bellboard.yaml:5: store.url: must be sqlite://PATH",
+        "bellboard.yaml:5: store.url: must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE",
         "bellboard.yaml:6: log.format: must be one of pretty, json",
         "bellboard.yaml:8: limits.title: must be at least 1",
         "bellboard.yaml:7: limits: metadata_bytes must be less than body_bytes, which holds the metadata",
@@ -102,7 +102,7 @@ fn no_problem_shows_a_secret() {
         format!(
             "tenants: {{a: {{issuers: [{{algorithm: {secret}, leeway: {secret}, secret_env: {secret}}}]}}}}\n"
         ),
-        format!("store: {{url: 'postgres://u:{secret}@h/d'}}\nplugins: [{secret}]\nlog: {secret}\n"),
+        format!("store: {{url: 'mysql://u:{secret}@h/d'}}\nplugins: [{secret}]\nlog: {secret}\n"),
         format!("api_keys:\n  {secret}: {{description: {{{secret}: 1}}, types: [{secret}: 2]}}\n"),
         format!("a: {secret}: b\n"),
         format!("a: *{secret}\n"),

@@ -8,14 +8,21 @@ use bellboard::domain::{
     Change, Draft, Limits, NotificationId, Profile, Sealed, TenantId, Timestamp, UserId,
 };
 use bellboard::store::{CommitListener, NewNotification, Options, PageQuery, Store};
-use sqlx::{Connection, SqliteConnection};
+
+use crate::support::{Tool, pooler, postgres::Database};
 
 /// A fresh database. It goes with the bed.
 pub struct Bed {
     pub url: String,
     pub clock: Clock,
     pub heard: Arc<Heard>,
-    _folder: tempfile::TempDir,
+    home: Home,
+}
+
+/// Where the database is.
+enum Home {
+    Folder(#[expect(dead_code, reason = "it goes with the bed")] tempfile::TempDir),
+    Server(Database),
 }
 
 /// Keeps what the writer told.
@@ -46,11 +53,29 @@ pub const NOON: Timestamp = Timestamp(1_768_132_800_000_000);
 impl Bed {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        Self {
-            url: format!("sqlite://{}", folder.path().join("test.db").display()),
-            clock: Clock::fixed(NOON),
-            heard: Arc::default(),
-            _folder: folder,
+        Self::of(format!("sqlite://{}", folder.path().join("test.db").display()), Home::Folder(folder))
+    }
+
+    pub fn postgres() -> Self {
+        let database = Database::new();
+        Self::of(database.url.clone(), Home::Server(database))
+    }
+
+    /// Through a pooler that lends out connections by the transaction.
+    pub fn pooled() -> Self {
+        let database = Database::new();
+        Self::of(pooler::url(&database), Home::Server(database))
+    }
+
+    fn of(url: String, home: Home) -> Self {
+        Self { url, clock: Clock::fixed(NOON), heard: Arc::default(), home }
+    }
+
+    /// The database, where it is on a server.
+    pub fn database(&self) -> &Database {
+        match &self.home {
+            Home::Server(database) => database,
+            Home::Folder(_) => panic!("it is in a file"),
         }
     }
 
@@ -72,23 +97,29 @@ impl Bed {
 
     /// Another fresh database of the same engine.
     pub fn another(&self) -> Self {
-        Self::sqlite()
+        match self.home {
+            Home::Folder(_) => Self::sqlite(),
+            Home::Server(_) if self.url.contains('?') => Self::pooled(),
+            Home::Server(_) => Self::postgres(),
+        }
     }
 
     /// A tool from outside.
-    pub async fn tool(&self) -> SqliteConnection {
-        SqliteConnection::connect(&self.url).await.expect("connects")
+    pub async fn tool(&self) -> Tool {
+        match &self.home {
+            Home::Folder(_) => Tool::of(&self.url).await,
+            Home::Server(database) => Tool::of(&database.url).await,
+        }
     }
 
-    /// Runs a statement as a hand from outside would.
-    pub async fn sql(&self, statement: &'static str) {
-        sqlx::raw_sql(statement).execute(&mut self.tool().await).await.expect("runs");
+    /// Runs statements as a hand from outside would.
+    pub async fn sql(&self, statements: &'static str) {
+        self.tool().await.run(statements).await;
     }
 
     /// Changes heads as a hand from outside would.
     pub async fn set_heads(&self, set: &str, of: &str) {
-        let change = format!("UPDATE inbox SET {set} WHERE id = 9223372036854775807 AND {of}");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&mut self.tool().await).await.expect("runs");
+        self.tool().await.set_heads(set, of).await;
     }
 
     /// A store with the tenant `default` and its users 1 to 3.
@@ -103,18 +134,16 @@ impl Bed {
     /// So many notifications in an inbox of the tenant `default`, put there faster than by sending. No store
     /// may be open: it would give the same ids again.
     pub async fn fill(&self, user: i64, count: i64) {
-        sqlx::query(
-            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
-             INSERT INTO arrival
-             SELECT ifnull((SELECT max(id) FROM notification), 0) + i, 'default', ?1, 'custom', ?3, NULL,
-                    'key:test', 'r-1', NULL, '{\"title\":\"x\"}', rev + i, unread + i
-               FROM n JOIN head ON tenant = 'default' AND user_id = ?1",
-        )
-        .bind(user)
-        .bind(count)
-        .bind(NOON.0)
-        .execute(&mut self.tool().await)
-        .await
+        match self.tool().await {
+            Tool::File(mut file) => {
+                let fill = sqlx::query(FILL_FILE).bind(user).bind(count).bind(NOON.0);
+                fill.execute(&mut file).await.map(drop)
+            }
+            Tool::Server(mut server) => {
+                let fill = sqlx::query(FILL_SERVER).bind(user).bind(count).bind(NOON.0);
+                fill.execute(&mut server).await.map(drop)
+            }
+        }
         .expect("filled");
     }
 
@@ -123,6 +152,23 @@ impl Bed {
         self.heard.0.lock().expect("sound").clone()
     }
 }
+
+const FILL_FILE: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+    INSERT INTO arrival
+    SELECT ifnull((SELECT max(id) FROM notification), 0) + i, 'default', ?1, 'custom', ?3, NULL,
+           'key:test', 'r-1', NULL, '{\"title\":\"x\"}', rev + i, unread + i
+      FROM n JOIN head ON tenant = 'default' AND user_id = ?1";
+
+const FILL_SERVER: &str = "WITH
+    new AS MATERIALIZED (SELECT nextval('notification_id') AS id, i FROM generate_series(1, $2::bigint) AS n (i)),
+    said AS (
+        INSERT INTO notification (id, tenant, user_id, type, created_at, sender, request_id, doc)
+        SELECT id, 'default', $1, 'custom', $3, 'key:test', 'r-1', '{\"title\":\"x\"}' FROM new),
+    moved AS (
+        UPDATE directory SET rev = rev + $2, unread = unread + $2 WHERE tenant = 'default' AND id = $1
+        RETURNING rev - $2 AS rev, unread - $2 AS unread)
+    INSERT INTO inbox (tenant, user_id, id, rev, unread)
+    SELECT 'default', $1, id, rev + i, unread + i FROM new CROSS JOIN moved";
 
 pub fn tenant() -> TenantId {
     TenantId::default()

@@ -7,13 +7,12 @@ use bellboard::cache::UnreadCache;
 use bellboard::domain::{Change, ChangeKind, Timestamp};
 use bellboard::store::{Options, Store};
 use futures_util::future::join_all;
-use sqlx::SqliteConnection;
 
 use super::bed::*;
 use super::model::{Inbox, Row};
 use super::steps::{Act, Answer, PEOPLE, Step, Sweep, picked, title_of};
 use super::stored::Stored;
-use crate::support::Dice;
+use crate::support::{Dice, Tool};
 
 /// Sequences, and acts in each.
 const SEQUENCES: u64 = 20;
@@ -248,7 +247,7 @@ impl World {
     }
 
     /// Compares what was told, what is stored and what is remembered with the model.
-    async fn agrees(&mut self, tool: &mut SqliteConnection) -> Result<(), String> {
+    async fn agrees(&mut self, tool: &mut Tool) -> Result<(), String> {
         self.hear()?;
         let kept = self.kept.iter().map(|(who, at, change)| (*who, *at, change.clone()));
         let stored = Stored::read(tool).await;

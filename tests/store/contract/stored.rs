@@ -1,18 +1,18 @@
 //! What the tables hold, read from outside.
 
 use bellboard::domain::{Change, Timestamp};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::model::Inbox;
 use super::steps::PEOPLE;
+use crate::support::{Tool, tool::Cell};
 
 /// A row of the table of changes: whose, revision, kind, notification, count, when.
 type Told = (usize, i64, String, Option<i64>, i64, i64);
 
 /// All of it, of the people that the test is about.
 pub struct Stored {
-    /// Whose, revision, count, next expiry and whether they are erased.
-    heads: Vec<(usize, i64, i64, Option<i64>, bool)>,
+    /// Whose, revision, count and next expiry.
+    heads: Vec<(usize, i64, i64, Option<i64>)>,
     /// What is shown: whose, id, when it was read and when it expires.
     rows: Vec<(usize, i64, Option<i64>, Option<i64>)>,
     changes: Vec<Told>,
@@ -20,9 +20,7 @@ pub struct Stored {
     strays: i64,
 }
 
-const HEADS: &str = "SELECT d.tenant, d.id, ifnull(h.rev, d.erased_rev), ifnull(h.unread, 0), h.next_expiry,
-       d.erased_at IS NOT NULL
-  FROM directory d LEFT JOIN head h ON h.tenant = d.tenant AND h.user_id = d.id";
+const HEADS: &str = "SELECT tenant, user_id, rev, unread, next_expiry FROM head";
 const ROWS: &str = "SELECT i.tenant, i.user_id, i.id, i.read_at, i.expires_at FROM head h
       JOIN inbox i ON i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto
      WHERE i.id < 9223372036854775807 ORDER BY i.id";
@@ -34,19 +32,22 @@ const STRAYS: &str = "SELECT
   + (SELECT count(*) FROM inbox i WHERE i.id < 9223372036854775807 AND NOT EXISTS (SELECT 1 FROM notification n WHERE n.id = i.id))";
 
 impl Stored {
-    pub async fn read(tool: &mut SqliteConnection) -> Self {
-        let mut all = Vec::new();
-        for query in [HEADS, ROWS, CHANGES, STRAYS] {
-            all.push(sqlx::query(query).fetch_all(&mut *tool).await.expect("runs"));
-        }
-        let mut changes: Vec<Told> =
-            all[2].iter().map(|r| (whose(r), r.get(2), r.get(3), r.get(4), r.get(5), r.get(6))).collect();
+    pub async fn read(tool: &mut Tool) -> Self {
+        let (heads, rows) = (tool.rows(HEADS).await, tool.rows(ROWS).await);
+        let told = tool.rows(CHANGES).await;
+        let number = |row: &[Cell], column: usize| row[column].number();
+        let maybe = |row: &[Cell], column: usize| row[column].maybe_number();
+        let change = |r: &Vec<Cell>| {
+            (whose(r), number(r, 2), r[3].text().to_owned(), maybe(r, 4), number(r, 5), number(r, 6))
+        };
+        let mut changes: Vec<Told> = told.iter().map(change).collect();
         changes.sort_unstable();
+        let head = |r: &Vec<Cell>| (whose(r), number(r, 2), number(r, 3), maybe(r, 4));
         Self {
-            heads: all[0].iter().map(|r| (whose(r), r.get(2), r.get(3), r.get(4), r.get(5))).collect(),
-            rows: all[1].iter().map(|r| (whose(r), r.get(2), r.get(3), r.get(4))).collect(),
+            heads: heads.iter().map(head).collect(),
+            rows: rows.iter().map(|r| (whose(r), number(r, 2), maybe(r, 3), maybe(r, 4))).collect(),
             changes,
-            strays: all[3][0].get(0),
+            strays: tool.number(STRAYS).await,
         }
     }
 
@@ -66,7 +67,8 @@ impl Stored {
                 same("a user without a head", &inbox.known, &false)?;
                 continue;
             };
-            same("the head of", head, &(who, inbox.rev, inbox.unread(), head.3, !inbox.known))?;
+            same("a user with a head", &inbox.known, &true)?;
+            same("the head of", head, &(who, inbox.rev, inbox.unread(), head.3))?;
             // One that is too early costs a look; one that is too late would show what has expired.
             if at(inbox.next_expiry()).is_some_and(|due| head.3.is_none_or(|next| next > due)) {
                 return Err(format!("{head:?} overlooks {:?}", inbox.next_expiry()));
@@ -82,8 +84,8 @@ impl Stored {
     }
 }
 
-fn whose(row: &SqliteRow) -> usize {
-    let person: (&str, i64) = (row.get(0), row.get(1));
+fn whose(row: &[Cell]) -> usize {
+    let person = (row[0].text(), row[1].number());
     PEOPLE.iter().position(|other| *other == person).expect("one of the test's")
 }
 

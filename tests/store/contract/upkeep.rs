@@ -110,7 +110,7 @@ impl Observer for Commits {
 
 pub async fn inboxes_share_commits(bed: Bed) {
     let commits = Arc::new(Commits::default());
-    let options = Options { clock: bed.clock.clone(), ..Options::default() };
+    let options = Options { clock: bed.clock.clone(), lanes: 1, ..Options::default() };
     let store = Store::open(&bed.url, options, Arc::new(()), commits.clone()).await.expect("opens");
     let users: Vec<_> = (1..=60).map(|n| (user_id(n), Default::default())).collect();
     store.seed_users(&tenant(), &users).await.expect("seeded");

@@ -1,0 +1,126 @@
+//! Chooses the engine by the scheme of the store's URL: the one place that knows there are several.
+
+use std::path::{Path, PathBuf};
+
+use super::engine::{Engine, Reads};
+use super::space::Space;
+use super::sqlite::{BackupError, Contents};
+use super::{Options, PostgresError, SqliteError, postgres, sqlite};
+
+/// Why the store cannot be opened. No text of it holds a password.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL is not one that the store knows.
+    #[error("the store's URL must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
+    Scheme,
+    /// The database in a file.
+    #[error(transparent)]
+    Sqlite(#[from] SqliteError),
+    /// The database on a server.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+}
+
+/// Why there is no copy of a store, or it was not put in place.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The database is a server's.
+    #[error(
+        "`bellboard backup` and `restore` are for a store in a file: back up PostgreSQL with its own tools, such as pg_dump"
+    )]
+    Server,
+    /// The database in a file.
+    #[error(transparent)]
+    File(#[from] BackupError),
+}
+
+/// An open database: who writes in each lane, who reads, and the disk that it is on, where it is this machine's.
+pub(super) struct Opened {
+    pub lanes: Vec<Box<dyn Engine>>,
+    pub reads: Box<dyn Reads>,
+    pub space: Option<Space>,
+}
+
+/// Opens the database at a URL, creates or migrates it.
+pub(super) async fn open(url: &str, options: &Options) -> Result<Opened, OpenError> {
+    match scheme(url) {
+        Some(Scheme::Sqlite) => {
+            let (engine, reads) = sqlite::open(url, options).await?;
+            let space = Space::of(sqlite::path_of(url)?, options.min_free_space);
+            Ok(Opened { lanes: vec![Box::new(engine)], reads: Box::new(reads), space: Some(space) })
+        }
+        Some(Scheme::Postgres) => {
+            let (lanes, reads) = postgres::open(url, options).await?;
+            let lanes = lanes.into_iter().map(|lane| Box::new(lane) as Box<dyn Engine>).collect();
+            Ok(Opened { lanes, reads: Box::new(reads), space: None })
+        }
+        None => Err(OpenError::Scheme),
+    }
+}
+
+/// Copies the database that a URL names into a new file. Whoever uses it goes on; the copy is that of one moment.
+///
+/// # Errors
+/// [`CopyError::Server`] where it is in no file. Any leaves no file behind, but one that comes when the whole copy
+/// has its name and the folder cannot be synced.
+pub async fn backup(url: &str, to: &Path) -> Result<Contents, CopyError> {
+    refuse_server(url)?;
+    Ok(sqlite::backup(url, to).await?)
+}
+
+/// Puts a copy of a backup in the place of the database that a URL names; gives where the database that was there
+/// is kept.
+///
+/// # Errors
+/// [`CopyError::Server`] where it is in no file. Any leaves the database as it was, so while a gateway runs on it.
+pub async fn restore(url: &str, from: &Path) -> Result<(Contents, Option<PathBuf>), CopyError> {
+    refuse_server(url)?;
+    Ok(sqlite::restore(url, from).await?)
+}
+
+fn refuse_server(url: &str) -> Result<(), CopyError> {
+    match scheme(url) {
+        Some(Scheme::Postgres) => Err(CopyError::Server),
+        _ => Ok(()),
+    }
+}
+
+/// A store's URL as it may be shown: what stands before an `@` may be a password, and so may what stands behind
+/// a `?`.
+pub fn shown(url: &str) -> String {
+    let Some(Scheme::Postgres) = scheme(url) else { return url.to_owned() };
+    let (address, _) = url.split_once('?').unwrap_or((url, ""));
+    let (scheme, rest) = address.split_once("://").unwrap_or(("postgres", ""));
+    let at = rest.rsplit_once('@').map_or(rest, |(_, at)| at);
+    format!("{scheme}://{at}")
+}
+
+enum Scheme {
+    Sqlite,
+    Postgres,
+}
+
+fn scheme(url: &str) -> Option<Scheme> {
+    match url.split_once(':')?.0 {
+        "sqlite" => Some(Scheme::Sqlite),
+        "postgres" | "postgresql" => Some(Scheme::Postgres),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for (url, says) in [
+            ("sqlite:///var/lib/a@b.db", "sqlite:///var/lib/a@b.db"),
+            ("postgres://bell:se@cret@db:5432/bell?password=x", "postgres://db:5432/bell"),
+            ("postgresql:///bell?host=/run/pg&password=x", "postgresql:///bell"),
+            ("postgres://db", "postgres://db"),
+        ] {
+            assert_eq!(shown(url), says);
+        }
+    }
+}

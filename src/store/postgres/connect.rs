@@ -1,0 +1,183 @@
+//! Where the database is, and how each connection and each transaction begins.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use tokio::time::timeout;
+
+use super::ask::{Ask, Session};
+use super::error::{internal, is_passing, timed_out};
+use crate::domain::Result;
+use crate::store::Options;
+use sqlx::postgres::PgRow;
+
+/// Why the database cannot be used. No text of it holds the password.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The URL says what the store does not know.
+    #[error("the store's URL: {0}")]
+    Url(String),
+    /// The database cannot be reached.
+    #[error("the database {0} cannot be opened: {1}")]
+    Connect(String, sqlx::Error),
+    /// The schema cannot be brought up to date.
+    #[error("the database {0} cannot be migrated: {1}")]
+    Migrate(String, sqlx::Error),
+    /// Another node did not come to an end with it.
+    #[error("the database {0} is being migrated by another node, which did not end in {1:?}")]
+    Waited(String, Duration),
+}
+
+/// The parameters of the URL that count. (sqlx would pass over any other, and log its value.)
+const PARAMETERS: &[&str] = &[
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "statement-cache-capacity",
+];
+const MODES: &[&str] = &["disable", "prefer", "require", "verify-ca", "verify-full"];
+
+/// Statements that a connection keeps prepared.
+const STATEMENTS: usize = 128;
+
+/// The database: reads go through a few connections that are shared; each lane has one of its own.
+pub(super) struct Database {
+    options: PgConnectOptions,
+    pool: PgPool,
+    /// Whether prepared statements have names.
+    pub named: bool,
+    begin: String,
+    times: Times,
+    /// As it may be shown: without a password.
+    pub shown: String,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub connect: Duration,
+    pub statement: Duration,
+    pub commit: Duration,
+}
+
+impl Database {
+    /// Reads the URL. Nothing connects yet.
+    pub fn of(url: &str, settings: &Options) -> Result<Self, PostgresError> {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let mut named = true;
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            if !PARAMETERS.contains(&name) {
+                let known = PARAMETERS.join(", ");
+                return Err(PostgresError::Url(format!("unknown parameter {name}; it knows {known}")));
+            }
+            if name == "sslmode" && !MODES.contains(&value) {
+                return Err(PostgresError::Url(format!("sslmode must be one of {}", MODES.join(", "))));
+            }
+            named &= name != "statement-cache-capacity" || value != "0";
+        }
+        let fault = |e: sqlx::Error| PostgresError::Url(e.to_string());
+        let mut options = PgConnectOptions::from_str(url).map_err(fault)?.disable_statement_logging();
+        // Poolers refuse it, and no number here has a fraction.
+        options = options.extra_float_digits(None);
+        if options.get_application_name().is_none() {
+            options = options.application_name("bellboard");
+        }
+        if !query.contains("statement-cache-capacity") {
+            options = options.statement_cache_capacity(STATEMENTS);
+        }
+        let (statement, lock) = (settings.statement_timeout.as_millis(), settings.lock_timeout.as_millis());
+        if named {
+            // What reads alone, outside of transactions, go by.
+            options = options.options([
+                ("statement_timeout", statement.to_string()),
+                ("default_transaction_isolation", "read committed".to_owned()),
+            ]);
+        }
+        let at = options.get_socket().map(|path| path.display().to_string());
+        let at = at.unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
+        let name = options.get_database().unwrap_or(options.get_username());
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.readers.max(1))
+            .acquire_timeout(settings.connect_timeout)
+            .test_before_acquire(false);
+        Ok(Self {
+            shown: format!("postgres://{}@{at}/{name}", options.get_username()),
+            pool: pool.connect_lazy_with(options.clone()),
+            options,
+            named,
+            // All that decides what a transaction means, as a role or a database may have other defaults, and a
+            // pooler may lend another connection to the next. An idle one holds its locks no longer than others wait.
+            begin: format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on; \
+                 SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}; \
+                 SET LOCAL idle_in_transaction_session_timeout = {lock}"
+            ),
+            times: Times {
+                connect: settings.connect_timeout,
+                statement: settings.statement_timeout,
+                commit: settings.commit_timeout,
+            },
+        })
+    }
+
+    pub fn times(&self) -> Times {
+        self.times
+    }
+
+    /// A new connection of one's own.
+    pub async fn connect(&self) -> sqlx::Result<PgConnection> {
+        timeout(self.times.connect, PgConnection::connect_with(&self.options))
+            .await
+            .map_err(|_| timed_out())?
+    }
+
+    /// Begins a transaction with all its settings.
+    pub async fn begin(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        sqlx::raw_sql(AssertSqlSafe(self.begin.clone())).execute(connection).await.map(drop)
+    }
+
+    /// Reads. What a lost connection failed is asked once more.
+    pub async fn rows(&self, ask: &Ask) -> Result<Vec<PgRow>> {
+        match self.try_rows(ask).await {
+            Err(error) if is_passing(&error) => self.try_rows(ask).await,
+            result => result,
+        }
+        .map_err(internal)
+    }
+
+    async fn try_rows(&self, ask: &Ask) -> sqlx::Result<Vec<PgRow>> {
+        let mut connection = self.pool.acquire().await?;
+        let answer = timeout(self.times.statement, self.read(ask, &mut connection)).await;
+        let answer = answer.unwrap_or_else(|_| Err(timed_out()));
+        if answer.is_err() {
+            // Closed at once: nobody knows what still comes on it.
+            drop(connection.detach());
+        }
+        answer
+    }
+
+    async fn read(&self, ask: &Ask, connection: &mut PgConnection) -> sqlx::Result<Vec<PgRow>> {
+        if self.named {
+            return ask.rows(&mut Session { connection, named: true }).await;
+        }
+        self.begin(connection).await?;
+        let rows = ask.rows(&mut Session { connection: &mut *connection, named: false }).await?;
+        sqlx::raw_sql("COMMIT").execute(connection).await?;
+        Ok(rows)
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

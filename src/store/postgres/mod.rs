@@ -1,0 +1,46 @@
+//! The PostgreSQL engine: a few lanes that write, each on a connection of its own, and a pool that reads.
+
+mod ask;
+mod audit;
+mod connect;
+mod drift;
+mod error;
+mod flush;
+mod heads;
+mod marks;
+mod migrate;
+mod notices;
+mod page;
+mod purge;
+mod reads;
+mod remove;
+mod send;
+mod sent;
+mod users;
+mod withdraw;
+mod writes;
+
+use std::sync::Arc;
+
+pub use connect::PostgresError;
+
+use super::Options;
+use connect::Database;
+use reads::PostgresReads;
+use writes::PostgresEngine;
+
+/// Opens the database that a URL names, and brings its schema up to date.
+pub(super) async fn open(
+    url: &str,
+    settings: &Options,
+) -> Result<(Vec<PostgresEngine>, PostgresReads), PostgresError> {
+    let database = Arc::new(Database::of(url, settings)?);
+    migrate::run(&database).await?;
+    if settings.min_free_space.is_some() {
+        tracing::warn!(
+            "store.min_free_space has no meaning with PostgreSQL: the gateway does not see its disk"
+        );
+    }
+    let lanes = (0..settings.lanes.max(1)).map(|_| PostgresEngine::new(database.clone())).collect();
+    Ok((lanes, PostgresReads::new(database)))
+}

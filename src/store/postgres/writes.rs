@@ -1,0 +1,281 @@
+//! Applies a batch of commands in one transaction, and makes sure of what became of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, Row};
+use tokio::time::timeout;
+
+use super::ask::{Session, ask};
+use super::connect::Database;
+use super::error::{failure, is_passing, leaves_connection, timed_out};
+use super::flush::{Arrival, flush};
+use super::heads::Heads;
+use super::notices::Notices;
+use super::{audit, drift, marks, purge, remove, send, users};
+use crate::domain::{AuditEntry, Change, ChangeKind, NotificationId, TenantId, Timestamp};
+use crate::store::command::{Command, InboxKey, Outcome};
+use crate::store::engine::{Applied, Engine, Failure};
+
+/// One lane: a writer's connection, and the number of its last batch.
+pub(in crate::store) struct PostgresEngine {
+    database: Arc<Database>,
+    /// `None` after a failure: the next batch opens another.
+    connection: Option<PgConnection>,
+    notices: Notices,
+    lane: i64,
+    batch: i64,
+}
+
+/// A batch while it is applied.
+pub(super) struct Batch<'a> {
+    pub on: Session<'a>,
+    pub now: Timestamp,
+    pub heads: Heads,
+    pub outcomes: Vec<Option<Outcome>>,
+    /// All changes, in the order of revisions; those before `written` are in the database.
+    pub changes: Vec<Change>,
+    pub written: usize,
+    /// What has arrived and is not in the database yet.
+    pub arrivals: Vec<Arrival<'a>>,
+    /// What is to be recorded at the end.
+    pub entries: Vec<(&'a TenantId, AuditEntry)>,
+}
+
+impl Batch<'_> {
+    /// Says what became of the command at a place in the batch.
+    pub fn settle(&mut self, place: usize, outcome: Outcome) {
+        self.outcomes[place] = Some(outcome);
+    }
+
+    /// Moves a head by one change. There must be such a user.
+    pub fn step(
+        &mut self,
+        inbox: &InboxKey,
+        kind: ChangeKind,
+        notification: Option<NotificationId>,
+        unread: i64,
+    ) -> sqlx::Result<()> {
+        let head = self.heads.get(inbox).ok_or(sqlx::Error::RowNotFound)?;
+        head.rev += 1;
+        head.unread += unread;
+        head.is_moved = true;
+        let (tenant, user, rev, unread) = (inbox.tenant.clone(), inbox.user, head.rev, head.unread);
+        self.changes.push(Change { tenant, user, rev, unread, kind, notification });
+        Ok(())
+    }
+}
+
+/// Why a batch was not applied at the first go.
+enum Stop {
+    /// Before its COMMIT was sent.
+    Failed(sqlx::Error),
+    /// Users are to be created first.
+    Unknown,
+    /// Its COMMIT was sent, and whether it took place is not known.
+    Doubt,
+}
+
+impl From<sqlx::Error> for Stop {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// How often a batch is tried that failed of what passes.
+const TRIES: u32 = 3;
+/// Between two looks whether a batch was committed.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl PostgresEngine {
+    pub(super) fn new(database: Arc<Database>) -> Self {
+        let mut number = [0; 8];
+        // Without randomness the address of a fresh value and the time have to do.
+        if getrandom::fill(&mut number).is_err() {
+            let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            number = (time.map_or(0, |time| time.as_nanos() as u64)).to_le_bytes();
+        }
+        let lane = i64::from_le_bytes(number);
+        Self { database, connection: None, notices: Notices::new(), lane, batch: 0 }
+    }
+
+    /// Tries a batch until it is known what became of it, or the time for that is over.
+    async fn resolve(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
+        let mut doubt: Option<(i64, Applied)> = None;
+        let mut end: Option<Instant> = None;
+        let (mut tries, mut create) = (0, false);
+        loop {
+            match self.attempt(commands, now, create, &mut doubt).await {
+                Ok(applied) => return Ok(applied),
+                Err(Stop::Unknown) => create = true,
+                Err(Stop::Failed(error)) if doubt.is_none() => {
+                    tries += 1;
+                    if tries >= TRIES || !is_passing(&error) {
+                        return Err(failure(&error));
+                    }
+                }
+                Err(Stop::Failed(error)) => {
+                    tracing::debug!(%error, "whether a batch was committed is not known yet")
+                }
+                Err(Stop::Doubt) => {
+                    let now = Instant::now();
+                    if end.is_none() {
+                        tracing::warn!("a COMMIT had no clear answer; the lane looks whether it took place");
+                        // Time for one more commit that takes long.
+                        end = Some(now + 2 * self.database.times().commit);
+                    }
+                }
+            }
+            if let (Some(end), Some((batch, _))) = (end, &doubt) {
+                if Instant::now() >= end {
+                    return Err(Failure::Unresolved(format!("batch {batch} of lane {}", self.lane)));
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+
+    /// One go. A batch whose commit is in doubt is done again only where it turns out not to have been.
+    async fn attempt(
+        &mut self,
+        commands: &[Command],
+        now: Timestamp,
+        create: bool,
+        doubt: &mut Option<(i64, Applied)>,
+    ) -> Result<Applied, Stop> {
+        if self.connection.is_none() {
+            self.connection = Some(self.database.connect().await?);
+        }
+        let (database, lane) = (self.database.clone(), self.lane);
+        let number = self.batch + 1;
+        self.batch = number;
+        let Some(connection) = &mut self.connection else { return Err(timed_out().into()) };
+        let go = async {
+            let mut on = Session { connection, named: database.named };
+            database.begin(on.connection).await?;
+            if let Some((before, _)) = doubt {
+                if last_batch(&mut on, lane, now).await? == *before {
+                    return Ok(None);
+                }
+                // Its transaction has ended without: no other can come after it.
+                *doubt = None;
+            }
+            run(on, commands, now, create, (lane, number)).await.map(Some)
+        };
+        // Statements have a time each by the server's clock; this is for a network that has gone silent.
+        let went = timeout(2 * database.times().statement, go).await;
+        match went.unwrap_or_else(|_| Err(timed_out().into())) {
+            Ok(applied) => self.commit(number, applied, doubt).await,
+            Err(stop) => {
+                self.roll_back(&stop).await;
+                Err(stop)
+            }
+        }
+    }
+
+    /// Commits what was done, or that nothing more was to be done than to look: then what was in doubt is lasting
+    /// once this is. An answer other than plain success says nothing.
+    async fn commit(
+        &mut self,
+        number: i64,
+        applied: Option<Applied>,
+        doubt: &mut Option<(i64, Applied)>,
+    ) -> Result<Applied, Stop> {
+        if let Some(applied) = applied {
+            *doubt = Some((number, applied));
+        }
+        let Some(connection) = &mut self.connection else { return Err(Stop::Doubt) };
+        let commit = async { sqlx::raw_sql("COMMIT").execute(&mut *connection).await };
+        let (answer, warned) = self.notices.during(timeout(self.database.times().commit, commit)).await;
+        match answer {
+            Ok(Ok(_)) if !warned => doubt.take().map(|(_, applied)| applied).ok_or(Stop::Doubt),
+            _ => {
+                // It is dropped, never cancelled: a backend that commits must come to its end.
+                self.connection = None;
+                Err(Stop::Doubt)
+            }
+        }
+    }
+
+    /// Leaves a connection that is as good as before, or none.
+    async fn roll_back(&mut self, stop: &Stop) {
+        let sound = match (&mut self.connection, stop) {
+            (Some(connection), Stop::Failed(error)) if leaves_connection(error) => Some(connection),
+            (Some(connection), Stop::Unknown) => Some(connection),
+            _ => None,
+        };
+        let rolled_back = match sound {
+            Some(connection) => {
+                let roll_back = async { sqlx::raw_sql("ROLLBACK").execute(connection).await };
+                matches!(timeout(self.database.times().connect, roll_back).await, Ok(Ok(_)))
+            }
+            None => false,
+        };
+        if !rolled_back {
+            self.connection = None;
+        }
+    }
+}
+
+/// The last batch that a lane committed. Waits for a transaction of the lane that has not ended yet, and writes,
+/// so that to commit it is to wait for what was committed before it to be lasting.
+async fn last_batch(on: &mut Session<'_>, lane: i64, now: Timestamp) -> sqlx::Result<i64> {
+    let look = ask("INSERT INTO lane (id, batch, at) VALUES ($1, 0, $2)
+         ON CONFLICT (id) DO UPDATE SET at = excluded.at RETURNING batch");
+    let rows = look.bind(lane).bind(now.0).rows(on).await?;
+    rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
+}
+
+/// The commands grouped by kind, as those of one batch have no order among them: users first who come to be, then
+/// all that moves inboxes, then users, so that an erased user's inbox is moved by nothing after that.
+async fn run(
+    mut on: Session<'_>,
+    commands: &[Command],
+    now: Timestamp,
+    create: bool,
+    mark: (i64, i64),
+) -> Result<Applied, Stop> {
+    let created = users::create(&mut on, commands, now, create).await?;
+    let heads = Heads::lock(&mut on, commands).await?;
+    let mut batch = Batch {
+        on,
+        now,
+        heads,
+        outcomes: commands.iter().map(|_| None).collect(),
+        changes: Vec::new(),
+        written: 0,
+        arrivals: Vec::new(),
+        entries: Vec::new(),
+    };
+    users::revive(&mut batch, commands, &created);
+    if !send::knows_all(&mut batch, commands) {
+        return Err(Stop::Unknown);
+    }
+    drift::apply(&mut batch, commands).await?;
+    remove::apply(&mut batch, commands).await?;
+    marks::apply(&mut batch, commands).await?;
+    send::apply(&mut batch, commands).await?;
+    users::apply(&mut batch, commands).await?;
+    purge::apply(&mut batch, commands).await?;
+    audit::apply(&mut batch, commands).await?;
+    flush(&mut batch, Some(mark)).await?;
+    let outcomes: Option<Vec<_>> = batch.outcomes.into_iter().collect();
+    let outcomes = outcomes.ok_or_else(|| sqlx::Error::Protocol("a command has no outcome".into()))?;
+    Ok(Applied { outcomes, changes: batch.changes })
+}
+
+#[async_trait]
+impl Engine for PostgresEngine {
+    async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
+        self.resolve(commands, now).await
+    }
+
+    async fn close(mut self: Box<Self>) {
+        if let Some(connection) = self.connection.take() {
+            // Nothing is lost by a connection that does not end well.
+            let _ = timeout(self.database.times().connect, connection.close()).await;
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Several nodes on one database: they wait for each other and never in a circle, and purge at once.
+
+use std::time::Duration;
+
+use bellboard::domain::Profile;
+use bellboard::store::{NewNotification, Store, Walk, Withdrawal};
+
+use super::super::contract::audit::actor;
+use super::super::contract::bed::*;
+use crate::support::Dice;
+
+/// Changes many inboxes in an order of its own, some of users who come to be meanwhile.
+async fn wander(store: Store, seed: u64) -> u64 {
+    let mut dice = Dice::new(seed);
+    let home = tenant();
+    let mut ids = Vec::new();
+    let mut stored = 0;
+    for step in 0..25_i64 {
+        let mut users: Vec<i64> = (0..8).map(|_| 1 + dice.roll(20).cast_signed()).collect();
+        if step % 5 == 0 {
+            users.push(100 + step);
+        }
+        let sends = users.iter().map(|user| {
+            let new = NewNotification { create_user: true, ..new(draft(*user, "x")) };
+            store.send(&home, new)
+        });
+        for sent in futures_util::future::join_all(sends).await {
+            ids.push(sent.expect("stored").id);
+            stored += 1;
+        }
+        match dice.roll(4) {
+            0 => {
+                let some = ids.split_off(ids.len().saturating_sub(20));
+                stored -=
+                    store.withdraw(&home, &Withdrawal::Ids(some), &actor("key:a")).await.expect("withdrawn");
+            }
+            1 => {
+                let user = user_id(100 + dice.roll(30).cast_signed());
+                store.put_user(&home, user, Profile::default(), None).await.expect("put");
+            }
+            2 => {
+                let user = user_id(1 + dice.roll(20).cast_signed());
+                let _ = store.mark_all_read(&home, user, None).await;
+            }
+            _ => store.probe().await.expect("probed"),
+        }
+    }
+    stored
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_wait_for_each_other_and_never_in_a_circle() {
+    let bed = Bed::postgres();
+    let stores = [bed.open().await, bed.open().await];
+    let tasks: Vec<_> =
+        (0..12_u64).map(|n| tokio::spawn(wander(stores[n as usize % 2].clone(), n))).collect();
+    let mut stored = 0;
+    for task in tasks {
+        stored += task.await.expect("no panic");
+    }
+    for store in &stores {
+        let mut walk = Walk::default();
+        loop {
+            let step = store.check_heads(&mut walk).await.expect("checked");
+            assert_eq!(step.repaired, 0);
+            if step.done {
+                break;
+            }
+        }
+        store.close().await;
+    }
+    let mut tool = bed.tool().await;
+    assert_eq!(tool.number("SELECT count(*) FROM inbox").await.unsigned_abs(), stored);
+    let rows = "SELECT count(*) FROM (SELECT id < lag(id) OVER (PARTITION BY user_id ORDER BY rev) AS back FROM inbox) r
+                 WHERE back";
+    assert_eq!(tool.number(rows).await, 0, "ids grow with revisions");
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(tool.number(deadlocks).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_purge_at_once() {
+    for bed in [Bed::postgres(), Bed::pooled()] {
+        let stores = [bed.with_users().await, bed.open().await];
+        bed.fill(1, 2_000).await;
+        bed.fill(2, 1_000).await;
+        for n in 0..100 {
+            let by = |sender: &str| NewNotification { sender: sender.into(), ..new(draft(3, "by a user")) };
+            let sent = stores[n % 2].send(&tenant(), by("user:1")).await.expect("stored");
+            if n % 2 == 0 {
+                stores[0].delete(&tenant(), user_id(3), sent.id).await.expect("deleted");
+            }
+        }
+        for user in [1, 2] {
+            stores[0].erase_user(&tenant(), user_id(user), None).await.expect("erased");
+        }
+        bed.clock.advance_seconds(25 * 3600);
+        let rounds = stores.iter().map(|store| {
+            let store = store.clone();
+            tokio::spawn(async move { store.maintain(&|_| Default::default()).await })
+        });
+        let rounds: Vec<_> = rounds.collect();
+        let mut erased = 0;
+        let mut changes = 0;
+        for round in rounds {
+            let done = round.await.expect("no panic").expect("maintained");
+            erased += done.erased;
+            changes += done.changes;
+        }
+        assert_eq!(changes, 52, "50 deletions and 2 erasures, each once");
+        assert!(erased >= 3_000, "{erased}");
+        let mut tool = bed.tool().await;
+        let left = "SELECT (SELECT count(*) FROM notification), (SELECT count(*) FROM inbox),
+                           (SELECT count(*) FROM erasure), (SELECT count(*) FROM change),
+                           (SELECT count(*) FROM notification WHERE sender = 'user:1'),
+                           (SELECT deadlocks FROM pg_stat_database WHERE datname = current_database())";
+        let left: Vec<_> = tool.rows(left).await[0].iter().map(|cell| cell.number()).collect();
+        assert_eq!(left, [50, 50, 0, 0, 0, 0]);
+        for store in stores {
+            store.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_hot_user_holds_up_no_other() {
+    let bed = Bed::postgres();
+    let store = bed.with_users().await;
+    let users: Vec<_> = (1..=40).map(|n| (user_id(n), Profile::default())).collect();
+    store.seed_users(&tenant(), &users).await.expect("seeded");
+    let mut tool = bed.tool().await;
+    tool.run("BEGIN; SELECT 1 FROM directory WHERE id = 1 FOR UPDATE").await;
+    // The lane of the first user waits; others have other lanes.
+    let held = tokio::spawn({
+        let store = store.clone();
+        async move { store.send(&tenant(), new(draft(1, "held"))).await }
+    });
+    let mut free = 0;
+    for user in 2..=40 {
+        let sent =
+            tokio::time::timeout(Duration::from_millis(50), store.send(&tenant(), new(draft(user, "free"))))
+                .await;
+        free += usize::from(matches!(sent, Ok(Ok(_))));
+    }
+    assert!(free > 10, "{free}");
+    tool.let_go().await;
+    held.await.expect("no panic").expect("stored");
+    store.close().await;
+}

@@ -1,0 +1,115 @@
+//! A proxy before PostgreSQL that fails a COMMIT in the way that a test asks for.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// What becomes of a COMMIT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The server gets it and answers; the connection ends without the answer.
+    LoseReply,
+    /// The server gets it and answers; the client waits for ever.
+    KeepReply,
+    /// The server never gets it, and sits idle.
+    LoseCommit,
+    /// The server gets it; the connection ends, and no new one comes through until that is mended.
+    Cut,
+}
+
+#[derive(Default)]
+struct State {
+    /// What becomes of the next COMMITs, the last first.
+    faults: Mutex<Vec<Fault>>,
+    is_cut: AtomicBool,
+}
+
+pub struct Proxy {
+    pub port: u16,
+    state: Arc<State>,
+}
+
+/// A COMMIT as it stands on the wire, alone.
+const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+
+impl Proxy {
+    /// A proxy before a port of this machine.
+    pub async fn before(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let proxy = Self { port: listener.local_addr().expect("bound").port(), state: Arc::default() };
+        let state = proxy.state.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(serve(client, port, state.clone()));
+            }
+        });
+        proxy
+    }
+
+    /// Fails the next COMMITs so.
+    pub fn fail(&self, faults: &[Fault]) {
+        *self.state.faults.lock().expect("sound") = faults.iter().rev().copied().collect();
+    }
+
+    /// Whether every fault that was asked for took place.
+    pub fn has_failed(&self) -> bool {
+        self.state.faults.lock().expect("sound").is_empty()
+    }
+
+    pub fn mend(&self) {
+        self.state.is_cut.store(false, Ordering::SeqCst);
+    }
+}
+
+async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
+    if state.is_cut.load(Ordering::SeqCst) {
+        return;
+    }
+    let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    let (mut to_server, mut to_client) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut to_server) => {
+                let Ok(length @ 1..) = read else { return };
+                let fault = match to_server[..length] == *COMMIT {
+                    true => state.faults.lock().expect("sound").pop(),
+                    false => None,
+                };
+                if fault != Some(Fault::LoseCommit) && server.write_all(&to_server[..length]).await.is_err() {
+                    return;
+                }
+                match fault {
+                    None => {}
+                    Some(Fault::LoseReply) => {
+                        let _ = server.read(&mut to_client).await;
+                        return;
+                    }
+                    Some(Fault::Cut) => {
+                        state.is_cut.store(true, Ordering::SeqCst);
+                        let _ = server.read(&mut to_client).await;
+                        return;
+                    }
+                    // Both ends stay open, and hear nothing more.
+                    Some(Fault::KeepReply | Fault::LoseCommit) => {
+                        while client.read(&mut to_server).await.is_ok_and(|length| length > 0) {}
+                        // The server sees no end of the connection, as when the network is gone.
+                        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+                        return;
+                    }
+                }
+            }
+            read = server.read(&mut to_client) => {
+                let Ok(length @ 1..) = read else { return };
+                if client.write_all(&to_client[..length]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
