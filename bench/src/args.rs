@@ -4,6 +4,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::{
+    Result,
+    gateway::{self, Site},
+};
+
 /// The cases that a run can measure, in the order in which a round does.
 pub const CASES: [&str; 6] =
     ["send", "list50", "list50_eddsa", "unread_count", "unread_count_eddsa", "mark_read"];
@@ -42,8 +47,12 @@ pub struct Settings {
     /// Measures instead the same work on 10 thousand stored notifications and on 10 million (--rows), and what
     /// the gateway takes to start and in memory. Takes some five minutes and 6 GB in --dir, with --quick (a
     /// million) one.
-    #[arg(long, conflicts_with_all = ["cases", "fair"])]
+    #[arg(long, conflicts_with_all = ["cases", "fair", "store"])]
     pub scale: bool,
+    /// The gateway's store, empty [default: a database of SQLite in --dir]. `bench/postgres` makes one on a
+    /// server of its own.
+    #[arg(long)]
+    pub store: Option<String>,
     /// The cases to measure, with commas between; the limit is always measured [default: all]. Those of
     /// `_eddsa` are the same reads with tokens that are signed with Ed25519 instead of HS256.
     #[arg(long, value_delimiter = ',', value_parser = CASES)]
@@ -74,7 +83,7 @@ pub struct Settings {
     seconds: Option<f64>,
     /// The gateway's program [default: `bellboard` beside this one].
     #[arg(long)]
-    pub gateway: Option<PathBuf>,
+    gateway: Option<PathBuf>,
     /// Where the run's database is made and removed again; on the disk to be measured.
     #[arg(long, default_value = "target/bench")]
     pub dir: PathBuf,
@@ -86,6 +95,11 @@ const LEAST_OF_A_READER: u64 = 60;
 const MOST_OF_A_READER: u64 = 200;
 
 impl Settings {
+    /// The gateway to be measured.
+    pub fn site(&self) -> Result<Site> {
+        Ok(Site { program: gateway::program(self.gateway.as_deref())?, store: self.store.clone() })
+    }
+
     /// Whether this case is to be measured.
     pub fn wants(&self, case: &str) -> bool {
         self.cases.is_empty() || self.cases.iter().any(|wanted| wanted == case)

@@ -10,7 +10,7 @@ use crate::{
     cases::{Marks, SendTemplate, Sends, Unread},
     credentials::Credentials,
     fill::Filler,
-    gateway::{self, Gateway},
+    gateway::Gateway,
     limit_server,
     load::Case,
     noise::{Kind, Noise},
@@ -31,8 +31,7 @@ pub async fn run(settings: &Settings) -> Result<()> {
         [Credentials::new("quiet", settings.readers)?, Credentials::new("noisy", settings.readers)?];
     let [limit_address] = free_addresses()?;
     let _limit = limit_server::start(limit_address, &dir).await?;
-    let program = gateway::program(settings.gateway.as_ref())?;
-    let gateway = Gateway::start(&program, &dir, &[&quiet, &noisy]).await?;
+    let gateway = Gateway::start(&settings.site()?, &dir, &[&quiet, &noisy]).await?;
     gateway.import(&quiet, settings.users).await?;
     gateway.import(&noisy, settings.users).await?;
     let noise = Noise { settings, credentials: &noisy, limit: limit_address, gateway: gateway.address };

@@ -25,18 +25,27 @@ pub struct Gateway {
     pub ready_after: Duration,
 }
 
+/// What is measured.
+pub struct Site {
+    pub program: PathBuf,
+    /// The database in the run's folder, unless there is another.
+    pub store: Option<String>,
+}
+
 impl Gateway {
-    /// Starts it for these tenants on the database of the run's folder, and waits until it is ready.
-    pub async fn start(program: &Path, dir: &RunDir, tenants: &[&Credentials]) -> Result<Self> {
+    /// Starts it for these tenants, and waits until it is ready.
+    pub async fn start(site: &Site, dir: &RunDir, tenants: &[&Credentials]) -> Result<Self> {
         let [address, admin] = free_addresses()?;
         // Apart from the database, as on a real site: the gateway watches the configuration's folder.
         let config = dir.join("config/bellboard.yaml");
         fs::create_dir_all(dir.join("config"))?;
         fs::write(&config, configuration(tenants))?;
-        let mut command = Command::new(program);
+        let file = || format!("sqlite://{}", database(dir).display());
+        let mut command = Command::new(&site.program);
         command.arg("serve").arg("--config").arg(&config);
         command.arg("--listen").arg(address.to_string()).arg("--admin-listen").arg(admin.to_string());
-        command.arg("--store").arg(format!("sqlite://{}", database(dir).display()));
+        // Not on the command line, which others may read: it may hold a password.
+        command.env("BELLBOARD_STORE", site.store.clone().unwrap_or_else(file));
         let mut process = Process::start(command, dir.join("gateway.log"))?;
         let ready_after = process.ready(admin, "/readyz", 200).await?;
         Ok(Self { process, address, ready_after })
@@ -107,9 +116,9 @@ tenants:
 }
 
 /// The gateway's program: the one named, else the one beside this program.
-pub fn program(named: Option<&PathBuf>) -> Result<PathBuf> {
+pub fn program(named: Option<&Path>) -> Result<PathBuf> {
     match named {
-        Some(path) => Ok(path.clone()),
+        Some(path) => Ok(path.to_owned()),
         None => Ok(std::env::current_exe()?.with_file_name("bellboard")),
     }
 }

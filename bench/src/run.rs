@@ -8,7 +8,7 @@ use crate::{
     cases::{Marks, Reads, SendTemplate, Sends, Unread},
     credentials::Credentials,
     fill::Filler,
-    gateway::{self, Gateway},
+    gateway::Gateway,
     limit_server,
     load::{self, Case},
     process::{Process, RunDir, free_addresses},
@@ -26,8 +26,7 @@ pub async fn run(settings: &Settings) -> Result<()> {
     let credentials = Credentials::new("default", settings.readers)?;
     let [limit_address] = free_addresses()?;
     let limit = limit_server::start(limit_address, &dir).await?;
-    let gateway =
-        Gateway::start(&gateway::program(settings.gateway.as_ref())?, &dir, &[&credentials]).await?;
+    let gateway = Gateway::start(&settings.site()?, &dir, &[&credentials]).await?;
     gateway.import(&credentials, settings.users).await?;
     measure(settings, &credentials, limit, limit_address, &gateway).await.map_err(|error| {
         format!("{error}\nThe gateway's last words:\n{}", gateway.process.last_words()).into()

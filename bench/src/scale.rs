@@ -10,7 +10,7 @@ use crate::{
     cases::{Marks, Reads, SendTemplate, Sends, Unread},
     credentials::Credentials,
     fill::Filler,
-    gateway::{self, Gateway},
+    gateway::{self, Gateway, Site},
     load::{self, Case},
     multiply,
     process::{Memory, RunDir},
@@ -29,10 +29,10 @@ const READERS: u64 = 5_000;
 /// Measures and prints; fails at the first answer that is not as it should be.
 pub async fn run(settings: &Settings) -> Result<()> {
     let dir = RunDir::create(&settings.dir)?;
-    let program = gateway::program(settings.gateway.as_ref())?;
+    let site = settings.site()?;
     let mut sides = [
-        Side::make(settings, &program, &dir.join("few"), FEW).await?,
-        Side::make(settings, &program, &dir.join("many"), settings.many()).await?,
+        Side::make(settings, &site, &dir.join("few"), FEW).await?,
+        Side::make(settings, &site, &dir.join("many"), settings.many()).await?,
     ];
     let mut rates: [[Vec<f64>; 2]; CASES.len()] = Default::default();
     let mut micros: [[Vec<u32>; 2]; CASES.len()] = Default::default();
@@ -89,13 +89,13 @@ struct Side {
 }
 
 impl Side {
-    async fn make(settings: &Settings, program: &Path, parent: &Path, rows: u64) -> Result<Self> {
+    async fn make(settings: &Settings, site: &Site, parent: &Path, rows: u64) -> Result<Self> {
         let dir = RunDir::create(parent)?;
         let users = (rows / OF_A_USER).min(800_000);
         let readers = users.min(READERS);
         let credentials = Credentials::new("default", readers)?;
         eprintln!("Filling: {rows} notifications of {users} users");
-        let mut gateway = Gateway::start(program, &dir, &[&credentials]).await?;
+        let mut gateway = Gateway::start(site, &dir, &[&credentials]).await?;
         gateway.import(&credentials, users).await?;
         let filler = Filler {
             address: gateway.address,
@@ -112,7 +112,7 @@ impl Side {
         eprintln!("  multiplied in {:.1} s", start.elapsed().as_secs_f64());
         let unread = multiply::unread(&file, readers).await?;
         let file_bytes = std::fs::metadata(&file)?.len();
-        let gateway = Gateway::start(program, &dir, &[&credentials]).await?;
+        let gateway = Gateway::start(site, &dir, &[&credentials]).await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
         let idle = gateway.process.memory()?;
         Ok(Self { rows, users, credentials, gateway, unread, file_bytes, idle, most: idle, _dir: dir })

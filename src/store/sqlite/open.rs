@@ -186,8 +186,9 @@ pub(super) async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Resu
     SqliteConnection::connect_with(&options).await
 }
 
-/// How many bytes of the database are mapped into memory.
-const MAPPED: &str = "1073741824";
+/// How many bytes of the database are mapped at most: all of any that one machine serves. A mapped page is read
+/// without a copy, and is the system's to keep or to drop.
+const MAPPED: &str = "1099511627776";
 
 /// What the live connection says, not what was asked of it.
 pub(super) async fn assert_durable(connection: &mut SqliteConnection) -> Result<(), OpenError> {
