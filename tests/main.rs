@@ -3,6 +3,7 @@
 mod architecture;
 mod cli;
 mod contract;
+mod deploy;
 mod durability;
 mod http;
 mod licences;

@@ -5,6 +5,7 @@ mod check;
 mod key;
 mod migrate;
 mod openapi;
+mod ready;
 mod rotate;
 mod running;
 mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Check the configuration and every notification type with its cases; all problems at once.
     Check(check::Arguments),
+    /// Ask the gateway that runs whether it is ready: exit code 0 when it is, else 1.
+    Ready(ready::Arguments),
     /// Print the OpenAPI document.
     Openapi,
     /// Make and replace API keys.
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
         None => serve::run(config, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(config, &serve),
         Some(Command::Check(check)) => check::run(config, &check),
+        Some(Command::Ready(ready)) => ready::run(config, &ready),
         Some(Command::Openapi) => openapi::run(config),
         Some(Command::Key(key)) => key::run(config, &key),
         Some(Command::Type(command)) => types::run(config, &command),

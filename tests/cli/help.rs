@@ -6,6 +6,7 @@ const PAGES: &[&[&str]] = &[
     &[],
     &["serve"],
     &["check"],
+    &["ready"],
     &["openapi"],
     &["key"],
     &["key", "new"],
@@ -46,7 +47,7 @@ fn every_command_and_every_option_is_explained() {
         assert!(has("--config"), "{page:?}: {text}");
         if page.is_empty() {
             for command in
-                ["serve", "check", "openapi", "key", "token", "type", "migrate", "backup", "restore"]
+                ["serve", "check", "ready", "openapi", "key", "token", "type", "migrate", "backup", "restore"]
             {
                 assert!(has(command), "{command} is missing: {text}");
             }

@@ -9,6 +9,7 @@ mod help;
 mod key;
 mod migrate;
 mod openapi;
+mod ready;
 mod refuse;
 mod rotate;
 mod serve;
