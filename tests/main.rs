@@ -6,6 +6,7 @@ mod contract;
 mod durability;
 mod http;
 mod licences;
+mod nodes;
 mod reload;
 mod store;
 mod support;
