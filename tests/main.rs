@@ -7,6 +7,7 @@ mod deploy;
 mod durability;
 mod http;
 mod licences;
+mod nodes;
 mod reload;
 mod store;
 mod support;

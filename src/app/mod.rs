@@ -59,6 +59,8 @@ impl Overrides {
 
 /// How many unread counts are remembered.
 const CACHED_COUNTS: u64 = 200_000;
+/// How long one is, at most, where other nodes may change it.
+const REMEMBERED: Duration = Duration::from_millis(500);
 /// How often the store's upkeep (expiry, purges) does a round.
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
 /// How often upkeep looks whether retention has changed.
@@ -94,7 +96,8 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     let clock = Clock::default();
     let shared = Shared::new(snapshot);
 
-    let unread = Arc::new(UnreadCache::new(CACHED_COUNTS));
+    let unread =
+        Arc::new(UnreadCache::new(CACHED_COUNTS, store::is_shared(&config.store.url).then_some(REMEMBERED)));
     let store = open_store(&config.store, &clock, &unread, &metrics).await?;
     reload::seed(&store, &config).await.map_err(|e| format!("the listed users could not be made: {e}"))?;
 
@@ -177,7 +180,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
 /// Why it could not be opened.
 pub async fn migrate(store: &StoreConfig) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new().map_err(|e| format!("metrics: {e}"))?);
-    let unread = Arc::new(UnreadCache::new(1));
+    let unread = Arc::new(UnreadCache::new(1, None));
     open_store(store, &Clock::default(), &unread, &metrics).await?.close().await;
     Ok(())
 }
@@ -244,13 +247,13 @@ async fn check_heads(store: Store, metrics: Arc<Metrics>) {
                 UPKEEP_EVERY
             }
         };
-        tokio::time::sleep(rest.max(start.elapsed() * STEP_REST)).await;
+        tokio::time::sleep(about(rest.max(start.elapsed() * STEP_REST))).await;
     }
 }
 
 /// Waits for the next round of upkeep, which comes at once when a tenant's retention has changed.
 async fn rest(shared: &Shared, mut seen: u64, walked: &[(TenantId, Retention)]) {
-    let due = Instant::now() + UPKEEP_EVERY;
+    let due = Instant::now() + about(UPKEEP_EVERY);
     while Instant::now() < due {
         tokio::time::sleep(LOOK_EVERY).await;
         let snapshot = shared.load();
@@ -259,6 +262,13 @@ async fn rest(shared: &Shared, mut seen: u64, walked: &[(TenantId, Retention)]) 
         }
         seen = snapshot.generation;
     }
+}
+
+/// A time between three quarters and five quarters of this one: nodes that were started together come apart, so that
+/// each finds what is due by then, and not all the same.
+fn about(time: Duration) -> Duration {
+    let dice = getrandom::u32().unwrap_or(u32::MAX / 2);
+    time.mul_f64(0.75 + 0.5 * f64::from(dice) / f64::from(u32::MAX))
 }
 
 fn retentions(snapshot: &Snapshot) -> Vec<(TenantId, Retention)> {

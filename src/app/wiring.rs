@@ -1,4 +1,4 @@
-//! Who is told of a commit: the cache and the metrics.
+//! Who is told of a commit, here or on another node: the cache and the metrics.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use crate::{
     cache::UnreadCache,
     domain::{Change, TenantId},
     metrics::Metrics,
-    store::{CommitListener, Observer},
+    store::{CommitListener, Elsewhere, Observer},
 };
 
 /// Told by the writer after each commit and before any answer.
@@ -21,6 +21,13 @@ impl CommitListener for Commits {
     fn committed(&self, changes: &[Change]) {
         for change in changes {
             self.unread.bump(&change.tenant, change.user);
+        }
+    }
+
+    fn moved_elsewhere(&self, whose: Elsewhere<'_>) {
+        match whose {
+            Elsewhere::Inbox(tenant, user) => self.unread.bump(tenant, user),
+            Elsewhere::Anywhere => self.unread.bump_all(),
         }
     }
 }

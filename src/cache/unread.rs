@@ -4,12 +4,15 @@
 //! writer moves on after a commit and before it answers. A reader takes the generation first and
 //! loads under a key that contains it: what was loaded before a commit can only stand under a key
 //! that nobody asks for after the answer.
+//!
+//! Where others than this process write to the store too, no writer here hears of what they change. Then the key
+//! also contains the slice of time: whatever was or was not heard, a count is remembered that long and no longer.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
@@ -24,6 +27,9 @@ pub struct UnreadCache {
     stripes: Box<[AtomicU64]>,
     hasher: RandomState,
     counts: Cache<Key, Count>,
+    /// How long a slice of time is, where there are slices, and when the first began.
+    slice: Option<Duration>,
+    began: Instant,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -33,6 +39,7 @@ struct Key {
     tenant: TenantId,
     user: UserId,
     generation: u64,
+    slice: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -49,19 +56,24 @@ impl Count {
 }
 
 impl UnreadCache {
-    /// A cache of so many counts.
-    pub fn new(capacity: u64) -> Self {
-        let counts = Cache::builder()
+    /// A cache of so many counts, each remembered no longer than `longest`, where others may change it unheard.
+    pub fn new(capacity: u64, longest: Option<Duration>) -> Self {
+        let mut counts = Cache::builder()
             .max_capacity(capacity)
             // Keys of past generations are never asked for again: the oldest must go first, not
             // the least popular, which would be every new one.
             .eviction_policy(EvictionPolicy::lru())
-            .time_to_idle(Duration::from_secs(3600))
-            .build();
+            .time_to_idle(Duration::from_secs(3600));
+        if let Some(longest) = longest {
+            // Only so that the keys of past slices take no room.
+            counts = counts.time_to_live(longest);
+        }
         Self {
             stripes: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
-            counts,
+            counts: counts.build(),
+            slice: longest,
+            began: Instant::now(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -70,7 +82,14 @@ impl UnreadCache {
     /// Forgets the count of an inbox. To be called after the commit that changed it and before
     /// anyone is told of the commit.
     pub fn bump(&self, tenant: &TenantId, user: UserId) {
-        self.stripe(tenant, user).fetch_add(1, Ordering::SeqCst);
+        self.stripe(self.hash(tenant, user)).fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Forgets every count, where it is not known which have changed.
+    pub fn bump_all(&self) {
+        for stripe in &self.stripes {
+            stripe.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     /// To be told of a head that was read apart from here, before it is shown. On a server a commit can be seen before
@@ -82,7 +101,8 @@ impl UnreadCache {
         }
     }
 
-    /// The unread count, right as of some time during the call. Calls that come together load once.
+    /// The unread count, right as of some time during the call, but for what others changed unheard in the slice of
+    /// time that the call began in. Calls that come together load once.
     ///
     /// # Errors
     /// Those of `load`, which reads the inbox's head after it has expired what is due.
@@ -126,12 +146,24 @@ impl UnreadCache {
 
     /// The key as of now. Nothing may be loaded before it is taken.
     fn key(&self, tenant: &TenantId, user: UserId) -> Key {
-        let generation = self.stripe(tenant, user).load(Ordering::SeqCst);
-        Key { tenant: tenant.clone(), user, generation }
+        let hash = self.hash(tenant, user);
+        let generation = self.stripe(hash).load(Ordering::SeqCst);
+        Key { tenant: tenant.clone(), user, generation, slice: self.slice_of(hash) }
     }
 
-    fn stripe(&self, tenant: &TenantId, user: UserId) -> &AtomicU64 {
-        let hash = self.hasher.hash_one((tenant, user));
+    /// The slice of time that it is for an inbox. Slices begin at another moment for each, so that not all counts
+    /// are loaded at once.
+    fn slice_of(&self, hash: u64) -> u64 {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let Some(slice) = self.slice.map(micros).filter(|slice| *slice > 0) else { return 0 };
+        micros(self.began.elapsed()).saturating_add(hash % slice) / slice
+    }
+
+    fn hash(&self, tenant: &TenantId, user: UserId) -> u64 {
+        self.hasher.hash_one((tenant, user))
+    }
+
+    fn stripe(&self, hash: u64) -> &AtomicU64 {
         // The mask keeps it within the stripes, whatever the width of usize.
         &self.stripes[hash as usize & (STRIPES - 1)]
     }
@@ -163,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn remembered_until_bumped_or_due() {
-        let cache = UnreadCache::new(100);
+        let cache = UnreadCache::new(100, None);
         let (tenant, user) = inbox();
         let count = |now, load| cache.count(&tenant, user, Timestamp(now), async move { load });
         assert_eq!(count(0, head(3, Some(10))).await.expect("loads"), 3);
@@ -176,7 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_load_that_began_before_an_expiry_serves_nobody_after_it() {
-        let cache = UnreadCache::new(100);
+        let cache = UnreadCache::new(100, None);
         let (tenant, user) = inbox();
         let (answer, answered) = tokio::sync::oneshot::channel();
         let slow = async { answered.await.expect("answered") };
@@ -192,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn errors_are_told_and_not_remembered() {
-        let cache = UnreadCache::new(100);
+        let cache = UnreadCache::new(100, None);
         let (tenant, user) = inbox();
         let count = |load| cache.count(&tenant, user, Timestamp(0), async move { load });
         assert!(matches!(count(Err(Error::UserNotFound(user))).await, Err(Error::UserNotFound(_))));
@@ -201,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_load_that_a_commit_overtakes_serves_nobody_after_the_answer() {
-        let cache = UnreadCache::new(100);
+        let cache = UnreadCache::new(100, None);
         let (tenant, user) = inbox();
         let stored = AtomicI64::new(1);
         let slow = async {
@@ -219,7 +251,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_reader_has_seen_is_older_than_no_later_count() {
-        let cache = UnreadCache::new(100);
+        let cache = UnreadCache::new(100, None);
         let (tenant, user) = inbox();
         let at = |rev, unread| Head { rev, unread, next_expiry: None, erased_up_to: None };
         let count = |head| cache.count(&tenant, user, Timestamp(0), async move { Ok(head) });
@@ -236,5 +268,27 @@ mod tests {
         cache.bump(&tenant, user);
         cache.count(&tenant, user, Timestamp(0), slow).await.expect("loads");
         assert_eq!(count(at(4, 4)).await.expect("loads"), 4);
+    }
+
+    #[tokio::test]
+    async fn what_others_change_unheard_is_seen_after_a_slice_of_time_at_the_latest() {
+        let longest = Duration::from_secs(60);
+        let mut cache = UnreadCache::new(100, Some(longest));
+        let (tenant, user) = inbox();
+        // Time passes by thirds of a slice, as if it had begun earlier.
+        let mut counted = Vec::new();
+        for third in 0..12 {
+            cache.began -= longest / 3;
+            let count = cache.count(&tenant, user, Timestamp(0), async move { head(third, None) });
+            counted.push(count.await.expect("loads"));
+        }
+        assert!(
+            counted.iter().zip(0..).all(|(count, third)| (third - 2..=third).contains(count)),
+            "{counted:?}"
+        );
+        assert!((4..=5).contains(&cache.misses()), "it was remembered meanwhile: {counted:?}");
+        cache.bump_all();
+        let count = cache.count(&tenant, user, Timestamp(0), async { head(99, None) });
+        assert_eq!(count.await.expect("loads"), 99);
     }
 }

@@ -191,7 +191,7 @@ mod tests {
         let endpoint = admin(Admin {
             metrics: Arc::new(Metrics::new().unwrap()),
             store: store.clone(),
-            unread: Arc::new(UnreadCache::new(10)),
+            unread: Arc::new(UnreadCache::new(10, None)),
             snapshot: Shared::new(Snapshot::fixture(&config(), None, Ticks::default()).unwrap()),
             clock: Clock::default(),
             token: Some(Secret("token".into())),

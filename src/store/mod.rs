@@ -28,14 +28,14 @@ pub use audit::{AuditPage, AuditQuery};
 pub use command::{NewNotification, Stored};
 pub use drift::{Checked, Walk};
 pub use maintain::Maintained;
-pub use open::{CopyError, OpenError, backup, restore, shown};
+pub use open::{CopyError, OpenError, backup, is_shared, restore, shown};
 pub use page::{Page, PageQuery};
 pub use postgres::PostgresError;
 pub use sent::{Sent, SentPage, SentQuery};
 pub use space::DEFAULT_MIN_FREE_SPACE;
 pub use sqlite::{BackupError, Contents, OpenError as SqliteError};
 pub use withdraw::Withdrawal;
-pub use writer::{CommitListener, Observer};
+pub use writer::{CommitListener, Elsewhere, Observer};
 
 use crate::clock::Clock;
 use crate::domain::{
@@ -127,7 +127,7 @@ impl Store {
         listener: Arc<dyn CommitListener>,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, OpenError> {
-        let opened = open::open(url, &options).await?;
+        let opened = open::open(url, &options, &listener).await?;
         let queue = Arc::new(Queue::new(options.queue_capacity, opened.lanes.len()));
         let (runs, running) = watch::channel(());
         let writer = |(lane, engine)| Writer {

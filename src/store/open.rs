@@ -1,11 +1,12 @@
 //! Chooses the engine by the scheme of the store's URL: the one place that knows there are several.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::engine::{Engine, Reads};
 use super::space::Space;
 use super::sqlite::{BackupError, Contents};
-use super::{Options, PostgresError, SqliteError, postgres, sqlite};
+use super::{CommitListener, Options, PostgresError, SqliteError, postgres, sqlite};
 
 /// Why the store cannot be opened. No text of it holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +42,12 @@ pub(super) struct Opened {
     pub space: Option<Space>,
 }
 
-/// Opens the database at a URL, creates or migrates it.
-pub(super) async fn open(url: &str, options: &Options) -> Result<Opened, OpenError> {
+/// Opens the database at a URL, creates or migrates it. The listener is told of what other nodes change.
+pub(super) async fn open(
+    url: &str,
+    options: &Options,
+    listener: &Arc<dyn CommitListener>,
+) -> Result<Opened, OpenError> {
     match scheme(url) {
         Some(Scheme::Sqlite) => {
             let (engine, reads) = sqlite::open(url, options).await?;
@@ -50,7 +55,7 @@ pub(super) async fn open(url: &str, options: &Options) -> Result<Opened, OpenErr
             Ok(Opened { lanes: vec![Box::new(engine)], reads: Box::new(reads), space: Some(space) })
         }
         Some(Scheme::Postgres) => {
-            let (lanes, reads) = postgres::open(url, options).await?;
+            let (lanes, reads) = postgres::open(url, options, listener.clone()).await?;
             let lanes = lanes.into_iter().map(|lane| Box::new(lane) as Box<dyn Engine>).collect();
             Ok(Opened { lanes, reads: Box::new(reads), space: None })
         }
@@ -83,6 +88,11 @@ fn refuse_server(url: &str) -> Result<(), CopyError> {
         Some(Scheme::Postgres) => Err(CopyError::Server),
         _ => Ok(()),
     }
+}
+
+/// Whether other nodes than this process may write to the store at a URL.
+pub fn is_shared(url: &str) -> bool {
+    matches!(scheme(url), Some(Scheme::Postgres))
 }
 
 /// A store's URL as it may be shown: what stands before an `@` may be a password, and so may what stands behind

@@ -10,13 +10,26 @@ use super::command::{Command, Outcome};
 use super::engine::{Engine, Failure};
 use super::queue::{Answer, Queue};
 use crate::clock::Clock;
-use crate::domain::{Change, Error, TenantId};
+use crate::domain::{Change, Error, TenantId, UserId};
 
 /// Told what each commit did, after the commit and before any caller has its answer. It must be
 /// quick and must not wait: the writer does.
 pub trait CommitListener: Send + Sync {
     /// The changes, in the order of revisions within each inbox, as far as they were made here.
     fn committed(&self, changes: &[Change]);
+
+    /// Told of what other nodes changed, as quick as of commits here. These are hints alone: they come after the
+    /// commit, late, twice or never.
+    fn moved_elsewhere(&self, _: Elsewhere<'_>) {}
+}
+
+/// Whose head another node moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Elsewhere<'a> {
+    /// This user's.
+    Inbox(&'a TenantId, UserId),
+    /// Anyone's may be: too many were moved to name them, or nothing was heard for a while.
+    Anywhere,
 }
 
 /// Nobody listens.

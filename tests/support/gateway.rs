@@ -29,6 +29,8 @@ pub struct Gateway {
 pub enum Store {
     File(String),
     Server(Database),
+    /// Another's, which outlives the gateway.
+    At(String),
 }
 
 impl Store {
@@ -46,7 +48,7 @@ impl Store {
 
     fn url(&self) -> &str {
         match self {
-            Self::File(url) => url,
+            Self::File(url) | Self::At(url) => url,
             Self::Server(database) => &database.url,
         }
     }
@@ -61,6 +63,11 @@ impl Gateway {
     /// The same, with the store in a file whatever the tests run on.
     pub fn start_in_file(settings: &str, fill: impl FnOnce(&Path)) -> Self {
         Self::start_on(Store::in_file, settings, fill)
+    }
+
+    /// The same, as one of several nodes on the store at a URL.
+    pub fn start_at(url: &str, settings: &str) -> Self {
+        Self::start_on(|_| Store::At(url.to_owned()), settings, |_| ())
     }
 
     fn start_on(store: impl FnOnce(&Path) -> Store, settings: &str, fill: impl FnOnce(&Path)) -> Self {

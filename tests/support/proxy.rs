@@ -1,4 +1,4 @@
-//! A proxy before PostgreSQL that fails a COMMIT in the way that a test asks for.
+//! A proxy before PostgreSQL that fails a COMMIT, or silences hints, in the way that a test asks for.
 
 use std::sync::{
     Arc, Mutex,
@@ -28,6 +28,7 @@ struct State {
     /// What becomes of the next COMMITs, the last first.
     faults: Mutex<Vec<Fault>>,
     is_cut: AtomicBool,
+    is_mute: AtomicBool,
 }
 
 pub struct Proxy {
@@ -62,6 +63,16 @@ impl Proxy {
         self.state.faults.lock().expect("sound").is_empty()
     }
 
+    /// From now on a connection by which a node hears or tells what changed brings nothing more, and stays open.
+    pub fn mute(&self) {
+        self.state.is_mute.store(true, Ordering::SeqCst);
+    }
+
+    /// New connections bring everything again.
+    pub fn unmute(&self) {
+        self.state.is_mute.store(false, Ordering::SeqCst);
+    }
+
     pub fn mend(&self) {
         self.state.is_cut.store(false, Ordering::SeqCst);
     }
@@ -73,10 +84,16 @@ async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
     }
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
     let (mut to_server, mut to_client) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    let mut is_for_hints = false;
     loop {
         tokio::select! {
             read = client.read(&mut to_server) => {
                 let Ok(length @ 1..) = read else { return };
+                let says = |word: &[u8]| to_server[..length].windows(word.len()).any(|part| part == word);
+                is_for_hints = is_for_hints || says(b"LISTEN ") || says(b"pg_notify(");
+                if is_for_hints && state.is_mute.load(Ordering::SeqCst) {
+                    return silent(client, server, to_server).await;
+                }
                 let fault = match to_server[..length] == *COMMIT {
                     true => state.faults.lock().expect("sound").pop(),
                     false => None,
@@ -96,20 +113,25 @@ async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
                         return;
                     }
                     // Both ends stay open, and hear nothing more.
-                    Some(Fault::KeepReply | Fault::LoseCommit) => {
-                        while client.read(&mut to_server).await.is_ok_and(|length| length > 0) {}
-                        // The server sees no end of the connection, as when the network is gone.
-                        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-                        return;
-                    }
+                    Some(Fault::KeepReply | Fault::LoseCommit) => return silent(client, server, to_server).await,
                 }
             }
             read = server.read(&mut to_client) => {
                 let Ok(length @ 1..) = read else { return };
+                if is_for_hints && state.is_mute.load(Ordering::SeqCst) {
+                    return silent(client, server, to_server).await;
+                }
                 if client.write_all(&to_client[..length]).await.is_err() {
                     return;
                 }
             }
         }
     }
+}
+
+/// Takes what comes, until the client has gone.
+async fn silent(mut client: TcpStream, _server: TcpStream, mut to_server: Vec<u8>) {
+    while client.read(&mut to_server).await.is_ok_and(|length| length > 0) {}
+    // The server sees no end of the connection, as when the network is gone.
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
 }

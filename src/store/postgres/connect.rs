@@ -142,6 +142,12 @@ impl Database {
             .map_err(|_| timed_out())?
     }
 
+    /// For a connection that only waits.
+    pub fn pool_of_one(&self) -> PgPool {
+        let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+        pool.acquire_timeout(self.times.connect).connect_lazy_with(self.options.clone())
+    }
+
     /// Begins a transaction with all its settings.
     pub async fn begin(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         sqlx::raw_sql(AssertSqlSafe(self.begin.clone())).execute(connection).await.map(drop)
@@ -158,7 +164,7 @@ impl Database {
 
     async fn try_rows(&self, ask: &Ask) -> sqlx::Result<Vec<PgRow>> {
         let mut connection = self.pool.acquire().await?;
-        let answer = timeout(self.times.statement, self.read(ask, &mut connection)).await;
+        let answer = timeout(self.times.statement, self.alone(ask, &mut connection)).await;
         let answer = answer.unwrap_or_else(|_| Err(timed_out()));
         if answer.is_err() {
             // Closed at once: nobody knows what still comes on it.
@@ -167,7 +173,9 @@ impl Database {
         answer
     }
 
-    async fn read(&self, ask: &Ask, connection: &mut PgConnection) -> sqlx::Result<Vec<PgRow>> {
+    /// Asks one statement by itself: where statements have no names that takes a transaction, so that all its parts
+    /// reach one connection.
+    pub async fn alone(&self, ask: &Ask, connection: &mut PgConnection) -> sqlx::Result<Vec<PgRow>> {
         if self.named {
             return ask.rows(&mut Session { connection, named: true }).await;
         }

@@ -7,6 +7,8 @@ mod drift;
 mod error;
 mod flush;
 mod heads;
+mod hear;
+mod hints;
 mod marks;
 mod migrate;
 mod notices;
@@ -24,15 +26,19 @@ use std::sync::Arc;
 
 pub use connect::PostgresError;
 
-use super::Options;
+use super::{CommitListener, Options};
 use connect::Database;
+use hear::Neighbours;
+use hints::Hints;
 use reads::PostgresReads;
 use writes::PostgresEngine;
 
-/// Opens the database that a URL names, and brings its schema up to date.
+/// Opens the database that a URL names, and brings its schema up to date. The listener is told of what other nodes
+/// change in it.
 pub(super) async fn open(
     url: &str,
     settings: &Options,
+    listener: Arc<dyn CommitListener>,
 ) -> Result<(Vec<PostgresEngine>, PostgresReads), PostgresError> {
     let database = Arc::new(Database::of(url, settings)?);
     migrate::run(&database).await?;
@@ -41,6 +47,19 @@ pub(super) async fn open(
             "store.min_free_space has no meaning with PostgreSQL: the gateway does not see its disk"
         );
     }
-    let lanes = (0..settings.lanes.max(1)).map(|_| PostgresEngine::new(database.clone())).collect();
-    Ok((lanes, PostgresReads::new(database)))
+    let hints = Arc::new(Hints::new(random()));
+    let neighbours = Neighbours::meet(&database, &hints, listener);
+    let lanes = (0..settings.lanes.max(1)).map(|_| PostgresEngine::new(database.clone(), hints.clone()));
+    Ok((lanes.collect(), PostgresReads::new(database, neighbours)))
+}
+
+/// A number that nobody else has.
+fn random() -> i64 {
+    let mut number = [0; 8];
+    // Without randomness the time has to do.
+    if getrandom::fill(&mut number).is_err() {
+        let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        number = (time.map_or(0, |time| time.as_nanos() as u64)).to_le_bytes();
+    }
+    i64::from_le_bytes(number)
 }

@@ -9,6 +9,7 @@ use sqlx::postgres::PgRow;
 use super::ask::{Ask, ask};
 use super::connect::Database;
 use super::error::{corrupt, internal};
+use super::hear::Neighbours;
 use super::{audit, drift, marks, page, sent, users, withdraw};
 use crate::domain::{AuditRecord, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
 use crate::store::audit::AuditWindow;
@@ -19,11 +20,13 @@ use crate::store::sent::{Sent, SentWindow, Window};
 
 pub(in crate::store) struct PostgresReads {
     database: Arc<Database>,
+    /// They go with it.
+    neighbours: Neighbours,
 }
 
 impl PostgresReads {
-    pub(super) fn new(database: Arc<Database>) -> Self {
-        Self { database }
+    pub(super) fn new(database: Arc<Database>, neighbours: Neighbours) -> Self {
+        Self { database, neighbours }
     }
 
     /// Asks, and makes something of every row.
@@ -177,6 +180,7 @@ impl Reads for PostgresReads {
     }
 
     async fn close(&self) {
+        self.neighbours.part();
         self.database.close().await;
     }
 }

@@ -13,8 +13,9 @@ use super::connect::Database;
 use super::error::{failure, is_passing, leaves_connection, timed_out};
 use super::flush::{Arrival, flush};
 use super::heads::Heads;
+use super::hints::Hints;
 use super::notices::Notices;
-use super::{audit, drift, marks, purge, remove, send, users};
+use super::{audit, drift, marks, purge, random, remove, send, users};
 use crate::domain::{AuditEntry, Change, ChangeKind, NotificationId, TenantId, Timestamp};
 use crate::store::command::{Command, InboxKey, Outcome};
 use crate::store::engine::{Applied, Engine, Failure};
@@ -22,6 +23,7 @@ use crate::store::engine::{Applied, Engine, Failure};
 /// One lane: a writer's connection, and the number of its last batch.
 pub(in crate::store) struct PostgresEngine {
     database: Arc<Database>,
+    hints: Arc<Hints>,
     /// `None` after a failure: the next batch opens another.
     connection: Option<PgConnection>,
     notices: Notices,
@@ -90,15 +92,8 @@ const TRIES: u32 = 3;
 const LOOK: Duration = Duration::from_millis(100);
 
 impl PostgresEngine {
-    pub(super) fn new(database: Arc<Database>) -> Self {
-        let mut number = [0; 8];
-        // Without randomness the address of a fresh value and the time have to do.
-        if getrandom::fill(&mut number).is_err() {
-            let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            number = (time.map_or(0, |time| time.as_nanos() as u64)).to_le_bytes();
-        }
-        let lane = i64::from_le_bytes(number);
-        Self { database, connection: None, notices: Notices::new(), lane, batch: 0 }
+    pub(super) fn new(database: Arc<Database>, hints: Arc<Hints>) -> Self {
+        Self { database, hints, connection: None, notices: Notices::new(), lane: random(), batch: 0 }
     }
 
     /// Tries a batch until it is known what became of it, or the time for that is over.
@@ -269,7 +264,9 @@ async fn run(
 #[async_trait]
 impl Engine for PostgresEngine {
     async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
-        self.resolve(commands, now).await
+        let applied = self.resolve(commands, now).await?;
+        self.hints.note(&applied.changes);
+        Ok(applied)
     }
 
     async fn close(mut self: Box<Self>) {

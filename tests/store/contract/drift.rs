@@ -26,7 +26,7 @@ async fn head(store: &Store, user: i64) -> Head {
 
 pub async fn finds_a_wrong_head_and_tells_the_cache(bed: Bed) {
     bed.with_users().await.close().await;
-    let cache = Arc::new(UnreadCache::new(100));
+    let cache = Arc::new(UnreadCache::new(100, None));
     let store = bed.open_before(&cache, Options::default()).await;
     let home = tenant();
     let count = async |user: i64| {

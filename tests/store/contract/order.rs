@@ -76,7 +76,7 @@ async fn wander(world: Arc<World>, seed: u64) -> Vec<Seen> {
 
 pub async fn counts_revisions_and_rows_agree_under_load(bed: Bed) {
     bed.with_users().await.close().await;
-    let cache = Arc::new(UnreadCache::new(1_000));
+    let cache = Arc::new(UnreadCache::new(1_000, None));
     let store = bed.open_before(&cache, Options::default()).await;
     let clock = bed.clock.clone();
     let world = Arc::new(World { store: store.clone(), cache: cache.clone(), clock });

@@ -68,7 +68,7 @@ struct World {
 }
 
 async fn run(bed: Bed, acts: &[Act]) -> Result<(), String> {
-    let cache = Arc::new(UnreadCache::new(1_000));
+    let cache = Arc::new(UnreadCache::new(1_000, None));
     let options = Options { keep_changes: Duration::from_secs(KEEP.cast_unsigned()), ..Options::default() };
     let store = bed.open_before(&cache, options).await;
     let mut tool = bed.tool().await;

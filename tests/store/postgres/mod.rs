@@ -1,6 +1,7 @@
 //! The PostgreSQL engine: the contract, and what is PostgreSQL's alone.
 
 mod doubt;
+mod hints;
 mod nodes;
 mod own;
 mod settings;

@@ -1,8 +1,11 @@
 //! Several nodes on one database: they wait for each other and never in a circle, and purge at once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bellboard::domain::Profile;
+use bellboard::config::Retention;
+use bellboard::domain::{Draft, Profile, TenantId};
 use bellboard::store::{NewNotification, Store, Walk, Withdrawal};
 
 use super::super::contract::audit::actor;
@@ -118,6 +121,61 @@ async fn two_nodes_purge_at_once() {
         assert_eq!(left, [50, 50, 0, 0, 0, 0]);
         for store in stores {
             store.close().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_keep_at_once_under_load() {
+    let bed = Bed::postgres();
+    let stores = [bed.with_users().await, bed.open().await];
+    let done = Arc::new(AtomicBool::new(false));
+    let upkeep = stores.iter().map(|store| tokio::spawn(keep(store.clone(), done.clone())));
+    let upkeep: Vec<_> = upkeep.collect();
+    let loads = (0..6).map(|n| {
+        let (store, clock) = (stores[n % 2].clone(), bed.clock.clone());
+        tokio::spawn(async move {
+            for step in 0..60_i64 {
+                let expires_at = Some(clock.now().plus_seconds(1 + step % 5).0);
+                send_draft(&store, Draft { expires_at, ..draft(1 + step % 3, "x") }).await;
+                send(&store, 1 + step % 3, "y").await;
+                if step % 10 == 0 {
+                    clock.advance_seconds(1);
+                }
+            }
+        })
+    });
+    for load in loads.collect::<Vec<_>>() {
+        load.await.expect("every send is stored");
+    }
+    bed.clock.advance_seconds(10);
+    done.store(true, Ordering::SeqCst);
+    let mut gone = 0;
+    for upkeep in upkeep {
+        gone += upkeep.await.expect("no fault");
+    }
+    let mut tool = bed.tool().await;
+    let told = tool.number("SELECT count(*) FROM change WHERE kind = 'expired'").await;
+    assert_eq!(told.unsigned_abs(), gone, "each by one of them");
+    assert_eq!(tool.number("SELECT count(*) FROM inbox").await.unsigned_abs() + gone, 6 * 60 * 2);
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(tool.number(deadlocks).await, 0);
+    for store in stores {
+        store.close().await;
+    }
+}
+
+/// Rounds of upkeep and of checks until all is done, and one after that; gives how many rows that took out.
+async fn keep(store: Store, done: Arc<AtomicBool>) -> u64 {
+    let retention = |_: &TenantId| Retention { newest: Some(20), ..Retention::default() };
+    let (mut walk, mut gone) = (Walk::default(), 0);
+    loop {
+        let is_last = done.load(Ordering::SeqCst);
+        let kept = store.maintain(&retention).await.expect("maintained");
+        gone += kept.expired + kept.retired;
+        assert_eq!(store.check_heads(&mut walk).await.expect("checked").repaired, 0);
+        if is_last {
+            return gone;
         }
     }
 }
