@@ -15,7 +15,7 @@ fn named(text: &str) -> BTreeSet<&str> {
 #[test]
 fn every_metric_that_is_named_is_there() {
     let code = read("src/metrics.rs") + &read("src/metrics/configured.rs");
-    let alerts = "deploy/prometheus/alerts.yaml";
+    let alerts = "config/alerts.yaml";
     let rules = yaml(alerts)[0]["groups"][0]["rules"].as_array().expect("rules").len();
     for (file, least) in [(alerts, rules), ("docs/operations.md", 10), ("docs/deployment.md", 1)] {
         let text = read(file);
