@@ -44,10 +44,10 @@ fn both_keys_hold_and_the_new_one_is_like_the_old() {
     // It can be rotated again, by the fingerprint that the failure tells.
     let err = site.bad(&["key", "rotate", "the \"old\" one: #1"]);
     assert!(err.starts_with("several API keys have that description"), "{err}");
-    let fingerprint = err.lines().nth(2).and_then(|l| l.split_whitespace().next()).expect("a fingerprint");
-    assert_eq!(fingerprint, named, "the old one stands first");
-    let second = err.lines().nth(3).and_then(|l| l.split_whitespace().next()).expect("a fingerprint");
-    let (_, paste) = parts(&site.good(&["key", "rotate", second]));
+    let fingerprint =
+        |line| err.lines().nth(line).and_then(|l| l.split_whitespace().next()).expect("a fingerprint");
+    assert_eq!(fingerprint(1), named);
+    let (_, paste) = parts(&site.good(&["key", "rotate", fingerprint(2)]));
     assert_eq!(paste.matches(&format!("replaces: \"{named}\"")).count(), 2, "one line of keys: {paste}");
 }
 

@@ -121,7 +121,7 @@ async fn a_key_whose_first_send_is_rolled_back_is_free() {
     let bed = Bed::postgres();
     let stores = [bed.with_users().await, bed.open().await];
     let home = tenant();
-    // The first holds its key while it waits for the sequence's table, until it is given up.
+    // The first holds its key while it waits for a table, until its connection is lost.
     let mut tool = bed.tool().await;
     tool.run("BEGIN; LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE").await;
     let first = tokio::spawn({
