@@ -101,6 +101,24 @@ CREATE TABLE erasure (
     PRIMARY KEY (tenant, user_id)
 );
 
+-- The answers to sends that came with an idempotency key, by the SHA-256 of key and body: kept a day. `principal` is
+-- whose key it is, `user_id` whose notification.
+CREATE TABLE idempotency (
+    tenant          text COLLATE "C" NOT NULL,
+    principal       text COLLATE "C" NOT NULL,
+    key             bytea NOT NULL,
+    body            bytea NOT NULL,
+    user_id         bigint NOT NULL,
+    notification_id bigint NOT NULL,
+    at              bigint NOT NULL,
+    answer          text NOT NULL,
+    PRIMARY KEY (tenant, principal, key)
+);
+
+CREATE INDEX idempotency_user ON idempotency (tenant, user_id);
+
+CREATE INDEX idempotency_at ON idempotency (at);
+
 -- The last batch that each lane of a running gateway committed. A lane whose commit got no answer looks
 -- here whether it took place.
 CREATE TABLE lane (

@@ -112,6 +112,24 @@ CREATE TABLE erasure (
     PRIMARY KEY (tenant, user_id)
 ) WITHOUT ROWID;
 
+-- The answers to sends that came with an idempotency key, by the SHA-256 of key and body: kept a day. `principal` is
+-- whose key it is, `user_id` whose notification.
+CREATE TABLE idempotency (
+    tenant          TEXT    NOT NULL,
+    principal       TEXT    NOT NULL,
+    key             BLOB    NOT NULL,
+    body            BLOB    NOT NULL,
+    user_id         INTEGER NOT NULL,
+    notification_id INTEGER NOT NULL,
+    at              INTEGER NOT NULL,
+    answer          TEXT    NOT NULL,
+    PRIMARY KEY (tenant, principal, key)
+) WITHOUT ROWID;
+
+CREATE INDEX idempotency_user ON idempotency (tenant, user_id);
+
+CREATE INDEX idempotency_at ON idempotency (at);
+
 -- One row that the readiness probe writes.
 CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL);
 

@@ -99,11 +99,13 @@ impl IssuerVerifier {
         self.check_addressing(&claims)?;
         let expires = self.check_times(&claims, now)?;
         let user = self.user(&claims).ok_or("it names no user")?;
+        let name: Arc<str> = format!("user:{user}").into();
         let principal = Principal {
             tenant: self.tenant_id.clone(),
             kind: PrincipalKind::User(user),
             permissions: self.permissions(&claims),
-            name: format!("user:{user}").into(),
+            origin: Arc::clone(&name),
+            name,
         };
         Ok(Verified {
             principal: Arc::new(principal),

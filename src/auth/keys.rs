@@ -96,11 +96,14 @@ impl KeyEntry {
             .get_index_of(&key.tenant)
             .ok_or_else(|| format!("API key {fingerprint} belongs to no known tenant: {}", key.tenant))?;
         let allowed_types = globs(&key.types).map_err(|e| format!("API key {fingerprint}: {e}"))?;
+        let name: Arc<str> = format!("key:{fingerprint}").into();
+        let origin = key.replaces.as_ref().map(|first| format!("key:{first}").into());
         let principal = Principal {
             tenant: key.tenant.clone(),
             kind: PrincipalKind::Key { allowed_types: allowed_types.map(Arc::new) },
             permissions: key.permissions,
-            name: format!("key:{fingerprint}").into(),
+            origin: origin.unwrap_or_else(|| Arc::clone(&name)),
+            name,
         };
         Ok(Self {
             principal: Arc::new(principal),

@@ -53,8 +53,14 @@ fn text(config: &Config, old: &ApiKey, new: &NewKey, until: Timestamp) -> String
         new.key,
         shown(old),
         entry(&auth::configured(&old.hash), old, default, Some(until)),
-        entry(&new.configured(), old, default, None).trim_end(),
+        entry(&new.configured(), &successor(old), default, None).trim_end(),
     )
+}
+
+/// What comes in a key's place is known as the first of their line.
+fn successor(old: &ApiKey) -> ApiKey {
+    let first = old.replaces.clone().unwrap_or_else(|| auth::fingerprint(&old.hash));
+    ApiKey { replaces: Some(first), ..old.clone() }
 }
 
 /// A key's entry. Text is quoted as JSON does, which YAML reads the same.
@@ -72,6 +78,9 @@ fn entry(key: &str, like: &ApiKey, default: Option<Quota>, expires_at: Option<Ti
     }
     if let Some(description) = &like.description {
         line("description", serde_json::Value::from(description.as_str()).to_string());
+    }
+    if let Some(first) = &like.replaces {
+        line("replaces", format!("\"{first}\""));
     }
     if let Some(at) = expires_at {
         line("expires_at", at.to_string());

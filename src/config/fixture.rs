@@ -58,6 +58,7 @@ pub(crate) fn key(plain: &str) -> ApiKey {
     ApiKey {
         hash: Sha256::digest(plain).into(),
         description: Some("for tests".into()),
+        replaces: None,
         tenant: TenantId::default(),
         roles: vec!["sender".into()],
         permissions: [Permission::NotificationSend].into_iter().collect(),

@@ -9,8 +9,17 @@ use super::{
 };
 use crate::domain::TenantId;
 
-const FIELDS: &[&str] =
-    &["roles", "description", "tenant", "expires_at", "disabled", "types", "networks", "rate_limit"];
+const FIELDS: &[&str] = &[
+    "roles",
+    "description",
+    "replaces",
+    "tenant",
+    "expires_at",
+    "disabled",
+    "types",
+    "networks",
+    "rate_limit",
+];
 
 /// The keys of all files. The quotas are those of a key by tenant, and name the tenants there are.
 pub(super) fn decode(maps: &[Field<'_>], roles: &Roles, quotas: &IndexMap<TenantId, Quota>) -> Vec<ApiKey> {
@@ -67,6 +76,7 @@ fn one(
     Some(ApiKey {
         hash,
         description: s.read("description", value::words(255)),
+        replaces: s.read("replaces", value::fingerprint),
         roles: roles_given.iter().filter_map(|role| role.peek_text().map(str::to_owned)).collect(),
         permissions: roles.of_key(&roles_given),
         expires_at: s.read("expires_at", value::timestamp),

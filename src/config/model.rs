@@ -224,6 +224,8 @@ pub struct ApiKey {
     pub hash: [u8; 32],
     /// What the key is for, for people.
     pub description: Option<String>,
+    /// The fingerprint of the first of the keys that replaced each other, of which this is one.
+    pub replaces: Option<String>,
     /// The tenant it acts in.
     pub tenant: TenantId,
     /// The names of its roles, as configured.

@@ -102,6 +102,14 @@ pub(super) fn key_hash(text: &str) -> Result<[u8; 32], String> {
     Ok(Sha256::digest(text).into())
 }
 
+/// The fingerprint of an API key.
+pub(super) fn fingerprint(text: &str) -> Result<String, String> {
+    if text.len() != 12 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err("must be the 12 hexadecimal digits that name a key".into());
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
 fn from_hex(hex: &str) -> Option<[u8; 32]> {
     if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;

@@ -28,6 +28,9 @@ pub enum Error {
     /// The type's pipeline or the core's limits refused the draft.
     #[error("{}", join(.0))]
     Refused(Vec<Problem>),
+    /// An idempotency key that came with another body before.
+    #[error("Idempotency-Key was used before with another body")]
+    KeyReused,
     /// No such user in the caller's tenant.
     #[error("User {0} not found")]
     UserNotFound(UserId),

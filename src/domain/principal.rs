@@ -15,6 +15,9 @@ pub struct Principal {
     pub permissions: Permissions,
     /// A stable name for records: `key:<fingerprint>` or `user:<id>`. Never a secret.
     pub name: Arc<str>,
+    /// What stays the same when a key is rotated: the name of the first of the keys that replaced each other. A
+    /// user's is their name.
+    pub origin: Arc<str>,
 }
 
 /// The two kinds of principals.

@@ -5,7 +5,10 @@
 
 use std::marker::PhantomData;
 
-use poem::{IntoResponse, Response, http::StatusCode};
+use poem::{
+    IntoResponse, Response,
+    http::{HeaderName, HeaderValue, StatusCode},
+};
 use poem_openapi::{
     ApiResponse,
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
@@ -49,6 +52,35 @@ impl<T: Type, const STATUS: u16> ApiResponse for Answer<T, STATUS> {
 
     fn register(registry: &mut Registry) {
         T::register(registry);
+    }
+}
+
+/// An answer that may have been given before.
+pub struct Repeatable<A> {
+    /// The answer.
+    pub answer: A,
+    /// Whether it was.
+    pub replayed: bool,
+}
+
+impl<A: IntoResponse> IntoResponse for Repeatable<A> {
+    fn into_response(self) -> Response {
+        let mut response = self.answer.into_response();
+        if self.replayed {
+            let (name, yes) = ("idempotency-replayed", HeaderValue::from_static("true"));
+            response.headers_mut().insert(HeaderName::from_static(name), yes);
+        }
+        response
+    }
+}
+
+impl<A: ApiResponse> ApiResponse for Repeatable<A> {
+    fn meta() -> MetaResponses {
+        A::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        A::register(registry);
     }
 }
 

@@ -15,7 +15,6 @@ use super::{
     bodies::Held,
     context::Context,
     error::{Failure, WrongContentType},
-    services::Services,
 };
 use crate::domain::{Error, Limits, Result};
 
@@ -27,15 +26,12 @@ pub trait FromBody: Type + Sized {
     /// Whether a body must be there; where not, an empty one reads as `{}`.
     const REQUIRED: bool = true;
 
-    /// Counts a body that could not be read.
-    fn refused(_services: &Services) {}
-
     /// Reads the body's bytes; the error is a sentence that names the field at fault.
     fn from_body(body: &[u8], limits: &Limits) -> Result<Self::Output>;
 }
 
-/// A checked JSON body of the shape `T`.
-pub struct Body<T: FromBody>(pub T::Output);
+/// A checked JSON body of the shape `T`, and its bytes as they came.
+pub struct Body<T: FromBody>(pub T::Output, pub Vec<u8>);
 
 impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -70,14 +66,14 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
             .await
             .map_err(|_| Failure(Error::Invalid("The body took too long to come".into())))??;
         context.keep(room);
-        let mut bytes = &*bytes;
-        if !T::REQUIRED && bytes.is_empty() {
-            bytes = b"{}";
+        let mut text = &*bytes;
+        if !T::REQUIRED && text.is_empty() {
+            text = b"{}";
         } else if !T::REQUIRED {
             check_content_type(request)?;
         }
-        let read = T::from_body(bytes, &limits).inspect_err(|_| T::refused(context.services()));
-        Ok(Self(read.map_err(Failure)?))
+        let read = T::from_body(text, &limits).map_err(Failure)?;
+        Ok(Self(read, bytes))
     }
 }
 

@@ -37,6 +37,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
         Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Invalid(_) | Error::Refused(_) => StatusCode::BAD_REQUEST,
+        Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Error::UserNotFound(_) | Error::NotificationNotFound(_) => StatusCode::NOT_FOUND,
         Error::Busy { .. } | Error::Unresolved { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -204,6 +205,11 @@ mod tests {
                 Error::Refused(problems),
                 400,
                 r#"{"result":"Failed","reason":"link is bad; title is \"odd\""}"#,
+            ),
+            (
+                Error::KeyReused,
+                422,
+                r#"{"result":"Failed","reason":"Idempotency-Key was used before with another body"}"#,
             ),
             (
                 Error::UserNotFound(UserId::new(999).unwrap()),

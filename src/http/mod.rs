@@ -18,6 +18,7 @@ mod document;
 mod dry_run;
 mod entry;
 mod error;
+mod idempotency_key;
 mod import;
 mod inbox;
 mod json;

@@ -6,22 +6,21 @@ use serde_json::Value;
 
 use crate::{
     domain::{Content, Notification, Sealed, Timestamp, User, UserId},
-    send::Sent,
+    store::Stored,
 };
 
 /// The body of a successful send, its fields in the contract's order.
-pub fn sent(sent: &Sent) -> String {
-    let sealed = &sent.sealed;
+pub fn sent(sealed: &Sealed, stored: Stored) -> String {
     let mut text = String::with_capacity(256 + sealed.own_fields().len());
     text.push_str(r#"{"result":"Success","message":"Notification sent successfully","notification":{"#);
     let _ = write!(
         text,
         r#""notification_id":{},"user_id":{},"type":"{}",{},"is_read":false,"created_at":"{}""#,
-        sent.id,
+        stored.id,
         sealed.user,
         sealed.kind,
         sealed.own_fields(),
-        sent.created_at
+        stored.created_at
     );
     if let Some(ticket) = sealed.related_ticket_id {
         let _ = write!(text, r#","related_ticket_id":{ticket}"#);

@@ -5,17 +5,20 @@ use poem_openapi::{OpenApi, param::Query};
 use super::{
     Tag,
     admit::{Admitted, MaySend},
-    answer::{Answer, Either},
+    answer::{Answer, Either, Repeatable},
     body::{Body, FromBody},
     dry_run::{self, DryRunResponse},
     error::Failure,
+    idempotency_key::IdempotencyKey,
     json,
     params::Flag,
     render,
-    services::Services,
     wire::{SendRequest, SendResponse},
 };
-use crate::domain::{Draft, Error, Limits, Metadata, Result};
+use crate::{
+    domain::{Draft, Error, Limits, Metadata, Result},
+    send::{Once, Sent},
+};
 
 /// Sending.
 pub struct SendApi;
@@ -33,31 +36,39 @@ impl SendApi {
         caller: Admitted<MaySend>,
         /// `true` shows what would be stored, and stores nothing.
         dry_run: Query<Option<Flag>>,
+        /// Names the send, so that it can be sent again when its answer was lost: as a string of RFC 9651, or bare.
+        /// For 24 hours the same key and body from the same principal give the first 201 again, and store nothing;
+        /// with another body it is a 422. What was answered otherwise leaves the key free, and a dry run does not
+        /// look at it.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: Body<SendRequest>,
-    ) -> poem::Result<Either<Answer<DryRunResponse>, Answer<SendResponse, 201>>> {
-        let (context, Body(draft)) = (&caller.context, body);
+    ) -> poem::Result<Either<Answer<DryRunResponse>, Repeatable<Answer<SendResponse, 201>>>> {
+        let (context, Body(draft, bytes)) = (&caller.context, body);
         let (snapshot, now, sending) = (context.snapshot(), context.now(), &caller.services.sending);
         if dry_run.0.is_some_and(|flag| flag.0) {
             let tried = sending.try_out(snapshot, &caller.principal, draft, now).await.map_err(Failure)?;
             return Ok(Either::Left(Answer::new(dry_run::tried(&tried, now))));
         }
+        let once = key.0.as_ref().map(|key| Once { key: &key.0, body: &bytes, answer: render::sent });
         let sent = sending
-            .send(snapshot, &caller.principal, draft, now, context.request_id())
+            .send(snapshot, &caller.principal, draft, now, context.request_id(), once)
             .await
             .map_err(Failure)?;
-        Ok(Either::Right(Answer::new(render::sent(&sent))))
+        let (text, replayed) = match sent {
+            Sent::Now(sealed, stored) => (render::sent(&sealed, stored), false),
+            Sent::Before(text) => (text, true),
+        };
+        Ok(Either::Right(Repeatable { answer: Answer::new(text), replayed }))
     }
 }
 
 impl FromBody for SendRequest {
-    type Output = Draft;
+    /// What is wrong with it is told only where it repeats nothing.
+    type Output = Result<Draft>;
 
-    fn refused(services: &Services) {
-        services.sending.count_refusal("malformed");
-    }
-
-    fn from_body(body: &[u8], limits: &Limits) -> Result<Draft> {
-        read_draft(body, limits, None)
+    fn from_body(body: &[u8], limits: &Limits) -> Result<Self::Output> {
+        Ok(read_draft(body, limits, None))
     }
 }
 
@@ -120,7 +131,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<Draft, String> {
-        SendRequest::from_body(body.as_bytes(), &Limits::default()).map_err(|e| e.to_string())
+        read_draft(body.as_bytes(), &Limits::default(), None).map_err(|e| e.to_string())
     }
 
     #[test]

@@ -3,14 +3,15 @@
 use std::{sync::Arc, time::Instant};
 
 use bellboard_sdk::Context;
+use sha2::{Digest, Sha256};
 
 use crate::{
     config::UserMode,
-    domain::{Draft, Error, NotificationId, Principal, Problem, Result, Sealed, Timestamp},
+    domain::{Draft, Error, Principal, Problem, Result, Sealed, Timestamp},
     metrics::Metrics,
     registry::NotificationType,
     snapshot::Snapshot,
-    store::{NewNotification, Store},
+    store::{Answered, Idempotency, NewNotification, Store, Stored},
 };
 
 /// Sends notifications. Cheap to clone.
@@ -20,15 +21,34 @@ pub struct Sending {
     metrics: Arc<Metrics>,
 }
 
-/// What a send stored.
+/// What a send came to.
 #[derive(Debug)]
-pub struct Sent {
-    /// The notification's id.
-    pub id: NotificationId,
-    /// When it was stored.
-    pub created_at: Timestamp,
-    /// What was stored.
-    pub sealed: Arc<Sealed>,
+pub enum Sent {
+    /// It was stored now, as this.
+    Now(Arc<Sealed>, Stored),
+    /// It repeats one that was stored before, which was answered so.
+    Before(String),
+}
+
+/// A send that may come again, as its sender said by a key.
+pub struct Once<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// The body as it came.
+    pub body: &'a [u8],
+    /// Writes the answer, to be kept.
+    pub answer: fn(&Sealed, Stored) -> String,
+}
+
+impl Once<'_> {
+    fn by(&self, principal: &Principal) -> Idempotency {
+        Idempotency {
+            principal: Arc::clone(&principal.origin),
+            key: Sha256::digest(self.key).into(),
+            body: Sha256::digest(self.body).into(),
+            answer: self.answer,
+        }
+    }
 }
 
 /// What a send would store, and what its sender should know of it.
@@ -55,15 +75,24 @@ impl Sending {
         Self { store, metrics }
     }
 
-    /// Passes a draft through its type's pipeline and stores it. When this returns, it is durable.
+    /// Passes a draft through its type's pipeline and stores it. When this returns, it is durable. What came before
+    /// under its key is looked for first, as limits and types may have changed since.
     pub async fn send(
         &self,
         snapshot: &Snapshot,
         principal: &Principal,
-        draft: Draft,
+        draft: Result<Draft>,
         now: Timestamp,
         request_id: &str,
+        once: Option<Once<'_>>,
     ) -> Result<Sent> {
+        let idempotency = once.map(|once| Box::new(once.by(principal)));
+        if let Some(by) = &idempotency {
+            let answered = self.store.answered(&principal.tenant, by).await;
+            if let Some(answer) = answered.inspect_err(|e| self.count_error(e))? {
+                return Ok(Sent::Before(answer));
+            }
+        }
         let Passed { sealed, .. } = self.pass(snapshot, principal, draft, now)?;
         let create_user = snapshot.tenant(&principal.tenant)?.users == UserMode::Open;
         let new = NewNotification {
@@ -71,15 +100,13 @@ impl Sending {
             sender: Arc::clone(&principal.name),
             request_id: request_id.to_owned(),
             create_user,
+            idempotency,
         };
-        let stored = self.store.send(&principal.tenant, new).await.inspect_err(|e| {
-            self.count_refusal(match e {
-                Error::UserNotFound(_) => "user_not_found",
-                Error::Busy { .. } => "busy",
-                _ => "failed",
-            });
-        })?;
-        Ok(Sent { id: stored.id, created_at: stored.created_at, sealed })
+        let sent = self.store.send_once(&principal.tenant, new).await;
+        Ok(match sent.inspect_err(|e| self.count_error(e))? {
+            Answered::Stored(stored) => Sent::Now(sealed, stored),
+            Answered::Before(answer) => Sent::Before(answer),
+        })
     }
 
     /// Does all that [`Sending::send`] does but store, and refuses what it would refuse.
@@ -87,7 +114,7 @@ impl Sending {
         &self,
         snapshot: &Snapshot,
         principal: &Principal,
-        draft: Draft,
+        draft: Result<Draft>,
         now: Timestamp,
     ) -> Result<Tried> {
         let Passed { sealed, warnings } = self.pass(snapshot, principal, draft, now)?;
@@ -104,9 +131,10 @@ impl Sending {
         &self,
         snapshot: &Snapshot,
         principal: &Principal,
-        draft: Draft,
+        draft: Result<Draft>,
         now: Timestamp,
     ) -> Result<Passed> {
+        let draft = draft.inspect_err(|_| self.count_refusal("malformed"))?;
         let kind = self.admitted_type(snapshot, principal, &draft)?;
         self.seal(snapshot, principal, kind, draft, now)
     }
@@ -169,8 +197,17 @@ impl Sending {
         }
     }
 
+    fn count_error(&self, error: &Error) {
+        self.count_refusal(match error {
+            Error::UserNotFound(_) => "user_not_found",
+            Error::KeyReused => "key_reused",
+            Error::Busy { .. } => "busy",
+            _ => "failed",
+        });
+    }
+
     /// Counts a send that no component refused. `reason` is one of a closed list.
-    pub fn count_refusal(&self, reason: &'static str) {
+    fn count_refusal(&self, reason: &'static str) {
         self.metrics.refusals.with_label_values(&[reason, "core"]).inc();
     }
 }

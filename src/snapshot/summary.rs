@@ -250,6 +250,7 @@ impl Summary {
         let ApiKey {
             hash,
             description,
+            replaces,
             tenant,
             roles,
             permissions,
@@ -266,6 +267,7 @@ impl Summary {
         let fields = [
             ("key", self.veiled(hash)),
             ("description", description),
+            ("replaces", replaces.clone().unwrap_or_else(|| "none".to_owned())),
             ("tenant", tenant.to_string()),
             ("roles", list(roles)),
             ("permissions", names(*permissions)),

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use super::idempotency::Idempotency;
 use crate::domain::{
     AuditEntry, Notification, NotificationId, Profile, Sealed, TenantId, Timestamp, User, UserId,
 };
@@ -18,6 +19,8 @@ pub struct NewNotification {
     pub request_id: String,
     /// Whether to create the user when the directory does not know them.
     pub create_user: bool,
+    /// What it is known by when it comes again, for [`super::Store::send_once`].
+    pub idempotency: Option<Box<Idempotency>>,
 }
 
 /// What storing a notification gave.
@@ -79,6 +82,8 @@ pub(crate) enum Command {
     PurgeErased(InboxKey),
     /// Purges some changes made before a time, and the contents that only they kept.
     PurgeChanges(Timestamp),
+    /// Purges some of the answers kept under idempotency keys from before a time.
+    PurgeAnswers(Timestamp),
     /// Purges some of the audit record from before a time.
     PurgeAudit(Timestamp),
     /// Proves that writing works.
@@ -102,7 +107,7 @@ impl Command {
             | Self::EraseUser(inbox, _)
             | Self::Repair(inbox)
             | Self::PurgeErased(inbox) => Some(&inbox.tenant),
-            Self::PurgeChanges(_) | Self::PurgeAudit(_) | Self::Probe => None,
+            Self::PurgeChanges(_) | Self::PurgeAnswers(_) | Self::PurgeAudit(_) | Self::Probe => None,
         }
     }
 
@@ -123,6 +128,7 @@ impl Command {
             | Self::Withdraw(..)
             | Self::Record(..)
             | Self::PurgeChanges(_)
+            | Self::PurgeAnswers(_)
             | Self::PurgeAudit(_)
             | Self::Probe => None,
         }
@@ -156,6 +162,7 @@ impl Command {
             | Self::Repair(_)
             | Self::PurgeErased(_)
             | Self::PurgeChanges(_)
+            | Self::PurgeAnswers(_)
             | Self::PurgeAudit(_) => CHUNK as usize,
             Self::MarkSome(_, ids) | Self::Retire(_, ids) => ids.len(),
             Self::SeedUsers(_, users) => users.len(),
@@ -175,6 +182,10 @@ impl Command {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Stored(Stored),
+    /// It was stored before under its idempotency key, and this was the answer.
+    Repeated(String),
+    /// Its idempotency key was used with another body.
+    KeyReused,
     /// The notification as it is now that it is read.
     Marked(Box<Notification>),
     /// How many rows a chunk of long work changed; none when there is nothing left.

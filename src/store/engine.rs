@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::audit::AuditWindow;
 use super::command::{Command, InboxKey, Outcome};
+use super::idempotency::{Kept, Name};
 use super::page::{Page, PageQuery};
 use super::sent::{Sent, SentWindow, Window};
 use crate::domain::{
@@ -85,6 +86,9 @@ pub(crate) trait Reads: Send + Sync {
     async fn user(&self, inbox: &InboxKey) -> Result<Option<User>>;
     /// Users after one, in the order of ids.
     async fn users(&self, tenant: &TenantId, after: Option<UserId>, limit: u32) -> Result<Vec<User>>;
+
+    /// The answer kept under an idempotency key since a time, unless its user was erased.
+    async fn answer(&self, name: &Name<'_>, since: Timestamp) -> Result<Option<Kept>>;
 
     /// The newest of the audit record in a window.
     async fn audit(&self, tenant: &TenantId, window: &AuditWindow<'_>) -> Result<Window<AuditRecord>>;

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use super::command::{CHUNK, Command, Outcome};
 use super::engine::{Keep, UserRange};
+use super::idempotency::oldest;
 use super::{Store, key, unexpected};
 use crate::config::Retention;
 use crate::domain::{NotificationId, Result, TenantId, Timestamp, UserId};
@@ -21,6 +22,8 @@ pub struct Maintained {
     pub erased: u64,
     /// Changes past keeping purged.
     pub changes: u64,
+    /// Answers past keeping under idempotency keys purged.
+    pub answers: u64,
 }
 
 /// Inboxes kept at once, so that they share commits.
@@ -54,6 +57,8 @@ impl Store {
         }
         let before = before(now, self.0.keep_changes);
         done.changes = self.repeat(|| Command::PurgeChanges(before)).await?;
+        let before = oldest(now);
+        done.answers = self.repeat(|| Command::PurgeAnswers(before)).await?;
         Ok(done)
     }
 

@@ -7,6 +7,7 @@ mod audit;
 mod command;
 mod drift;
 mod engine;
+mod idempotency;
 mod maintain;
 mod open;
 mod page;
@@ -27,6 +28,7 @@ use tokio::task::JoinHandle;
 pub use audit::{AuditPage, AuditQuery};
 pub use command::{NewNotification, Stored};
 pub use drift::{Checked, Walk};
+pub use idempotency::{Answered, Idempotency};
 pub use maintain::Maintained;
 pub use open::{CopyError, OpenError, backup, is_shared, restore, shown};
 pub use page::{Page, PageQuery};
@@ -164,12 +166,26 @@ impl Store {
     /// lost, and so was the way to find out. Dropping the future withdraws the
     /// notification, unless the writer has claimed it: then it is stored all the same.
     pub async fn send(&self, tenant: &TenantId, new: NewNotification) -> Result<Stored> {
+        match self.send_once(tenant, new).await? {
+            Answered::Stored(stored) => Ok(stored),
+            Answered::Before(_) => Err(Error::Internal("a send without a key repeats none".into())),
+        }
+    }
+
+    /// The same of one that may have come before, if it has an idempotency key. However many come at once, one is
+    /// stored, and its answer is kept with it.
+    ///
+    /// # Errors
+    /// [`Error::KeyReused`] too, where the key was used with another body.
+    pub async fn send_once(&self, tenant: &TenantId, new: NewNotification) -> Result<Answered> {
         let user = new.sealed.user;
         if self.0.space.as_ref().is_some_and(Space::is_low) {
             return Err(Error::Busy { retry_after: space::RETRY });
         }
         match self.submit(Command::Send(tenant.clone(), Box::new(new))).await? {
-            Outcome::Stored(stored) => Ok(stored),
+            Outcome::Stored(stored) => Ok(Answered::Stored(stored)),
+            Outcome::Repeated(answer) => Ok(Answered::Before(answer)),
+            Outcome::KeyReused => Err(Error::KeyReused),
             Outcome::NoUser => Err(Error::UserNotFound(user)),
             other => Err(unexpected(&other)),
         }

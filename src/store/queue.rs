@@ -264,7 +264,13 @@ mod tests {
         let draft = Draft { user_id: 1, kind: "custom".into(), title: "t".into(), ..Draft::default() };
         let sealed = Arc::new(Sealed::from_draft(draft, &Limits::default()).expect("good"));
         let (sender, request_id) = ("key:test".into(), String::new());
-        let new = NewNotification { sealed: sealed.clone(), sender, request_id, create_user: false };
+        let new = NewNotification {
+            sealed: sealed.clone(),
+            sender,
+            request_id,
+            create_user: false,
+            idempotency: None,
+        };
         let queue = Queue::new(6, 1);
         let waiting = queue.push(Command::Send(TenantId::default(), Box::new(new))).expect("room");
         drop(waiting);

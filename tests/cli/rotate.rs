@@ -34,6 +34,7 @@ fn both_keys_hold_and_the_new_one_is_like_the_old() {
         assert_eq!(paste.matches(line).count(), 2, "{line}: {paste}");
     }
     assert_eq!(paste.matches("expires_at: 2").count(), 1, "only the old one ends: {paste}");
+    let named = paste.split_once("replaces: \"").expect("the new one is known as the old").1[..12].to_owned();
 
     let keys = paste.strip_prefix("api_keys:\n").expect("a list");
     site.write("config/bellboard.yaml", &format!("{SETTINGS}{keys}"));
@@ -43,8 +44,11 @@ fn both_keys_hold_and_the_new_one_is_like_the_old() {
     // It can be rotated again, by the fingerprint that the failure tells.
     let err = site.bad(&["key", "rotate", "the \"old\" one: #1"]);
     assert!(err.starts_with("several API keys have that description"), "{err}");
-    let fingerprint = err.lines().nth(2).and_then(|l| l.split_whitespace().next()).expect("a fingerprint");
-    parts(&site.good(&["key", "rotate", fingerprint]));
+    let fingerprint =
+        |line| err.lines().nth(line).and_then(|l| l.split_whitespace().next()).expect("a fingerprint");
+    assert_eq!(fingerprint(1), named);
+    let (_, paste) = parts(&site.good(&["key", "rotate", fingerprint(2)]));
+    assert_eq!(paste.matches(&format!("replaces: \"{named}\"")).count(), 2, "one line of keys: {paste}");
 }
 
 #[test]

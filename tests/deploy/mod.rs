@@ -30,7 +30,7 @@ fn read(name: &str) -> String {
 /// The documents of a file of YAML.
 fn yaml(name: &str) -> Vec<Value> {
     let text = read(name);
-    let documents = text.split("\n---\n").map(|one| serde_saphyr::from_str(one));
+    let documents = text.split("\n---\n").map(serde_saphyr::from_str);
     documents.collect::<Result<_, _>>().unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 

@@ -11,6 +11,7 @@ mod dry_run;
 mod durability;
 mod errors;
 mod exact;
+mod idempotency;
 mod import;
 mod limits;
 mod list;

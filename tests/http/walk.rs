@@ -72,6 +72,9 @@ impl Operation<'_> {
         let id = |own: i64| request.id.map_or_else(|| own.to_string(), str::to_owned);
         let path = self.path.replace("{id}", &id(ground.id)).replace("{user_id}", &id(ground.user));
         let mut asked = api.request_at(self.method.clone(), &format!("{path}{}", request.query));
+        if let Some(key) = request.key {
+            asked = asked.header("Idempotency-Key", key);
+        }
         if let Some((media_type, body)) = &request.body {
             asked = asked.header("Content-Type", *media_type).body(body.clone());
         }
@@ -205,6 +208,10 @@ impl Operation<'_> {
         for (name, header) in declared {
             // Only a 401 that may have been a guess is counted under a limit.
             if status == "401" && name.starts_with("ratelimit") && !headers.contains_key(&name) {
+                continue;
+            }
+            // Only what was sent before is a repetition.
+            if name == "idempotency-replayed" && !headers.contains_key(&name) {
                 continue;
             }
             let value = headers.get(&name).and_then(|value| value.to_str().ok());

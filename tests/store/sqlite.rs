@@ -143,7 +143,9 @@ async fn erasing_and_purging_leave_no_content() {
     let senders: Vec<String> = sqlx::query_scalar(senders).fetch_all(&mut tool).await.expect("runs");
     assert_eq!(senders, ["user:erased", "user:11"], "of another's inbox, which stays");
     // Two rows, and the heads of the two users who stay.
-    for (table, left) in [("notification", 2), ("inbox", 4), ("collapse", 0), ("erasure", 0)] {
+    for (table, left) in
+        [("notification", 2), ("inbox", 4), ("collapse", 0), ("erasure", 0), ("idempotency", 0)]
+    {
         let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
         let count: i64 = sqlx::query_scalar(count).fetch_one(&mut tool).await.expect("runs");
         assert_eq!(count, left, "{table}");

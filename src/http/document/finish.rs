@@ -95,9 +95,10 @@ pub fn known_types(document: &mut Value) {
     field["x-extensible-enum"] = names.into();
 }
 
-/// The one good answer that does not say that something was done.
-pub fn dry_run(document: &mut Value) {
+/// The good answers of a send that say that something was done before, or not at all.
+pub fn send(document: &mut Value) {
     let send = format!("{}/send", super::super::PREFIX);
-    document["paths"][send]["post"]["responses"]["200"]["description"] =
-        "A dry run: what would be stored. Nothing was.".into();
+    let answers = &mut document["paths"][send]["post"]["responses"];
+    answers["200"]["description"] = "A dry run: what would be stored. Nothing was.".into();
+    answers["201"]["headers"]["Idempotency-Replayed"] = super::header("IdempotencyReplayed");
 }

@@ -32,7 +32,7 @@ pub fn document(limits: &Limits) -> Value {
     finish::nullable_requests(&mut document);
     finish::limits(&mut document, limits);
     finish::known_types(&mut document);
-    finish::dry_run(&mut document);
+    finish::send(&mut document);
     examples::add(&mut document);
     document
 }
@@ -78,6 +78,9 @@ fn declare_errors(operation: &mut Map<String, Value>) {
     if !never_missing.contains(&id.as_str()) {
         statuses.push(404);
     }
+    if id == "sendNotification" {
+        statuses.push(422);
+    }
     statuses.sort_unstable();
     for status in statuses {
         operation["responses"][status.to_string()] =
@@ -85,7 +88,7 @@ fn declare_errors(operation: &mut Map<String, Value>) {
     }
 }
 
-const ERRORS: [(u16, &str, &str, &str); 10] = [
+const ERRORS: [(u16, &str, &str, &str); 11] = [
     (
         400,
         "BadRequest",
@@ -102,6 +105,12 @@ const ERRORS: [(u16, &str, &str, &str); 10] = [
         "UnsupportedMediaType",
         "The body is not of the declared type.",
         "Content-Type must be application/json",
+    ),
+    (
+        422,
+        "UnprocessableContent",
+        "The Idempotency-Key was used before with another body; nothing was done.",
+        "Idempotency-Key was used before with another body",
     ),
     (
         429,
@@ -165,6 +174,7 @@ fn add_headers(document: &mut Value) {
         "RateLimit": text("What is left of the limit that applies: `r` requests, `t` seconds until it is full again.", "\"key\";r=199;t=1"),
         "RateLimitPolicy": text("The limit that applies: `q` requests in `w` seconds.", "\"key\";q=200;w=2"),
         "Allow": text("The methods that the path takes.", "GET, HEAD"),
+        "IdempotencyReplayed": {"description": "`true` where the answer was given before, under the same Idempotency-Key; else absent.", "schema": {"type": "string", "enum": ["true"]}, "example": "true"},
         "Authenticate": text("How to authenticate instead.", "Bearer"),
         "RetryAfter": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer", "minimum": 1}, "example": 1},
     });

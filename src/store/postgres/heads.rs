@@ -90,6 +90,11 @@ impl Heads {
         self.0.get_mut(inbox).filter(|head| !head.is_erased)
     }
 
+    /// Whether a user exists.
+    pub fn has(&self, inbox: &InboxKey) -> bool {
+        self.0.get(inbox).is_some_and(|head| !head.is_erased)
+    }
+
     /// The head of a user who exists or did.
     pub fn any(&mut self, inbox: &InboxKey) -> Option<&mut Position> {
         self.0.get_mut(inbox)

@@ -1,5 +1,6 @@
 //! The PostgreSQL engine: a few lanes that write, each on a connection of its own, and a pool that reads.
 
+mod answers;
 mod ask;
 mod audit;
 mod connect;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
+use super::answers;
 use super::ask::ask;
 use super::writes::Batch;
 use crate::domain::Timestamp;
@@ -14,7 +15,13 @@ const KEEP_LANE: i64 = 24 * 3600 * 1_000_000;
 
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     let purges = |command: &Command| {
-        matches!(command, Command::PurgeErased(_) | Command::PurgeChanges(_) | Command::PurgeAudit(_))
+        matches!(
+            command,
+            Command::PurgeErased(_)
+                | Command::PurgeChanges(_)
+                | Command::PurgeAnswers(_)
+                | Command::PurgeAudit(_)
+        )
     };
     if commands.iter().any(purges) {
         // One at a time on all nodes, as purges meet in rows of many users. Its lock ends with the transaction.
@@ -24,6 +31,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
         let outcome = match command {
             Command::PurgeErased(inbox) => Outcome::Rows(purge_erased(batch, inbox).await?),
             Command::PurgeChanges(before) => Outcome::Rows(purge_changes(batch, *before).await?),
+            Command::PurgeAnswers(before) => Outcome::Rows(answers::purge(batch, *before).await?),
             Command::PurgeAudit(before) => Outcome::Rows(purge_audit(batch, *before).await?),
             // Each batch is marked as committed: that is a small durable write.
             Command::Probe => Outcome::Done,
@@ -60,7 +68,7 @@ async fn purge_changes(batch: &mut Batch<'_>, before: Timestamp) -> sqlx::Result
     Ok(rows.len() as u64)
 }
 
-/// Purges one step of what an erased user left: rows of the inbox, then what was deleted before, then the user's
+/// Purges one step of what an erased user left: kept answers, rows of the inbox, then what was deleted before, then the user's
 /// id where others' notifications name it, as the one they tell of or as their sender. No rows: all is purged.
 async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u64> {
     let (tenant, user) = (inbox.tenant.as_str(), inbox.user.get());
@@ -69,6 +77,10 @@ async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u
     let Some(erasure) = erasure.first() else { return Ok(0) };
     let (upto, rev): (i64, i64) = (erasure.try_get(0)?, erasure.try_get(1)?);
 
+    let answers = answers::purge_user(batch, tenant, user, upto).await?;
+    if answers > 0 {
+        return Ok(answers);
+    }
     // The marks and deletions before the erasure: every content they name is this user's.
     for (delete, end) in [(ROWS, upto), (CHANGES, rev)] {
         let delete = ask(delete).bind(tenant).bind(user).bind(end).bind(i64::from(CHUNK));
@@ -87,7 +99,9 @@ async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u
         }
     }
     ask("WITH keys AS (DELETE FROM collapse WHERE tenant = $1 AND user_id = $2 AND id <= $3)
-         DELETE FROM erasure WHERE tenant = $1 AND user_id = $2")
+         DELETE FROM erasure WHERE tenant = $1 AND user_id = $2
+            AND NOT EXISTS (SELECT FROM idempotency k
+                             WHERE k.tenant = $1 AND k.user_id = $2 AND k.notification_id <= $3)")
     .bind(tenant)
     .bind(user)
     .bind(upto)

@@ -10,11 +10,12 @@ use super::ask::{Ask, ask};
 use super::connect::Database;
 use super::error::{corrupt, internal};
 use super::hear::Neighbours;
-use super::{audit, drift, marks, page, sent, users, withdraw};
+use super::{answers, audit, drift, marks, page, sent, users, withdraw};
 use crate::domain::{AuditRecord, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
 use crate::store::audit::AuditWindow;
 use crate::store::command::InboxKey;
 use crate::store::engine::{Keep, Reads, UserRange};
+use crate::store::idempotency::{Kept, Name};
 use crate::store::page::{Page, PageQuery};
 use crate::store::sent::{Sent, SentWindow, Window};
 
@@ -78,6 +79,10 @@ impl Reads for PostgresReads {
         .bind(after.map_or(0, UserId::get))
         .bind(i64::from(limit));
         self.all(users, users::user).await
+    }
+
+    async fn answer(&self, name: &Name<'_>, since: Timestamp) -> Result<Option<Kept>> {
+        self.first(answers::answer(name, since), answers::kept).await
     }
 
     async fn audit(&self, tenant: &TenantId, window: &AuditWindow<'_>) -> Result<Window<AuditRecord>> {

@@ -11,6 +11,7 @@ use super::flush::{Arrival, flush};
 use super::writes::Batch;
 use crate::domain::{ChangeKind, NotificationId, TenantId};
 use crate::store::command::{Command, InboxKey, NewNotification, Outcome};
+use crate::store::idempotency::Repeats;
 use crate::store::key;
 
 /// A send that collapses what came before it with its key.
@@ -37,10 +38,18 @@ pub(super) fn knows_all(batch: &mut Batch<'_>, commands: &[Command]) -> bool {
     })
 }
 
-pub(super) async fn apply<'a>(batch: &mut Batch<'a>, commands: &'a [Command]) -> sqlx::Result<()> {
+/// Stores what repeats no other send.
+pub(super) async fn apply<'a>(
+    batch: &mut Batch<'a>,
+    commands: &'a [Command],
+    repeats: &Repeats<'_>,
+) -> sqlx::Result<()> {
     let mut collapsing = Vec::new();
     for (place, command) in commands.iter().enumerate() {
         let Command::Send(tenant, new) = command else { continue };
+        if repeats.has(place) {
+            continue;
+        }
         let inbox = key(tenant, new.sealed.user);
         match new.sealed.collapse_key.as_deref().map(hash) {
             Some(key) => collapsing.push(Collapsing { place, tenant, new, inbox, key }),

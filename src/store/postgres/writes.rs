@@ -15,7 +15,7 @@ use super::flush::{Arrival, flush};
 use super::heads::Heads;
 use super::hints::Hints;
 use super::notices::Notices;
-use super::{audit, drift, marks, purge, random, remove, send, users};
+use super::{answers, audit, drift, marks, purge, random, remove, send, users};
 use crate::domain::{AuditEntry, Change, ChangeKind, NotificationId, TenantId, Timestamp};
 use crate::store::command::{Command, InboxKey, Outcome};
 use crate::store::engine::{Applied, Engine, Failure};
@@ -251,11 +251,13 @@ async fn run(
     drift::apply(&mut batch, commands).await?;
     remove::apply(&mut batch, commands).await?;
     marks::apply(&mut batch, commands).await?;
-    send::apply(&mut batch, commands).await?;
+    let repeats = answers::look(&mut batch, commands).await?;
+    send::apply(&mut batch, commands, &repeats).await?;
     users::apply(&mut batch, commands).await?;
     purge::apply(&mut batch, commands).await?;
     audit::apply(&mut batch, commands).await?;
     flush(&mut batch, Some(mark)).await?;
+    answers::keep(&mut batch, repeats).await?;
     let outcomes: Option<Vec<_>> = batch.outcomes.into_iter().collect();
     let outcomes = outcomes.ok_or_else(|| sqlx::Error::Protocol("a command has no outcome".into()))?;
     Ok(Applied { outcomes, changes: batch.changes })

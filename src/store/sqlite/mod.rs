@@ -1,5 +1,6 @@
 //! The SQLite engine: one connection that writes, a few that read, one process.
 
+mod answers;
 mod audit;
 mod backup;
 mod drift;

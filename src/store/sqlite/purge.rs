@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
+use super::answers;
 use super::values::id_array;
 use super::writes::Batch;
 use crate::domain::Timestamp;
@@ -14,6 +15,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
         let outcome = match command {
             Command::PurgeErased(inbox) => Outcome::Rows(purge_erased(batch, inbox).await?),
             Command::PurgeChanges(before) => Outcome::Rows(purge_changes(batch, *before).await?),
+            Command::PurgeAnswers(before) => Outcome::Rows(answers::purge(batch, *before).await?),
             Command::Probe => {
                 sqlx::query(
                     "INSERT INTO probe (id, at) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET at = ?1",
@@ -54,7 +56,7 @@ async fn purge_changes(batch: &mut Batch<'_>, before: Timestamp) -> sqlx::Result
     Ok(rows.len() as u64)
 }
 
-/// Purges one step of what an erased user left: rows of the inbox, then what was deleted before,
+/// Purges one step of what an erased user left: kept answers, rows of the inbox, then what was deleted before,
 /// then the user's id where others' notifications name it, as the one they tell of or as their sender.
 /// No rows: all is purged.
 async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u64> {
@@ -67,6 +69,10 @@ async fn purge_erased(batch: &mut Batch<'_>, inbox: &InboxKey) -> sqlx::Result<u
     let Some(erasure) = erasure else { return Ok(0) };
     let (upto, rev): (i64, i64) = (erasure.try_get(0)?, erasure.try_get(1)?);
 
+    let answers = answers::purge_user(batch, tenant, user, upto).await?;
+    if answers > 0 {
+        return Ok(answers);
+    }
     let ids: Vec<i64> = sqlx::query_scalar(
         "DELETE FROM inbox WHERE tenant = ?1 AND user_id = ?2 AND id IN
             (SELECT id FROM inbox WHERE tenant = ?1 AND user_id = ?2 AND id <= ?3 ORDER BY id LIMIT ?4)

@@ -6,11 +6,12 @@ use sqlx::{Row, query::Query};
 
 use super::error::{corrupt, internal};
 use super::values::made;
-use super::{audit, drift, marks, page, sent, users, withdraw};
+use super::{answers, audit, drift, marks, page, sent, users, withdraw};
 use crate::domain::{AuditRecord, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
 use crate::store::audit::AuditWindow;
 use crate::store::command::InboxKey;
 use crate::store::engine::{Keep, Reads, UserRange};
+use crate::store::idempotency::{Kept, Name};
 use crate::store::page::{Page, PageQuery};
 use crate::store::sent::{Sent, SentWindow, Window};
 
@@ -69,6 +70,10 @@ impl Reads for SqliteReads {
         let query = query.bind(tenant.as_str()).bind(after.map_or(0, UserId::get)).bind(limit);
         let rows = query.fetch_all(&self.pool).await.map_err(internal)?;
         rows.iter().map(users::user).collect::<sqlx::Result<_>>().map_err(internal)
+    }
+
+    async fn answer(&self, name: &Name<'_>, since: Timestamp) -> Result<Option<Kept>> {
+        answers::answer(&self.pool, name, since).await
     }
 
     async fn audit(&self, tenant: &TenantId, window: &AuditWindow<'_>) -> Result<Window<AuditRecord>> {

@@ -1,5 +1,6 @@
 //! Stores notifications, many in one statement.
 
+use super::answers;
 use super::heads::Pending;
 use super::marks::remove;
 use super::values::{ROWS, made, values};
@@ -17,7 +18,7 @@ pub(super) async fn fits_one_statement(batch: &mut Batch<'_>, commands: &[Comman
     let mut sends = Vec::with_capacity(commands.len());
     for (place, command) in commands.iter().enumerate() {
         match command {
-            Command::Send(tenant, new) if new.sealed.collapse_key.is_none() => {
+            Command::Send(tenant, new) if new.sealed.collapse_key.is_none() && new.idempotency.is_none() => {
                 sends.push((place, tenant, &**new));
             }
             _ => return Ok(false),
@@ -27,10 +28,11 @@ pub(super) async fn fits_one_statement(batch: &mut Batch<'_>, commands: &[Comman
     Ok(commands.len() <= ROWS && sends.iter().all(|send| !must_create(batch, send)))
 }
 
-/// Stores every send of the batch.
+/// Stores every send of the batch that repeats no other.
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
+    let repeats = answers::look(batch, commands).await?;
     let sends = commands.iter().enumerate().filter_map(|(place, command)| match command {
-        Command::Send(tenant, new) => Some((place, tenant, &**new)),
+        Command::Send(tenant, new) if !repeats.has(place) => Some((place, tenant, &**new)),
         _ => None,
     });
     let (collapsing, plain): (Vec<Placed>, Vec<Placed>) =
@@ -47,7 +49,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
             remember_key(batch, send, id).await?;
         }
     }
-    Ok(())
+    answers::keep(batch, repeats).await
 }
 
 /// Stores up to [`ROWS`] sends and gives the last id stored.

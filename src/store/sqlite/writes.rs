@@ -30,7 +30,7 @@ pub(super) struct Batch<'a> {
     pub now: Timestamp,
     pub next_id: &'a mut i64,
     pub heads: &'a mut Heads,
-    outcomes: Vec<Option<Outcome>>,
+    pub outcomes: Vec<Option<Outcome>>,
     /// Changes whose heads are not yet moved.
     pub pending: Vec<Pending>,
     pub changes: Vec<Change>,
@@ -204,7 +204,13 @@ mod tests {
             let draft = Draft { user_id, kind: "custom".into(), title: "t".into(), ..Draft::default() };
             let sealed = std::sync::Arc::new(Sealed::from_draft(draft, &Limits::default()).expect("good"));
             let (sender, request_id) = ("key:test".into(), String::new());
-            let new = crate::store::NewNotification { sealed, sender, request_id, create_user: true };
+            let new = crate::store::NewNotification {
+                sealed,
+                sender,
+                request_id,
+                create_user: true,
+                idempotency: None,
+            };
             Command::Send(TenantId::default(), Box::new(new))
         };
         engine.apply(&[send(1), send(2)], Timestamp(1)).await.expect("stored");

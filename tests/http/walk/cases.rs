@@ -33,6 +33,7 @@ pub struct Request {
     /// In place of the ground's ids in the path.
     pub id: Option<&'static str>,
     pub query: String,
+    pub key: Option<&'static str>,
     pub body: Option<(&'static str, String)>,
 }
 
@@ -73,7 +74,7 @@ fn plain(_: &Ground) -> Request {
 }
 
 fn query(query: &str) -> Request {
-    Request { id: None, query: query.into(), body: None }
+    Request { id: None, query: query.into(), key: None, body: None }
 }
 
 fn body(media_type: &'static str, text: impl Into<String>) -> Request {
@@ -123,7 +124,18 @@ pub const CASES: &[Cases] = &[
         done: &[201, 201],
         bad: |ground| {
             let flag = Request { query: "?dry_run=maybe".into(), ..send(ground) };
-            [bad_bodies(), vec![(400, flag)]].concat()
+            let keyed = |key, user| {
+                let sent = json!({"user_id": user, "type": "custom", "title": "t"});
+                Request { key: Some(key), ..body(JSON, sent.to_string()) }
+            };
+            let user = ground.user;
+            let keys = [
+                (400, keyed("\"", user)),
+                (201, keyed("walk", user)),
+                (201, keyed("walk", user)),
+                (422, keyed("walk", user + 1)),
+            ];
+            [bad_bodies(), vec![(400, flag)], keys.into()].concat()
         },
         // A dry run tells of an unknown user instead of failing.
         missing: |ground| vec![(404, send(ground)), (200, dry_run(ground))],

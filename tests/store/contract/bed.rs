@@ -196,6 +196,7 @@ pub fn new(draft: Draft) -> NewNotification {
         sender: "key:test".into(),
         request_id: "r-1".into(),
         create_user: false,
+        idempotency: None,
     }
 }
 

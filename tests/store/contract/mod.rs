@@ -7,6 +7,7 @@ pub mod inbox;
 pub mod model;
 pub mod order;
 pub mod random;
+pub mod repeats;
 pub mod steps;
 pub mod stored;
 pub mod upkeep;
@@ -53,6 +54,14 @@ macro_rules! contract {
                 retires_by_age_and_number
                 purges_old_changes_with_their_contents
                 inboxes_share_commits
+            ]
+            repeats: [
+                one_of_many_at_once_is_stored
+                sends_of_one_batch_are_told_apart
+                what_is_repeated_collapses_nothing
+                answers_are_kept_a_day
+                answers_go_with_their_user
+                answers_outlive_their_store
             ]
             order: [
                 counts_revisions_and_rows_agree_under_load

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bellboard::config::Retention;
-use bellboard::domain::{Draft, Profile, TenantId};
+use bellboard::domain::{Draft, Error, Profile, TenantId};
 use bellboard::store::{NewNotification, Store, Walk, Withdrawal};
 
 use super::super::contract::audit::actor;
 use super::super::contract::bed::*;
+use super::super::contract::repeats::{by, send_once};
 use crate::support::Dice;
 
 /// Changes many inboxes in an order of its own, some of users who come to be meanwhile.
@@ -79,6 +80,81 @@ async fn nodes_wait_for_each_other_and_never_in_a_circle() {
     assert_eq!(tool.number(rows).await, 0, "ids grow with revisions");
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     assert_eq!(tool.number(deadlocks).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_key_on_two_nodes_stores_one() {
+    let bed = Bed::postgres();
+    let stores = [bed.with_users().await, bed.open().await];
+    let users: Vec<_> = (1..=40).map(|n| (user_id(n), Profile::default())).collect();
+    stores[0].seed_users(&tenant(), &users).await.expect("seeded");
+    let home = tenant();
+    for round in 0..10_u8 {
+        // Several keys at once, each on both nodes, with two bodies to two users on whatever lanes they have.
+        let sends = (0..128_u8).map(|n| {
+            let (key, body) = (n % 16, n / 16 % 2);
+            let user = 1 + i64::from(key) + 20 * i64::from(body);
+            let by = by("key:a", round * 16 + key, body);
+            let store = &stores[usize::from(n / 32 % 2)];
+            let home = &home;
+            async move { (key, body, send_once(store, home, draft(user, "x"), by).await) }
+        });
+        let sent = futures_util::future::join_all(sends).await;
+        for key in 0..16 {
+            let of =
+                |body| sent.iter().filter(move |sent| (sent.0, sent.1) == (key, body)).map(|sent| &sent.2);
+            let won = if of(0).any(Result::is_ok) { 0 } else { 1 };
+            let answers: Vec<_> = of(won).map(|sent| sent.as_ref().expect("answered")).collect();
+            assert_eq!(answers.iter().filter(|(_, before)| !before).count(), 1, "{answers:?}");
+            assert!(answers.iter().all(|(text, _)| *text == answers[0].0), "{answers:?}");
+            assert!(of(1 - won).all(|sent| matches!(sent, Err(Error::KeyReused))));
+        }
+    }
+    let mut tool = bed.tool().await;
+    assert_eq!(tool.number("SELECT count(*) FROM notification").await, 160);
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(tool.number(deadlocks).await, 0);
+    for store in stores {
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_whose_first_send_is_rolled_back_is_free() {
+    let bed = Bed::postgres();
+    let stores = [bed.with_users().await, bed.open().await];
+    let home = tenant();
+    // The first holds its key while it waits for a table, until its connection is lost.
+    let mut tool = bed.tool().await;
+    tool.run("BEGIN; LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE").await;
+    let first = tokio::spawn({
+        let (store, home) = (stores[0].clone(), home.clone());
+        async move { send_once(&store, &home, draft(1, "x"), by("key:a", 1, 1)).await }
+    });
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'";
+    let mut looking = bed.tool().await;
+    while looking.number(waits).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let second = tokio::spawn({
+        let (store, home) = (stores[1].clone(), home.clone());
+        async move { send_once(&store, &home, draft(2, "x"), by("key:a", 1, 2)).await }
+    });
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'";
+    while looking.number(waits).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let end =
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE NOT granted AND locktype = 'relation'";
+    assert_eq!(looking.number(end).await, 1);
+    // The first comes again on a new connection, and waits behind the second.
+    tool.let_go().await;
+    let sent = [first.await.expect("no panic"), second.await.expect("no panic")];
+    assert_eq!(sent.iter().filter(|sent| sent.is_ok()).count(), 1, "{sent:?}");
+    assert_eq!(looking.number("SELECT count(*) FROM notification").await, 1);
+    for store in stores {
+        store.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -164,7 +164,17 @@ async fn a_column_that_a_later_version_adds_disturbs_nobody() {
         store.maintain(&|_| Default::default()).await.expect("maintained");
     };
     all_of_it(1).await;
-    for table in ["directory", "notification", "inbox", "change", "collapse", "erasure", "audit", "lane"] {
+    for table in [
+        "directory",
+        "notification",
+        "inbox",
+        "change",
+        "collapse",
+        "erasure",
+        "audit",
+        "lane",
+        "idempotency",
+    ] {
         let statement = format!("ALTER TABLE {table} ADD COLUMN later text NOT NULL DEFAULT 'x'");
         bed.database().sql(&statement).await;
     }
