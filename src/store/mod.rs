@@ -4,6 +4,7 @@
 //! before reads, long work in chunks) is here and in the files beside.
 
 mod audit;
+mod collapse;
 mod command;
 mod drift;
 mod engine;

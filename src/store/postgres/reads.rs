@@ -12,6 +12,7 @@ use super::error::{corrupt, internal};
 use super::{audit, drift, marks, page, sent, users, withdraw};
 use crate::domain::{AuditRecord, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
 use crate::store::audit::AuditWindow;
+use crate::store::collapse::CollapseHash;
 use crate::store::command::InboxKey;
 use crate::store::engine::{Keep, Reads, UserRange};
 use crate::store::page::{Page, PageQuery};
@@ -96,7 +97,7 @@ impl Reads for PostgresReads {
     async fn collapsed(
         &self,
         tenant: &TenantId,
-        key: &str,
+        key: CollapseHash,
         after: Option<UserId>,
     ) -> Result<(Vec<(UserId, NotificationId)>, Option<UserId>)> {
         withdraw::collapsed(&self.database, tenant, key, after).await
