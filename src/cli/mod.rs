@@ -9,6 +9,7 @@ mod rotate;
 mod running;
 mod serve;
 mod setup;
+mod store;
 mod token;
 mod types;
 
@@ -61,6 +62,9 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Put a backup in the place of the store, which no gateway may use meanwhile.
     Restore(backup::RestoreArguments),
+    /// Move a site to another database.
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 /// Why a command failed; printed to the standard error, with exit code 1.
@@ -83,6 +87,7 @@ pub fn run() -> ExitCode {
         Some(Command::Migrate(migrate)) => migrate::run(config, &migrate),
         Some(Command::Backup(backup)) => backup::backup(config, &backup),
         Some(Command::Restore(restore)) => backup::restore(config, &restore),
+        Some(Command::Store(command)) => store::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

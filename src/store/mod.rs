@@ -6,6 +6,7 @@
 mod audit;
 mod collapse;
 mod command;
+mod copy;
 mod drift;
 mod engine;
 mod maintain;
@@ -27,9 +28,10 @@ use tokio::task::JoinHandle;
 
 pub use audit::{AuditPage, AuditQuery};
 pub use command::{NewNotification, Stored};
+pub use copy::{CopyError, Progress, Stage, Sum, copy, verify};
 pub use drift::{Checked, Walk};
 pub use maintain::Maintained;
-pub use open::{CopyError, OpenError, backup, restore, shown};
+pub use open::{FileCopyError, OpenError, backup, restore, shown};
 pub use page::{Page, PageQuery};
 pub use postgres::PostgresError;
 pub use sent::{Sent, SentPage, SentQuery};

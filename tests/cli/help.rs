@@ -17,6 +17,8 @@ const PAGES: &[&[&str]] = &[
     &["migrate"],
     &["backup"],
     &["restore"],
+    &["store"],
+    &["store", "copy"],
 ];
 
 #[test]
@@ -46,7 +48,7 @@ fn every_command_and_every_option_is_explained() {
         assert!(has("--config"), "{page:?}: {text}");
         if page.is_empty() {
             for command in
-                ["serve", "check", "openapi", "key", "token", "type", "migrate", "backup", "restore"]
+                ["serve", "check", "openapi", "key", "token", "type", "migrate", "backup", "restore", "store"]
             {
                 assert!(has(command), "{command} is missing: {text}");
             }

@@ -3,6 +3,7 @@
 mod ask;
 mod audit;
 mod connect;
+mod copy;
 mod drift;
 mod error;
 mod flush;
@@ -23,8 +24,9 @@ mod writes;
 use std::sync::Arc;
 
 pub use connect::PostgresError;
+pub(super) use copy::open_end;
 
-use super::Options;
+use super::{OpenError, Options};
 use connect::Database;
 use reads::PostgresReads;
 use writes::PostgresEngine;
@@ -33,9 +35,10 @@ use writes::PostgresEngine;
 pub(super) async fn open(
     url: &str,
     settings: &Options,
-) -> Result<(Vec<PostgresEngine>, PostgresReads), PostgresError> {
+) -> Result<(Vec<PostgresEngine>, PostgresReads), OpenError> {
     let database = Arc::new(Database::of(url, settings)?);
     migrate::run(&database).await?;
+    copy::refuse_unfinished(&database).await?;
     if settings.min_free_space.is_some() {
         tracing::warn!(
             "store.min_free_space has no meaning with PostgreSQL: the gateway does not see its disk"

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod copy;
 mod drift;
 mod error;
 mod expire;
@@ -21,5 +22,6 @@ mod withdraw;
 mod writes;
 
 pub use backup::{BackupError, Contents, backup, restore};
+pub(super) use copy::open_end;
 pub use open::OpenError;
 pub(super) use open::{open, path_of};
