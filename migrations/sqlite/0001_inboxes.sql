@@ -92,11 +92,11 @@ CREATE TABLE change (
     UNIQUE (tenant, user_id, rev)
 );
 
--- The latest notification sent with a collapse key.
+-- The latest notification sent with a collapse key. Of the key, which a sender chooses, the SHA-256 alone.
 CREATE TABLE collapse (
     tenant  TEXT    NOT NULL,
     user_id INTEGER NOT NULL,
-    key     TEXT    NOT NULL,
+    key     BLOB    NOT NULL,
     id      INTEGER NOT NULL,
     PRIMARY KEY (tenant, user_id, key)
 ) WITHOUT ROWID;

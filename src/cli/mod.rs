@@ -10,6 +10,7 @@ mod rotate;
 mod running;
 mod serve;
 mod setup;
+mod store;
 mod token;
 mod types;
 
@@ -64,6 +65,9 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Put a backup in the place of the store, which no gateway may use meanwhile.
     Restore(backup::RestoreArguments),
+    /// Move a site to another database.
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 /// Why a command failed; printed to the standard error, with exit code 1.
@@ -87,6 +91,7 @@ pub fn run() -> ExitCode {
         Some(Command::Migrate(migrate)) => migrate::run(config, &migrate),
         Some(Command::Backup(backup)) => backup::backup(config, &backup),
         Some(Command::Restore(restore)) => backup::restore(config, &restore),
+        Some(Command::Store(command)) => store::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

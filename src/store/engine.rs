@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::audit::AuditWindow;
+use super::collapse::CollapseHash;
 use super::command::{Command, InboxKey, Outcome};
 use super::idempotency::{Kept, Name};
 use super::page::{Page, PageQuery};
@@ -105,7 +106,7 @@ pub(crate) trait Reads: Send + Sync {
     async fn collapsed(
         &self,
         tenant: &TenantId,
-        key: &str,
+        key: CollapseHash,
         after: Option<UserId>,
     ) -> Result<(Vec<(UserId, NotificationId)>, Option<UserId>)>;
 

@@ -4,7 +4,9 @@
 //! before reads, long work in chunks) is here and in the files beside.
 
 mod audit;
+mod collapse;
 mod command;
+mod copy;
 mod drift;
 mod engine;
 mod idempotency;
@@ -27,10 +29,11 @@ use tokio::task::JoinHandle;
 
 pub use audit::{AuditPage, AuditQuery};
 pub use command::{NewNotification, Stored};
+pub use copy::{CopyError, Progress, Stage, Sum, copy, verify};
 pub use drift::{Checked, Walk};
 pub use idempotency::{Answered, Idempotency};
 pub use maintain::Maintained;
-pub use open::{CopyError, OpenError, backup, is_shared, restore, shown};
+pub use open::{FileCopyError, OpenError, backup, is_shared, restore, shown};
 pub use page::{Page, PageQuery};
 pub use postgres::PostgresError;
 pub use sent::{Sent, SentPage, SentQuery};

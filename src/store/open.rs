@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::copy::{self, CopyError, Use};
 use super::engine::{Engine, Reads};
 use super::space::Space;
 use super::sqlite::{BackupError, Contents};
@@ -20,11 +21,14 @@ pub enum OpenError {
     /// The database on a server.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
+    /// A copy into the database was begun and has not come to its end.
+    #[error("{0} holds an unfinished copy of {1}: end it with `bellboard store copy`, or delete it")]
+    Unfinished(String, String),
 }
 
 /// Why there is no copy of a store, or it was not put in place.
 #[derive(Debug, thiserror::Error)]
-pub enum CopyError {
+pub enum FileCopyError {
     /// The database is a server's.
     #[error(
         "`bellboard backup` and `restore` are for a store in a file: back up PostgreSQL with its own tools, such as pg_dump"
@@ -63,12 +67,34 @@ pub(super) async fn open(
     }
 }
 
+/// Opens a database for a copy: to read a whole one, or to fill one with this version's schema.
+pub(super) async fn open_end(url: &str, use_as: Use) -> Result<copy::Opened, CopyError> {
+    let (end, reads): (Box<dyn copy::End>, Box<dyn Reads>) = match scheme(url) {
+        Some(Scheme::Sqlite) => {
+            let (end, reads) = sqlite::open_end(url, use_as).await?;
+            (Box::new(end), Box::new(reads))
+        }
+        Some(Scheme::Postgres) => {
+            let (end, reads) = postgres::open_end(url, use_as).await?;
+            (Box::new(end), Box::new(reads))
+        }
+        None => return Err(OpenError::Scheme.into()),
+    };
+    Ok(copy::Opened { end, reads, shown: shown(url) })
+}
+
+/// Whether two URLs name one database, as far as that can be seen.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    let file = |url| sqlite::path_of(url).ok();
+    one == other || file(one).is_some_and(|file_of_one| file(other) == Some(file_of_one))
+}
+
 /// Copies the database that a URL names into a new file. Whoever uses it goes on; the copy is that of one moment.
 ///
 /// # Errors
-/// [`CopyError::Server`] where it is in no file. Any leaves no file behind, but one that comes when the whole copy
+/// [`FileCopyError::Server`] where it is in no file. Any leaves no file behind, but one that comes when the whole copy
 /// has its name and the folder cannot be synced.
-pub async fn backup(url: &str, to: &Path) -> Result<Contents, CopyError> {
+pub async fn backup(url: &str, to: &Path) -> Result<Contents, FileCopyError> {
     refuse_server(url)?;
     Ok(sqlite::backup(url, to).await?)
 }
@@ -77,15 +103,15 @@ pub async fn backup(url: &str, to: &Path) -> Result<Contents, CopyError> {
 /// is kept.
 ///
 /// # Errors
-/// [`CopyError::Server`] where it is in no file. Any leaves the database as it was, so while a gateway runs on it.
-pub async fn restore(url: &str, from: &Path) -> Result<(Contents, Option<PathBuf>), CopyError> {
+/// [`FileCopyError::Server`] where it is in no file. Any leaves the database as it was, so while a gateway runs on it.
+pub async fn restore(url: &str, from: &Path) -> Result<(Contents, Option<PathBuf>), FileCopyError> {
     refuse_server(url)?;
     Ok(sqlite::restore(url, from).await?)
 }
 
-fn refuse_server(url: &str) -> Result<(), CopyError> {
+fn refuse_server(url: &str) -> Result<(), FileCopyError> {
     match scheme(url) {
-        Some(Scheme::Postgres) => Err(CopyError::Server),
+        Some(Scheme::Postgres) => Err(FileCopyError::Server),
         _ => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::collapse::CollapseHash;
 use super::command::{Command, Outcome};
 use super::sent::SentQuery;
 use super::{Store, key, unexpected};
@@ -61,9 +62,10 @@ impl Store {
                 withdrawn += self.withdraw_some(tenant, &owners, &entry).await?;
             }
             Withdrawal::CollapseKey(key) => {
+                let hash = CollapseHash::of(key);
                 let mut after = None;
                 loop {
-                    let (owners, last) = self.0.reads.collapsed(tenant, key, after).await?;
+                    let (owners, last) = self.0.reads.collapsed(tenant, hash, after).await?;
                     withdrawn += self.withdraw_some(tenant, &owners, &entry).await?;
                     if last.is_none() {
                         break;

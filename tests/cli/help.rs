@@ -18,6 +18,8 @@ const PAGES: &[&[&str]] = &[
     &["migrate"],
     &["backup"],
     &["restore"],
+    &["store"],
+    &["store", "copy"],
 ];
 
 #[test]
@@ -46,9 +48,10 @@ fn every_command_and_every_option_is_explained() {
         let has = |name: &str| entries.iter().any(|(_, entry)| entry.starts_with(name));
         assert!(has("--config"), "{page:?}: {text}");
         if page.is_empty() {
-            for command in
-                ["serve", "check", "ready", "openapi", "key", "token", "type", "migrate", "backup", "restore"]
-            {
+            for command in [
+                "serve", "check", "ready", "openapi", "key", "token", "type", "migrate", "backup", "restore",
+                "store",
+            ] {
                 assert!(has(command), "{command} is missing: {text}");
             }
             for variable in ["CONFIG", "LISTEN", "ADMIN_LISTEN", "STORE"] {

@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 pub mod client;
+mod copy;
 pub mod gateway;
 mod guide;
 mod help;

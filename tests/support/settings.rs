@@ -90,7 +90,7 @@ api_keys:
 "#;
 
 /// A type of the site's own, for the tenant `acme` alone: it expires, and collapses.
-const PARCEL: &str = r#"
+pub const PARCEL: &str = r#"
 description: A parcel is on its way.
 icon: package
 severity: info

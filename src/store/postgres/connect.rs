@@ -47,6 +47,9 @@ const PARAMETERS: &[&str] = &[
 ];
 const MODES: &[&str] = &["disable", "prefer", "require", "verify-ca", "verify-full"];
 
+/// What connections are called where the URL does not say.
+const APPLICATION: &str = "bellboard";
+
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 128;
 
@@ -91,7 +94,7 @@ impl Database {
         // Poolers refuse it, and no number here has a fraction.
         options = options.extra_float_digits(None);
         if options.get_application_name().is_none() {
-            options = options.application_name("bellboard");
+            options = options.application_name(APPLICATION);
         }
         if !query.contains("statement-cache-capacity") {
             options = options.statement_cache_capacity(STATEMENTS);
@@ -129,6 +132,11 @@ impl Database {
                 commit: settings.commit_timeout,
             },
         })
+    }
+
+    /// The name that its connections go by on the server.
+    pub fn application(&self) -> &str {
+        self.options.get_application_name().unwrap_or(APPLICATION)
     }
 
     pub fn times(&self) -> Times {

@@ -8,6 +8,7 @@ use super::ask::ask;
 use super::error::corrupt;
 use super::writes::Batch;
 use crate::domain::{ChangeKind, NotificationId, TenantId, UserId};
+use crate::store::collapse::CollapseHash;
 use crate::store::command::{NewNotification, Outcome, Stored};
 
 /// A notification on its way into the database.
@@ -18,7 +19,7 @@ pub(super) struct Arrival<'a> {
     pub tenant: &'a TenantId,
     pub new: &'a NewNotification,
     /// The hash of its collapse key.
-    pub key: Option<[u8; 32]>,
+    pub key: Option<CollapseHash>,
 }
 
 /// Ids are taken here, when all heads are locked. What stands under `WITH` is all of one state, and nothing of it
@@ -81,7 +82,7 @@ pub(super) async fn flush(batch: &mut Batch<'_>, mark: Option<(i64, i64)>) -> sq
         .bind(arrivals.iter().map(|a| a.new.sealed.content.as_json()).collect::<Vec<_>>())
         .bind(arrivals.iter().map(|a| change(a).rev).collect::<Vec<_>>())
         .bind(arrivals.iter().map(|a| change(a).unread).collect::<Vec<_>>())
-        .bind(arrivals.iter().map(|a| a.key.as_ref().map(<[u8; 32]>::as_slice)).collect::<Vec<_>>())
+        .bind(arrivals.iter().map(|a| a.key.as_ref().map(|key| key.0.as_slice())).collect::<Vec<_>>())
         .bind(batch.now.0)
         .bind(told.iter().map(|c| c.tenant.as_str()).collect::<Vec<_>>())
         .bind(told.iter().map(|c| c.user.get()).collect::<Vec<_>>())

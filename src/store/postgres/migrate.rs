@@ -45,17 +45,23 @@ pub(super) async fn run(database: &Database) -> Result<(), PostgresError> {
 
 /// Whether nothing is missing. It needs no right to change the schema.
 async fn is_current(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    Ok(newest_applied(connection).await? >= MIGRATIONS.iter().map(|(version, ..)| *version).max())
+}
+
+/// The newest migration that was applied.
+async fn newest_applied(connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
     let table = sqlx::raw_sql("SELECT to_regclass('bellboard_migration') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await?;
     if !table.try_get::<bool, _>(0)? {
-        return Ok(false);
+        return Ok(None);
     }
-    let row = sqlx::raw_sql("SELECT coalesce(max(version), 0)::bigint FROM bellboard_migration")
-        .fetch_one(connection)
-        .await?;
-    let newest = MIGRATIONS.iter().map(|(version, ..)| *version).max();
-    Ok(newest <= Some(row.try_get::<i64, _>(0)?))
+    sqlx::raw_sql("SELECT max(version) FROM bellboard_migration").fetch_one(connection).await?.try_get(0)
+}
+
+/// Whether the schema is that of this version, neither older nor newer.
+pub(super) async fn is_exact(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    Ok(newest_applied(connection).await? == MIGRATIONS.iter().map(|(version, ..)| *version).max())
 }
 
 /// Applies what is missing in one transaction, unless another node has the lock, which ends with it.

@@ -4,6 +4,7 @@ mod answers;
 mod ask;
 mod audit;
 mod connect;
+mod copy;
 mod drift;
 mod error;
 mod flush;
@@ -26,8 +27,9 @@ mod writes;
 use std::sync::Arc;
 
 pub use connect::PostgresError;
+pub(super) use copy::open_end;
 
-use super::{CommitListener, Options};
+use super::{CommitListener, OpenError, Options};
 use connect::Database;
 use hear::Neighbours;
 use hints::Hints;
@@ -40,9 +42,10 @@ pub(super) async fn open(
     url: &str,
     settings: &Options,
     listener: Arc<dyn CommitListener>,
-) -> Result<(Vec<PostgresEngine>, PostgresReads), PostgresError> {
+) -> Result<(Vec<PostgresEngine>, PostgresReads), OpenError> {
     let database = Arc::new(Database::of(url, settings)?);
     migrate::run(&database).await?;
+    copy::refuse_unfinished(&database).await?;
     if settings.min_free_space.is_some() {
         tracing::warn!(
             "store.min_free_space has no meaning with PostgreSQL: the gateway does not see its disk"
@@ -51,7 +54,7 @@ pub(super) async fn open(
     let hints = Arc::new(Hints::new(random()));
     let neighbours = Neighbours::meet(&database, &hints, listener);
     let lanes = (0..settings.lanes.max(1)).map(|_| PostgresEngine::new(database.clone(), hints.clone()));
-    Ok((lanes.collect(), PostgresReads::new(database, neighbours)))
+    Ok((lanes.collect(), PostgresReads::new(database, Some(neighbours))))
 }
 
 /// A number that nobody else has.

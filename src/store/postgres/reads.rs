@@ -13,6 +13,7 @@ use super::hear::Neighbours;
 use super::{answers, audit, drift, marks, page, sent, users, withdraw};
 use crate::domain::{AuditRecord, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
 use crate::store::audit::AuditWindow;
+use crate::store::collapse::CollapseHash;
 use crate::store::command::InboxKey;
 use crate::store::engine::{Keep, Reads, UserRange};
 use crate::store::idempotency::{Kept, Name};
@@ -21,12 +22,12 @@ use crate::store::sent::{Sent, SentWindow, Window};
 
 pub(in crate::store) struct PostgresReads {
     database: Arc<Database>,
-    /// They go with it.
-    neighbours: Neighbours,
+    /// They go with it; who reads alone has none.
+    neighbours: Option<Neighbours>,
 }
 
 impl PostgresReads {
-    pub(super) fn new(database: Arc<Database>, neighbours: Neighbours) -> Self {
+    pub(super) fn new(database: Arc<Database>, neighbours: Option<Neighbours>) -> Self {
         Self { database, neighbours }
     }
 
@@ -104,7 +105,7 @@ impl Reads for PostgresReads {
     async fn collapsed(
         &self,
         tenant: &TenantId,
-        key: &str,
+        key: CollapseHash,
         after: Option<UserId>,
     ) -> Result<(Vec<(UserId, NotificationId)>, Option<UserId>)> {
         withdraw::collapsed(&self.database, tenant, key, after).await
@@ -185,7 +186,9 @@ impl Reads for PostgresReads {
     }
 
     async fn close(&self) {
-        self.neighbours.part();
+        if let Some(neighbours) = &self.neighbours {
+            neighbours.part();
+        }
         self.database.close().await;
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use sha2::{Digest, Sha256};
 use sqlx::Row;
 
 use super::ask::ask;
@@ -10,6 +9,7 @@ use super::error::corrupt;
 use super::flush::{Arrival, flush};
 use super::writes::Batch;
 use crate::domain::{ChangeKind, NotificationId, TenantId};
+use crate::store::collapse::CollapseHash;
 use crate::store::command::{Command, InboxKey, NewNotification, Outcome};
 use crate::store::idempotency::Repeats;
 use crate::store::key;
@@ -20,12 +20,7 @@ struct Collapsing<'a> {
     tenant: &'a TenantId,
     new: &'a NewNotification,
     inbox: InboxKey,
-    key: [u8; 32],
-}
-
-/// What stands for a collapse key: senders choose it, and an index has little room.
-pub(super) fn hash(key: &str) -> [u8; 32] {
-    Sha256::digest(key).into()
+    key: CollapseHash,
 }
 
 /// Whether no user is still to be created for a send.
@@ -51,7 +46,7 @@ pub(super) async fn apply<'a>(
             continue;
         }
         let inbox = key(tenant, new.sealed.user);
-        match new.sealed.collapse_key.as_deref().map(hash) {
+        match new.sealed.collapse_key.as_deref().map(CollapseHash::of) {
             Some(key) => collapsing.push(Collapsing { place, tenant, new, inbox, key }),
             None => arrive(batch, place, tenant, new, None)?,
         }
@@ -78,7 +73,7 @@ fn arrive<'a>(
     place: usize,
     tenant: &'a TenantId,
     new: &'a NewNotification,
-    key_hash: Option<[u8; 32]>,
+    hash: Option<CollapseHash>,
 ) -> sqlx::Result<()> {
     let inbox = key(tenant, new.sealed.user);
     let Some(head) = batch.heads.get(&inbox) else {
@@ -87,7 +82,7 @@ fn arrive<'a>(
     };
     head.expects(new.sealed.expires_at);
     batch.step(&inbox, ChangeKind::Arrived, None, 1)?;
-    batch.arrivals.push(Arrival { place, change: batch.changes.len() - 1, tenant, new, key: key_hash });
+    batch.arrivals.push(Arrival { place, change: batch.changes.len() - 1, tenant, new, key: hash });
     Ok(())
 }
 
@@ -112,7 +107,7 @@ async fn take_replaced(batch: &mut Batch<'_>, sends: &[Collapsing<'_>]) -> sqlx:
     .bind((0_i64..).take(known.len()).collect::<Vec<_>>())
     .bind(known.iter().map(|(send, _)| send.tenant.as_str()).collect::<Vec<_>>())
     .bind(known.iter().map(|(send, _)| send.inbox.user.get()).collect::<Vec<_>>())
-    .bind(known.iter().map(|(send, _)| send.key.as_slice()).collect::<Vec<_>>())
+    .bind(known.iter().map(|(send, _)| send.key.0.as_slice()).collect::<Vec<_>>())
     .bind(known.iter().map(|(_, erased_upto)| *erased_upto).collect::<Vec<_>>())
     .rows(&mut batch.on)
     .await?;

@@ -6,8 +6,8 @@ use sqlx::postgres::PgRow;
 use super::ask::ask;
 use super::connect::Database;
 use super::error::{corrupt, internal};
-use super::send::hash;
 use crate::domain::{NotificationId, Result, TenantId, UserId};
+use crate::store::collapse::CollapseHash;
 
 /// Collapse keys that one read looks at.
 const SCAN: i64 = 20_000;
@@ -30,7 +30,7 @@ pub(super) async fn owners(
 pub(super) async fn collapsed(
     database: &Database,
     tenant: &TenantId,
-    key: &str,
+    key: CollapseHash,
     after: Option<UserId>,
 ) -> Result<(Vec<(UserId, NotificationId)>, Option<UserId>)> {
     let after = after.map_or(0, UserId::get);
@@ -47,7 +47,7 @@ pub(super) async fn collapsed(
     .bind(tenant.as_str())
     .bind(after)
     .bind(last.unwrap_or(i64::MAX))
-    .bind(hash(key).as_slice());
+    .bind(key.0.as_slice());
     let found = database.rows(&found).await?;
     let found = found.iter().map(owner).collect::<sqlx::Result<_>>().map_err(internal)?;
     let last = last.map(|user| UserId::new(user).map_err(corrupt)).transpose().map_err(internal)?;

@@ -3,6 +3,7 @@
 mod answers;
 mod audit;
 mod backup;
+mod copy;
 mod drift;
 mod error;
 mod expire;
@@ -22,5 +23,6 @@ mod withdraw;
 mod writes;
 
 pub use backup::{BackupError, Contents, backup, restore};
+pub(super) use copy::open_end;
 pub use open::OpenError;
 pub(super) use open::{open, path_of};

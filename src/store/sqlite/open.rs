@@ -9,8 +9,10 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
-use super::{backup::finish_restore, reads::SqliteReads, sound::make_sure, writes::SqliteEngine};
-use crate::store::Options;
+use super::{
+    backup::finish_restore, copy::unfinished, reads::SqliteReads, sound::make_sure, writes::SqliteEngine,
+};
+use crate::store::{self, Options};
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -64,30 +66,40 @@ pub(super) struct Lock(#[expect(dead_code, reason = "the lock lasts as long as t
 pub(in crate::store) async fn open(
     url: &str,
     settings: &Options,
-) -> Result<(SqliteEngine, SqliteReads), OpenError> {
+) -> Result<(SqliteEngine, SqliteReads), store::OpenError> {
     let path = path_of(url)?;
     let lock = lock(&path)?;
     let options = options(&path, settings.wait);
-    let failed = |e| OpenError::Database(path.clone(), e);
+    let failed = |e| store::OpenError::from(OpenError::Database(path.clone(), e));
     finish_restore(&path).map_err(|e| failed(e.into()))?;
     create_private(&path).map_err(|e| failed(e.into()))?;
     let mut writer = connect_writer(&options).await.map_err(failed)?;
     make_sure(&mut writer, &path).await?;
     migrations().run(&mut writer).await.map_err(|e| OpenError::Migrate(path.clone(), e))?;
+    if let Some(source) = unfinished(&mut writer).await.map_err(failed)? {
+        return Err(store::OpenError::Unfinished(path.display().to_string(), source));
+    }
     assert_durable(&mut writer).await?;
     let engine = SqliteEngine::new(options.clone(), writer, lock).await.map_err(failed)?;
+    let pool = readers(&options, settings).await.map_err(failed)?;
+    Ok((engine, SqliteReads::new(pool)))
+}
+
+/// Opens the connections that read.
+pub(super) async fn readers(
+    options: &SqliteConnectOptions,
+    settings: &Options,
+) -> sqlx::Result<sqlx::SqlitePool> {
     // A read holds no cursor and no state: a new connection is as good as a tested one.
-    let pool = SqlitePoolOptions::new()
+    SqlitePoolOptions::new()
         .max_connections(settings.readers.max(1))
         .min_connections(1)
         .test_before_acquire(false)
         .acquire_timeout(settings.wait)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(options.read_only(true).pragma("mmap_size", MAPPED))
+        .connect_with(options.clone().read_only(true).pragma("mmap_size", MAPPED))
         .await
-        .map_err(failed)?;
-    Ok((engine, SqliteReads::new(pool)))
 }
 
 /// The number of this version's schema.
@@ -96,7 +108,7 @@ pub(super) fn newest_schema() -> i64 {
 }
 
 /// Every migration, oldest first. One that was released never changes.
-fn migrations() -> Migrator {
+pub(super) fn migrations() -> Migrator {
     let all = [
         (1, "inboxes", include_str!("../../../migrations/sqlite/0001_inboxes.sql")),
         (2, "audit", include_str!("../../../migrations/sqlite/0002_audit.sql")),
@@ -129,7 +141,7 @@ pub(in crate::store) fn path_of(url: &str) -> Result<PathBuf, OpenError> {
 
 /// Makes the database's file, that only this user may read; SQLite gives its log the same mode. One
 /// that is there stays as it is, and is not opened.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     match private().create_new(true).open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -158,7 +170,7 @@ pub(super) fn lock(path: &Path) -> Result<Lock, OpenError> {
     }
 }
 
-fn options(path: &Path, wait: Duration) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path, wait: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         // Only a tool from outside can hold the database; callers wait no longer for it than for the queue.

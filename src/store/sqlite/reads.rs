@@ -9,6 +9,7 @@ use super::values::made;
 use super::{answers, audit, drift, marks, page, sent, users, withdraw};
 use crate::domain::{AuditRecord, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
 use crate::store::audit::AuditWindow;
+use crate::store::collapse::CollapseHash;
 use crate::store::command::InboxKey;
 use crate::store::engine::{Keep, Reads, UserRange};
 use crate::store::idempotency::{Kept, Name};
@@ -95,7 +96,7 @@ impl Reads for SqliteReads {
     async fn collapsed(
         &self,
         tenant: &TenantId,
-        key: &str,
+        key: CollapseHash,
         after: Option<UserId>,
     ) -> Result<(Vec<(UserId, NotificationId)>, Option<UserId>)> {
         withdraw::collapsed(&self.pool, tenant, key, after).await

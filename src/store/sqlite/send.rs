@@ -6,6 +6,7 @@ use super::marks::remove;
 use super::values::{ROWS, made, values};
 use super::writes::Batch;
 use crate::domain::{Change, ChangeKind, NotificationId, TenantId, UserId};
+use crate::store::collapse::CollapseHash;
 use crate::store::command::{Command, NewNotification, Outcome, Stored};
 use crate::store::key;
 
@@ -35,18 +36,23 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
         Command::Send(tenant, new) if !repeats.has(place) => Some((place, tenant, &**new)),
         _ => None,
     });
-    let (collapsing, plain): (Vec<Placed>, Vec<Placed>) =
-        sends.partition(|(_, _, new)| new.sealed.collapse_key.is_some());
+    let (mut collapsing, mut plain) = (Vec::new(), Vec::new());
+    for send in sends {
+        match send.2.sealed.collapse_key.as_deref() {
+            Some(key) => collapsing.push((send, CollapseHash::of(key))),
+            None => plain.push(send),
+        }
+    }
     for chunk in plain.chunks(ROWS) {
         store(batch, chunk).await?;
     }
     // One by one, as each may replace the one before it.
-    for send in collapsing {
-        let replaced = take_replaced(batch, send).await?;
+    for (send, hash) in collapsing {
+        let replaced = take_replaced(batch, send, hash).await?;
         batch.pending.extend(replaced);
         batch.move_heads().await?;
         if let Some(id) = store(batch, &[send]).await? {
-            remember_key(batch, send, id).await?;
+            remember_key(batch, send, hash, id).await?;
         }
     }
     answers::keep(batch, repeats).await
@@ -134,7 +140,11 @@ async fn create_users(batch: &mut Batch<'_>, sends: &[Placed<'_>]) -> sqlx::Resu
 }
 
 /// Takes out of the inbox the unread notification that a send replaces.
-async fn take_replaced(batch: &mut Batch<'_>, (_, tenant, new): Placed<'_>) -> sqlx::Result<Option<Pending>> {
+async fn take_replaced(
+    batch: &mut Batch<'_>,
+    (_, tenant, new): Placed<'_>,
+    hash: CollapseHash,
+) -> sqlx::Result<Option<Pending>> {
     let inbox = key(tenant, new.sealed.user);
     let unread = "SELECT i.id FROM collapse c
         JOIN head h ON h.tenant = c.tenant AND h.user_id = c.user_id
@@ -143,7 +153,7 @@ async fn take_replaced(batch: &mut Batch<'_>, (_, tenant, new): Placed<'_>) -> s
     let replaced: Option<i64> = sqlx::query_scalar(unread)
         .bind(tenant.as_str())
         .bind(new.sealed.user.get())
-        .bind(new.sealed.collapse_key.as_deref())
+        .bind(hash.0.as_slice())
         .fetch_optional(&mut *batch.connection)
         .await?;
     let Some(id) = replaced else { return Ok(None) };
@@ -153,6 +163,7 @@ async fn take_replaced(batch: &mut Batch<'_>, (_, tenant, new): Placed<'_>) -> s
 async fn remember_key(
     batch: &mut Batch<'_>,
     (_, tenant, new): Placed<'_>,
+    hash: CollapseHash,
     id: NotificationId,
 ) -> sqlx::Result<()> {
     sqlx::query(
@@ -161,7 +172,7 @@ async fn remember_key(
     )
     .bind(tenant.as_str())
     .bind(new.sealed.user.get())
-    .bind(new.sealed.collapse_key.as_deref())
+    .bind(hash.0.as_slice())
     .bind(id.get())
     .execute(&mut *batch.connection)
     .await?;

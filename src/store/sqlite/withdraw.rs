@@ -9,6 +9,7 @@ use super::marks::remove;
 use super::values::id_array;
 use super::writes::Batch;
 use crate::domain::{AuditEntry, ChangeKind, NotificationId, Result, TenantId, UserId};
+use crate::store::collapse::CollapseHash;
 use crate::store::command::{Command, Outcome};
 use crate::store::key;
 
@@ -69,7 +70,7 @@ pub(super) async fn owners(
 pub(super) async fn collapsed(
     pool: &SqlitePool,
     tenant: &TenantId,
-    key: &str,
+    hash: CollapseHash,
     after: Option<UserId>,
 ) -> Result<(Vec<(UserId, NotificationId)>, Option<UserId>)> {
     let after = after.map_or(0, UserId::get);
@@ -89,7 +90,7 @@ pub(super) async fn collapsed(
         .bind(tenant.as_str())
         .bind(after)
         .bind(last.unwrap_or(i64::MAX))
-        .bind(key)
+        .bind(hash.0.as_slice())
         .fetch_all(pool)
         .await
         .map_err(internal)?;

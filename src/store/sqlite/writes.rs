@@ -120,7 +120,7 @@ async fn apply_all(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<
     purge::apply(batch, commands).await
 }
 
-async fn next_id(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
+pub(super) async fn next_id(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
     let last = "SELECT seq FROM sqlite_sequence WHERE name = 'notification'";
     let last: Option<i64> = sqlx::query_scalar(last).fetch_optional(connection).await?;
     Ok(last.unwrap_or(0) + 1)
