@@ -52,6 +52,11 @@ impl InboxKey {
     }
 }
 
+/// Names the inbox of a user.
+pub(super) fn key(tenant: &TenantId, user: UserId) -> InboxKey {
+    InboxKey { tenant: tenant.clone(), user }
+}
+
 /// Rows that a command of long work changes at most.
 pub(crate) const CHUNK: u32 = 300;
 

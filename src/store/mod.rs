@@ -47,7 +47,7 @@ use crate::domain::{
     Actor, AuditAction, AuditEntry, Error, Head, Notification, NotificationId, Profile, Result, TenantId,
     User, UserId,
 };
-use command::{Command, InboxKey, Outcome};
+use command::{Command, Outcome, key};
 use engine::Reads;
 use queue::Queue;
 use space::Space;
@@ -390,11 +390,6 @@ impl Store {
     async fn submit(&self, command: Command) -> Result<Outcome> {
         self.0.queue.push(command)?.outcome(self.0.wait).await
     }
-}
-
-/// Names the inbox of a user.
-fn key(tenant: &TenantId, user: UserId) -> InboxKey {
-    InboxKey { tenant: tenant.clone(), user }
 }
 
 fn unexpected(outcome: &Outcome) -> Error {

@@ -1,5 +1,6 @@
 //! `bellboard store copy`: a site moves from SQLite to PostgreSQL and back, whole or not at all.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
@@ -34,7 +35,10 @@ fn bearer(site: &Site, user: u32) -> String {
 }
 
 fn send(gateway: &Gateway, body: &Value) -> i64 {
-    let reply = gateway.send(KEY, body);
+    static SENT: AtomicUsize = AtomicUsize::new(0);
+    let again = format!("send-{}", SENT.fetch_add(1, Relaxed));
+    let headers = [("X-API-KEY", KEY), ("Content-Type", "application/json"), ("Idempotency-Key", &again)];
+    let reply = gateway.ask("POST", "/send", &headers, &body.to_string());
     assert_eq!(reply.status, 201, "{}", reply.body);
     reply.json()["notification"]["notification_id"].as_i64().expect("an id")
 }

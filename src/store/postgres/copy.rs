@@ -100,10 +100,10 @@ async fn unfinished(connection: &mut PgConnection) -> sqlx::Result<Option<String
     sqlx::raw_sql(mark).fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()
 }
 
+/// (With no statement to prepare: outside a transaction a pooler may lend another connection for the next step.)
 async fn has(connection: &mut PgConnection, table: &str) -> sqlx::Result<bool> {
-    let mut on = Session { connection, named: false };
-    let rows = ask("SELECT to_regclass($1) IS NOT NULL").bind(table).rows(&mut on).await?;
-    rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
+    let query = AssertSqlSafe(format!("SELECT to_regclass('{table}') IS NOT NULL"));
+    sqlx::raw_sql(query).fetch_one(connection).await?.try_get(0)
 }
 
 type Bound<'q> = Query<'q, Postgres, PgArguments>;
