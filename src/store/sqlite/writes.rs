@@ -129,7 +129,13 @@ pub(super) async fn next_id(connection: &mut SqliteConnection) -> sqlx::Result<i
 #[async_trait]
 impl Engine for SqliteEngine {
     async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
-        let result = self.try_apply(commands, now).await;
+        let mut result = Ok(Applied::default());
+        if !self.lulls.failed() {
+            result = self.try_apply(commands, now).await;
+        }
+        if self.lulls.failed() {
+            result = Err(Failure::Fatal("the log could not be folded in".into()));
+        }
         self.lulls.wrote();
         if let Err(failure) = &result {
             self.heads.clear();
