@@ -1,14 +1,15 @@
 //! Folds the log into the database in a lull: what stands in the log is read a copied page at a time, and what
 //! stands in the database straight from memory. A list of fifty then costs two thirds (measured).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+
+use crate::store::engine::Failure;
 
 /// How long nothing is written before the log is folded.
 const LULL: Duration = Duration::from_millis(250);
@@ -20,22 +21,23 @@ pub(super) struct Lulls {
     /// Dropped to end it.
     end: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    failed: Arc<AtomicBool>,
+    /// The sync of a fold that failed.
+    fatal: Arc<OnceLock<String>>,
 }
 
 impl Lulls {
     /// Begins to watch for lulls; to be called where tokio runs.
     pub fn watch(options: SqliteConnectOptions) -> Self {
         let (wrote, writes) = watch::channel(());
-        let failed = Arc::new(AtomicBool::new(false));
+        let fatal = Arc::<OnceLock<String>>::default();
         let (end, ended) = oneshot::channel();
         let task = tokio::spawn(fold_in_lulls(
             options.synchronous(SqliteSynchronous::Full),
             writes,
             ended,
-            failed.clone(),
+            fatal.clone(),
         ));
-        Self { wrote, end, task, failed }
+        Self { wrote, end, task, fatal }
     }
 
     /// Something was written.
@@ -43,9 +45,9 @@ impl Lulls {
         self.wrote.send_replace(());
     }
 
-    /// Whether a fold failed. Its sync may have taken with it what a later one then calls well.
-    pub fn failed(&self) -> bool {
-        self.failed.load(SeqCst)
+    /// Fails once the sync of a fold has: a later one of the writer's may then be called good without what it had.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.fatal.get().map_or(Ok(()), |text| Err(Failure::Fatal(text.clone())))
     }
 
     /// Ends, once a fold that runs is done.
@@ -60,7 +62,7 @@ async fn fold_in_lulls(
     options: SqliteConnectOptions,
     mut writes: watch::Receiver<()>,
     mut ended: oneshot::Receiver<()>,
-    failed: Arc<AtomicBool>,
+    fatal: Arc<OnceLock<String>>,
 ) {
     let mut connection = None;
     while writes.changed().await.is_ok() {
@@ -74,10 +76,11 @@ async fn fold_in_lulls(
         match fold(connection.take(), &options).await {
             Ok(open) => connection = Some(open),
             Err(error) => {
-                let text = error.to_string();
                 tracing::warn!(%error, "the database's log was not folded in");
-                // A full disk or a lock passes; a failed sync does not.
-                failed.fetch_or(text.contains("disk I/O error"), SeqCst);
+                // Anything else passes: it stays in the log, where nothing of it is lost, and is folded later.
+                if let Failure::Fatal(text) = error.into() {
+                    let _ = fatal.set(text);
+                }
             }
         }
     }

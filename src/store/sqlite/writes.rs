@@ -75,6 +75,7 @@ impl SqliteEngine {
     }
 
     async fn try_apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
+        self.lulls.check()?;
         self.connected().await?;
         let Self { connection: Some(connection), next_id, heads, .. } = self else {
             return Err(Failure::Broken("no connection".into()));
@@ -98,6 +99,7 @@ impl SqliteEngine {
         if !alone {
             sqlx::query("COMMIT").execute(&mut *batch.connection).await?;
         }
+        self.lulls.check()?;
         let Batch { outcomes, changes, .. } = batch;
         let outcomes: Option<Vec<_>> = outcomes.into_iter().collect();
         // Committed all the same: the writer answers what it has.
@@ -129,13 +131,7 @@ pub(super) async fn next_id(connection: &mut SqliteConnection) -> sqlx::Result<i
 #[async_trait]
 impl Engine for SqliteEngine {
     async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
-        let mut result = Ok(Applied::default());
-        if !self.lulls.failed() {
-            result = self.try_apply(commands, now).await;
-        }
-        if self.lulls.failed() {
-            result = Err(Failure::Fatal("the log could not be folded in".into()));
-        }
+        let result = self.try_apply(commands, now).await;
         self.lulls.wrote();
         if let Err(failure) = &result {
             self.heads.clear();
