@@ -103,23 +103,13 @@ impl Command {
             | Self::SeedUsers(tenant, _)
             | Self::Withdraw(tenant, ..)
             | Self::Record(tenant, _) => Some(tenant),
-            Self::MarkRead(inbox, _)
-            | Self::MarkSome(inbox, _)
-            | Self::Delete(inbox, _)
-            | Self::Expire(inbox, _)
-            | Self::Retire(inbox, _)
-            | Self::PutUser(inbox, ..)
-            | Self::EraseUser(inbox, _)
-            | Self::Repair(inbox)
-            | Self::PurgeErased(inbox) => Some(&inbox.tenant),
-            Self::PurgeChanges(_) | Self::PurgeAnswers(_) | Self::PurgeAudit(_) | Self::Probe => None,
+            other => other.named().map(|inbox| &inbox.tenant),
         }
     }
 
-    /// The one inbox, or user, that it is about.
-    fn inbox(&self) -> Option<InboxKey> {
+    /// The inbox, or user, that it names as such.
+    fn named(&self) -> Option<&InboxKey> {
         match self {
-            Self::Send(tenant, new) => Some(InboxKey { tenant: tenant.clone(), user: new.sealed.user }),
             Self::MarkRead(inbox, _)
             | Self::MarkSome(inbox, _)
             | Self::Delete(inbox, _)
@@ -128,8 +118,9 @@ impl Command {
             | Self::PutUser(inbox, ..)
             | Self::EraseUser(inbox, _)
             | Self::Repair(inbox)
-            | Self::PurgeErased(inbox) => Some(inbox.clone()),
-            Self::SeedUsers(..)
+            | Self::PurgeErased(inbox) => Some(inbox),
+            Self::Send(..)
+            | Self::SeedUsers(..)
             | Self::Withdraw(..)
             | Self::Record(..)
             | Self::PurgeChanges(_)
@@ -139,12 +130,18 @@ impl Command {
         }
     }
 
+    /// The one inbox, or user, that it is about.
+    fn inbox(&self) -> Option<InboxKey> {
+        match self {
+            Self::Send(tenant, new) => Some(key(tenant, new.sealed.user)),
+            other => other.named().cloned(),
+        }
+    }
+
     /// All inboxes that it is about.
     pub fn inboxes(&self) -> Vec<InboxKey> {
         match self {
-            Self::Withdraw(tenant, owners, _) => {
-                owners.iter().map(|(user, _)| InboxKey { tenant: tenant.clone(), user: *user }).collect()
-            }
+            Self::Withdraw(tenant, owners, _) => owners.iter().map(|(user, _)| key(tenant, *user)).collect(),
             _ => self.inbox().into_iter().collect(),
         }
     }
@@ -153,9 +150,9 @@ impl Command {
     /// of one lane.
     pub fn lane(&self, lanes: usize) -> usize {
         match self {
-            Self::Withdraw(tenant, owners, _) => owners
-                .first()
-                .map_or(0, |(user, _)| InboxKey { tenant: tenant.clone(), user: *user }.lane(lanes)),
+            Self::Withdraw(tenant, owners, _) => {
+                owners.first().map_or(0, |(user, _)| key(tenant, *user).lane(lanes))
+            }
             _ => self.inbox().map_or(0, |inbox| inbox.lane(lanes)),
         }
     }

@@ -18,8 +18,8 @@ pub(crate) trait End: Send {
     async fn store(&mut self, table: &Table, rows: &[Row]) -> sqlx::Result<()>;
     /// Runs statements in one transaction.
     async fn run(&mut self, statements: &str) -> sqlx::Result<()>;
-    /// Whether a table of this name is there.
-    async fn has(&mut self, table: &str) -> sqlx::Result<bool>;
+    /// Whether it bears the note of a copy that has not ended.
+    async fn is_marked(&mut self) -> sqlx::Result<bool>;
     /// The last id that a notification was given.
     async fn last_id(&mut self) -> sqlx::Result<i64>;
     /// Ends a copy: whatever counts goes on behind what was copied, ids behind this one.
@@ -90,7 +90,7 @@ impl Opened {
 
     /// Of an unfinished copy: where it is from, and the state of that.
     pub async fn mark(&mut self) -> Result<Option<(String, String)>, CopyError> {
-        if !self.end.has(MARK).await.map_err(|e| self.failed(e))? {
+        if !self.end.is_marked().await.map_err(|e| self.failed(e))? {
             return Ok(None);
         }
         let query = format!("SELECT source, state FROM {MARK}");

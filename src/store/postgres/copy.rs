@@ -93,7 +93,7 @@ pub(super) async fn refuse_unfinished(database: &Database) -> Result<(), OpenErr
 }
 
 async fn unfinished(connection: &mut PgConnection) -> sqlx::Result<Option<String>> {
-    if !has(connection, MARK).await? {
+    if !is_marked(connection).await? {
         return Ok(None);
     }
     let mark = AssertSqlSafe(format!("SELECT source FROM {MARK}"));
@@ -101,8 +101,8 @@ async fn unfinished(connection: &mut PgConnection) -> sqlx::Result<Option<String
 }
 
 /// (With no statement to prepare: outside a transaction a pooler may lend another connection for the next step.)
-async fn has(connection: &mut PgConnection, table: &str) -> sqlx::Result<bool> {
-    let query = AssertSqlSafe(format!("SELECT to_regclass('{table}') IS NOT NULL"));
+async fn is_marked(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    let query = AssertSqlSafe(format!("SELECT to_regclass('{MARK}') IS NOT NULL"));
     sqlx::raw_sql(query).fetch_one(connection).await?.try_get(0)
 }
 
@@ -175,8 +175,8 @@ impl End for PostgresEnd {
         sqlx::raw_sql(AssertSqlSafe(all)).execute(&mut self.connection).await.map(drop)
     }
 
-    async fn has(&mut self, table: &str) -> sqlx::Result<bool> {
-        has(&mut self.connection, table).await
+    async fn is_marked(&mut self) -> sqlx::Result<bool> {
+        is_marked(&mut self.connection).await
     }
 
     async fn last_id(&mut self) -> sqlx::Result<i64> {

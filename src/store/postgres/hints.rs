@@ -16,7 +16,7 @@ use super::ask::ask;
 use super::connect::Database;
 use super::error::timed_out;
 use crate::domain::{Change, TenantId, UserId};
-use crate::store::command::InboxKey;
+use crate::store::command::{InboxKey, key};
 
 pub(super) const CHANNEL: &str = "bellboard_moved";
 
@@ -63,7 +63,7 @@ impl Hints {
         }
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
         if let Moved::Some(inboxes) = &mut *untold {
-            let moved = changes.iter().map(|c| InboxKey { tenant: c.tenant.clone(), user: c.user });
+            let moved = changes.iter().map(|c| key(&c.tenant, c.user));
             inboxes.extend(moved);
             if inboxes.len() > MOST {
                 *untold = Moved::Any;

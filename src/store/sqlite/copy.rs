@@ -83,15 +83,15 @@ pub(in crate::store) async fn open_end(
 
 /// Where the copy is from that was begun into the database and has not ended.
 pub(super) async fn unfinished(connection: &mut SqliteConnection) -> sqlx::Result<Option<String>> {
-    if !has(connection, MARK).await? {
+    if !is_marked(connection).await? {
         return Ok(None);
     }
     sqlx::query_scalar(AssertSqlSafe(format!("SELECT source FROM {MARK}"))).fetch_optional(connection).await
 }
 
-async fn has(connection: &mut SqliteConnection, table: &str) -> sqlx::Result<bool> {
+async fn is_marked(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = ?")
-        .bind(table)
+        .bind(MARK)
         .fetch_one(connection)
         .await?;
     Ok(count > 0)
@@ -148,8 +148,8 @@ impl End for SqliteEnd {
         sqlx::raw_sql(AssertSqlSafe(all)).execute(&mut self.connection).await.map(drop)
     }
 
-    async fn has(&mut self, table: &str) -> sqlx::Result<bool> {
-        has(&mut self.connection, table).await
+    async fn is_marked(&mut self) -> sqlx::Result<bool> {
+        is_marked(&mut self.connection).await
     }
 
     async fn last_id(&mut self) -> sqlx::Result<i64> {
