@@ -1,6 +1,10 @@
 //! How long one tenant waits at a steady rate, alone and beside a noisy one.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    fmt::{self, Display, Formatter},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use serde::Serialize;
 
@@ -16,7 +20,7 @@ use crate::{
     noise::{Kind, Noise},
     paced::{self, Stop},
     process::{RunDir, free_addresses},
-    report::{median, percentile, rounded},
+    report::{self, median, percentile, rounded},
 };
 
 /// What the quiet tenant does, all at once.
@@ -87,7 +91,7 @@ async fn measure(
             "noise", "noise/s", "case", "requests", "p50 ms", "p99 ms", "factor"
         );
     }
-    rows(taken).iter().for_each(|row| row.print(settings.json));
+    rows(taken).iter().for_each(|row| report::line(row, settings.json));
     Ok(())
 }
 
@@ -117,13 +121,10 @@ struct Row {
     requests: usize,
 }
 
-impl Row {
-    fn print(&self, json: bool) {
-        if json {
-            println!("{}", serde_json::to_string(self).unwrap_or_default());
-            return;
-        }
-        println!(
+impl Display for Row {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
             "{:<15}{:>10.0}  {:<10}{:>10}{:>10.2}{:>10.2}{:>8.2}",
             self.noise,
             self.noise_per_second,
@@ -132,7 +133,7 @@ impl Row {
             self.p50_ms,
             self.p99_ms,
             self.factor
-        );
+        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! The result: one row a case, as a table or as JSON lines.
 
+use std::fmt::{self, Display, Formatter};
+
 use serde::Serialize;
 
 use crate::{load::Sample, process::Memory};
@@ -45,33 +47,36 @@ impl Report {
     /// Prints one row a case.
     pub fn print(mut self, json: bool) {
         let rows = self.rows();
-        if json {
-            for row in rows {
-                println!("{}", serde_json::to_string(&row).unwrap_or_default());
-            }
-            return;
-        }
-        println!(
-            "{:<14}{:>12}{:>10}{:>10}{:>10}{:>10}{:>8}",
-            "case", "requests/s", "p50 ms", "p99 ms", "RSS MiB", "anon MiB", "ratio"
-        );
-        for row in rows {
+        if !json {
             println!(
-                "{:<14}{:>12.0}{:>10.2}{:>10.2}{:>10.1}{:>10.1}{:>8.3}",
-                row.case,
-                row.requests_per_second,
-                row.p50_ms,
-                row.p99_ms,
-                row.rss_mib,
-                row.anonymous_mib,
-                row.ratio
+                "{:<14}{:>12}{:>10}{:>10}{:>10}{:>10}{:>8}",
+                "case", "requests/s", "p50 ms", "p99 ms", "RSS MiB", "anon MiB", "ratio"
             );
+        }
+        for row in rows {
+            line(&row, json);
         }
     }
 
     fn rows(&mut self) -> Vec<Row> {
         let limit = self.0.first().map(|case| case.rates.clone()).unwrap_or_default();
         self.0.iter_mut().map(|case| case.row(&limit)).collect()
+    }
+}
+
+impl Display for Row {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:<14}{:>12.0}{:>10.2}{:>10.2}{:>10.1}{:>10.1}{:>8.3}",
+            self.case,
+            self.requests_per_second,
+            self.p50_ms,
+            self.p99_ms,
+            self.rss_mib,
+            self.anonymous_mib,
+            self.ratio
+        )
     }
 }
 
@@ -92,6 +97,15 @@ impl Measured {
             anonymous_mib: rounded(mib(self.memory.anonymous), 1),
             requests: self.micros.len(),
         }
+    }
+}
+
+/// Prints a row of its own: as it reads, or as a JSON object.
+pub fn line(row: &(impl Serialize + Display), json: bool) {
+    if json {
+        println!("{}", serde_json::to_string(row).unwrap_or_default());
+    } else {
+        println!("{row}");
     }
 }
 

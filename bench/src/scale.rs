@@ -1,6 +1,11 @@
 //! The same work on few stored notifications and on many: what the size of the database costs.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt::{self, Display, Formatter},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
 
@@ -14,7 +19,7 @@ use crate::{
     load::{self, Case},
     multiply,
     process::{Memory, RunDir},
-    report::{median, percentile, rounded},
+    report::{self, median, percentile, rounded},
 };
 
 /// What is measured on both.
@@ -67,10 +72,10 @@ pub async fn run(settings: &Settings) -> Result<()> {
             many_p99_ms: percentile(&micros[1], 0.99),
             factor: rounded(median(factors), 2),
         };
-        row.print(settings.json);
+        report::line(&row, settings.json);
     }
     for side in &sides {
-        side.print(settings.json);
+        report::line(&side.state(), settings.json);
     }
     Ok(())
 }
@@ -151,27 +156,25 @@ impl Side {
         Arc::new(unread)
     }
 
-    fn print(&self, json: bool) {
+    fn state(&self) -> State {
         let mib = |bytes: u64| rounded(bytes as f64 / f64::from(1 << 20), 1);
-        let state = State {
+        State {
             rows: self.rows,
             file_mib: mib(self.file_bytes),
             ready_after_ms: rounded(self.gateway.ready_after.as_secs_f64() * 1_000.0, 1),
             idle_anonymous_mib: mib(self.idle.anonymous),
             most_anonymous_mib: mib(self.most.anonymous),
-        };
-        if json {
-            println!("{}", serde_json::to_string(&state).unwrap_or_default());
-        } else {
-            println!(
-                "{} stored: file {} MiB, ready after {} ms, anonymous {} MiB idle, {} MiB under load",
-                state.rows,
-                state.file_mib,
-                state.ready_after_ms,
-                state.idle_anonymous_mib,
-                state.most_anonymous_mib
-            );
         }
+    }
+}
+
+impl Display for State {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} stored: file {} MiB, ready after {} ms, anonymous {} MiB idle, {} MiB under load",
+            self.rows, self.file_mib, self.ready_after_ms, self.idle_anonymous_mib, self.most_anonymous_mib
+        )
     }
 }
 
@@ -189,13 +192,10 @@ struct Row {
     factor: f64,
 }
 
-impl Row {
-    fn print(&self, json: bool) {
-        if json {
-            println!("{}", serde_json::to_string(self).unwrap_or_default());
-            return;
-        }
-        println!(
+impl Display for Row {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
             "{:<14} {} stored: {:>8.0}/s p99 {:>7.2} ms   {} stored: {:>8.0}/s p99 {:>7.2} ms   factor {:.2}",
             self.case,
             self.few_rows,
@@ -205,7 +205,7 @@ impl Row {
             self.many_per_second,
             self.many_p99_ms,
             self.factor
-        );
+        )
     }
 }
 
