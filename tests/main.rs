@@ -11,3 +11,4 @@ mod nodes;
 mod reload;
 mod store;
 mod support;
+mod versions;

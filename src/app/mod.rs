@@ -117,6 +117,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         bodies: http::Bodies::new(config.server.max_body_memory),
         body_timeout: config.server.request_timeout,
     });
+    let draining = http::Draining::default();
     let admin = Admin {
         metrics: Arc::clone(&metrics),
         store: store.clone(),
@@ -125,12 +126,13 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         clock: clock.clone(),
         token: config.server.admin_token.clone(),
         networks: config.server.admin_networks.clone(),
+        draining: draining.clone(),
     };
     let (public, private) = bounds::of(&config.server, &metrics);
     let public = listen::bind("server.listen", config.server.listen, public).await?;
     let private = listen::bind("server.admin_listen", config.server.admin_listen, private).await?;
     // Whoever reads the addresses may signal at once.
-    let stop = listen::Stop::heard()?;
+    let mut stop = listen::Stop::heard()?;
     let overrides: Override = Arc::new(move |config| overrides.apply(config));
     let checking = check_heads(store.clone(), Arc::clone(&metrics));
     let parts = Parts { shared: shared.clone(), store: store.clone(), audit, metrics, overrides };
@@ -144,9 +146,20 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         tokio::spawn(tidy(shared)),
         tokio::spawn(reloader.run()),
     ];
-    let stored = store.clone();
+    let (stored, drains, drain_time) = (store.clone(), draining.clone(), config.server.drain_time);
     let stop = async move {
         tokio::select! {
+            () = stop.told() => {}
+            () = stored.ended() => return,
+        }
+        drains.begin();
+        if !drain_time.is_zero() {
+            tracing::info!(
+                "told to stop: not ready any more, and closed after server.drain_time or another signal"
+            );
+        }
+        tokio::select! {
+            () = tokio::time::sleep(drain_time) => {}
             () = stop.told() => {}
             () = stored.ended() => {}
         }
@@ -154,6 +167,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     let served = listen::until_told(
         (public, http::api(services)),
         (private, http::admin(admin)),
+        draining,
         stop,
         config.server.shutdown_timeout,
     )

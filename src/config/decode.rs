@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Config, Log, Origin, Quota, Server, StoreConfig,
+    Config, Log, Origin, Quota, Secret, Server, StoreConfig,
     field::{Field, Section},
     inputs::{Answer, Ask, Source},
     keys,
@@ -45,6 +45,7 @@ const SERVER: &[&str] = &[
     "admin_networks",
     "trusted_proxies",
     "request_timeout",
+    "drain_time",
     "shutdown_timeout",
     "idle_timeout",
     "max_connections",
@@ -52,6 +53,8 @@ const SERVER: &[&str] = &[
 ];
 const STORE: &[&str] = &[
     "url",
+    "url_env",
+    "url_file",
     "min_free_space",
     "readers",
     "lanes",
@@ -119,7 +122,7 @@ impl Decoder<'_> {
         let plugins = self.plugins(main);
         Some(Config {
             server: self.server(main),
-            store: store(main),
+            store: self.store(main),
             log: log(main),
             plugins: plugins.as_ref().map(|(path, _)| path.clone()),
             limits: limits(main),
@@ -264,11 +267,42 @@ impl Decoder<'_> {
             admin_networks: s.list("admin_networks", value::network),
             trusted_proxies: s.list("trusted_proxies", value::network),
             request_timeout: timeout("request_timeout", default.request_timeout),
+            drain_time: s.duration("drain_time", Duration::ZERO..=10 * MINUTE).unwrap_or(default.drain_time),
             shutdown_timeout: timeout("shutdown_timeout", default.shutdown_timeout),
             idle_timeout: timeout("idle_timeout", default.idle_timeout),
             max_connections: s.size("max_connections", 1..=1_000_000, default.max_connections),
             // Half of the least takes the largest body that `limits` allow.
             max_body_memory: s.size("max_body_memory", 16 << 20..=64 << 30, default.max_body_memory),
+        }
+    }
+
+    fn store(&self, main: &Section<'_>) -> StoreConfig {
+        const MOST_FREE: i64 = 1 << 50;
+        let default = StoreConfig::default();
+        let Some(s) = main.section("store", STORE) else { return default };
+        let url =
+            secret::one_of(self, &s, ["url", "url_env", "url_file"]).and_then(|(Secret(url), field)| {
+                let known = ["sqlite://", "postgres://", "postgresql://"];
+                let url = String::from_utf8(url).unwrap_or_default();
+                if known.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
+                    return Some(url);
+                }
+                field.fail("must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE");
+                None
+            });
+        let time = |name, default| s.duration(name, SECOND / 10..=MINUTE).unwrap_or(default);
+        StoreConfig {
+            url: url.unwrap_or(default.url),
+            min_free_space: s.integer("min_free_space", 0..=MOST_FREE).and_then(|n| u64::try_from(n).ok()),
+            readers: s
+                .integer("readers", 1..=256)
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(default.readers),
+            lanes: s.size("lanes", 1..=64, default.lanes),
+            connect_timeout: time("connect_timeout", default.connect_timeout),
+            statement_timeout: time("statement_timeout", default.statement_timeout),
+            lock_timeout: time("lock_timeout", default.lock_timeout),
+            commit_timeout: time("commit_timeout", default.commit_timeout),
         }
     }
 
@@ -299,28 +333,6 @@ fn resolved(field: &Field<'_>, path: &str) -> PathBuf {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
-}
-
-fn store(main: &Section<'_>) -> StoreConfig {
-    const MOST_FREE: i64 = 1 << 50;
-    let default = StoreConfig::default();
-    let Some(s) = main.section("store", STORE) else { return default };
-    let known = ["sqlite://", "postgres://", "postgresql://"];
-    let url = s.read("url", |url| match known.iter().find_map(|scheme| url.strip_prefix(scheme)) {
-        Some(rest) if !rest.is_empty() => Ok(url.to_owned()),
-        _ => Err("must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE".into()),
-    });
-    let time = |name, default| s.duration(name, SECOND / 10..=MINUTE).unwrap_or(default);
-    StoreConfig {
-        url: url.unwrap_or(default.url),
-        min_free_space: s.integer("min_free_space", 0..=MOST_FREE).and_then(|n| u64::try_from(n).ok()),
-        readers: s.integer("readers", 1..=256).and_then(|n| u32::try_from(n).ok()).unwrap_or(default.readers),
-        lanes: s.size("lanes", 1..=64, default.lanes),
-        connect_timeout: time("connect_timeout", default.connect_timeout),
-        statement_timeout: time("statement_timeout", default.statement_timeout),
-        lock_timeout: time("lock_timeout", default.lock_timeout),
-        commit_timeout: time("commit_timeout", default.commit_timeout),
-    }
 }
 
 /// How long the audit record is kept. It never grows without end.

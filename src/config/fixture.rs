@@ -28,6 +28,7 @@ pub(crate) fn config() -> Config {
             admin_networks: Vec::new(),
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(10),
+            drain_time: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(10),
             max_connections: 100,

@@ -110,6 +110,7 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.admin_token", a.admin_token != b.admin_token),
         ("server.admin_networks", a.admin_networks != b.admin_networks),
         ("server.request_timeout", a.request_timeout != b.request_timeout),
+        ("server.drain_time", a.drain_time != b.drain_time),
         ("server.shutdown_timeout", a.shutdown_timeout != b.shutdown_timeout),
         ("server.idle_timeout", a.idle_timeout != b.idle_timeout),
         ("server.max_connections", a.max_connections != b.max_connections),

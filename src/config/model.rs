@@ -72,7 +72,9 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// How long a request may take, body included.
     pub request_timeout: Duration,
-    /// How long requests may go on after a signal to stop.
+    /// How long the gateway goes on, and is not ready, after a signal to stop, before it closes its listeners.
+    pub drain_time: Duration,
+    /// How long requests may go on after that.
     pub shutdown_timeout: Duration,
     /// How long a connection may be silent.
     pub idle_timeout: Duration,
@@ -91,6 +93,7 @@ impl Default for Server {
             admin_networks: Vec::new(),
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(30),
+            drain_time: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(75),
             max_connections: 4_096,

@@ -11,7 +11,7 @@ use poem::{Endpoint, IntoResponse, Request, Response, Result, http::StatusCode};
 use prometheus::IntCounter;
 use serde_json::json;
 
-use super::configured;
+use super::{configured, drain::Draining};
 use crate::{
     cache::UnreadCache, clock::Clock, config::Secret, metrics::Metrics, snapshot::Shared, store::Store,
 };
@@ -32,6 +32,8 @@ pub struct Admin {
     pub token: Option<Secret>,
     /// Networks that need no token. Loopback never does.
     pub networks: Vec<IpNet>,
+    /// Whether the gateway was told to stop.
+    pub draining: Draining,
 }
 
 /// How long readiness waits for its write.
@@ -119,9 +121,9 @@ impl Admin {
         text(StatusCode::SERVICE_UNAVAILABLE, "the store's writer has stopped\n")
     }
 
-    /// Ready means that a small write was durable just now, not that a process runs.
+    /// Ready means that a small write was durable just now, not that a process runs, and that the gateway is to go on.
     async fn readiness(&self) -> Response {
-        let (status, store) = match tokio::time::timeout(PROBE_TIMEOUT, self.store.probe()).await {
+        let (mut status, store) = match tokio::time::timeout(PROBE_TIMEOUT, self.store.probe()).await {
             Ok(Ok(())) => (StatusCode::OK, "ok"),
             Ok(Err(e)) => {
                 tracing::warn!(error = %e, "readiness: the store refused a write");
@@ -129,9 +131,14 @@ impl Admin {
             }
             Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "a write took too long"),
         };
+        let stopping = self.draining.has_begun();
+        if stopping {
+            status = StatusCode::SERVICE_UNAVAILABLE;
+        }
         let snapshot = self.snapshot.load();
         let body = json!({
             "ready": status == StatusCode::OK,
+            "stopping": stopping,
             "store": store,
             "generation": snapshot.generation,
             "hash": snapshot.summary.hash,
@@ -196,6 +203,7 @@ mod tests {
             clock: Clock::default(),
             token: Some(Secret("token".into())),
             networks: Vec::new(),
+            draining: Draining::default(),
         });
         let healthz = async || {
             let request = Request::builder().uri("/healthz".parse().unwrap());

@@ -12,8 +12,11 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::connections::Bounded;
 pub use super::connections::Bounds;
+use super::{
+    connections::Bounded,
+    drain::{Drained, Draining},
+};
 
 /// A bound listener: connections wait in it from now on.
 pub struct Bound {
@@ -54,8 +57,8 @@ impl Stop {
         Ok(Self {})
     }
 
-    /// Returns once it was given.
-    pub async fn told(mut self) {
+    /// Returns once it is given, and again when it is given again.
+    pub async fn told(&mut self) {
         #[cfg(unix)]
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -66,13 +69,16 @@ impl Stop {
     }
 }
 
-/// Serves both until `stop` returns, then lets running requests end within the limit; tells whether they did.
+/// Serves both until `stop` returns, then lets running requests end within the limit; tells whether they did. While it
+/// drains, every answer of the public one ends its connection.
 pub async fn until_told(
     (public, api): (Bound, impl Endpoint + 'static),
     (private, admin): (Bound, impl Endpoint + 'static),
+    draining: Draining,
     stop: impl Future<Output = ()> + Send + 'static,
     limit: Duration,
 ) -> Result<bool, String> {
+    let api = Drained(api, draining);
     let told = OnceLock::new();
     let stop = async {
         stop.await;

@@ -15,6 +15,7 @@ mod context;
 mod cursor;
 mod docs;
 mod document;
+mod drain;
 mod dry_run;
 mod entry;
 mod error;
@@ -45,6 +46,7 @@ pub use self::{
     admin::{Admin, admin},
     bodies::Bodies,
     document::document,
+    drain::Draining,
     render::unstored,
     send::read_draft,
     services::Services,

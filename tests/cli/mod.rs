@@ -4,6 +4,7 @@ mod backup;
 mod check;
 pub mod client;
 mod copy;
+mod drain;
 pub mod gateway;
 mod guide;
 mod help;

@@ -36,11 +36,12 @@ fn a_node_starts_as_its_container_does_and_is_found_ready() {
     let (_, check) = haproxy.split_once("option httpchk GET ").expect("a check");
     assert_eq!(gateway.admin(check.lines().next().unwrap_or_default()).status, 200);
     assert!(haproxy.contains(&format!("check port {admin} ")));
+    let drain = duration(text(&settings, "/server/drain_time"));
     let compose = &yaml("deploy/compose/compose.yaml")[0];
     for node in ["bellboard-1", "bellboard-2"] {
         assert!(haproxy.contains(&format!("server {node} {node}:{}\n", port(&settings, "listen"))));
         let node = &compose["services"][node];
-        assert!(duration(text(node, "/stop_grace_period")) > SHUTDOWN + LAST_COMMIT);
+        assert!(duration(text(node, "/stop_grace_period")) > drain + SHUTDOWN + LAST_COMMIT);
         assert_eq!(text(node, "/volumes/0"), "./config:/etc/bellboard:ro");
     }
     // Its address is the one that the nodes trust, and its network the one that they admit.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Duration, LAST_COMMIT, SHUTDOWN, Site, port, serve, text, yaml};
+use super::{Duration, LAST_COMMIT, SHUTDOWN, Site, duration, port, serve, text, yaml};
 
 /// The object of a kind, and of a name where there are several.
 fn object<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
@@ -66,5 +66,5 @@ fn the_pods_start_and_answer_what_the_kubelet_asks() {
 
     let seconds = |value: &Value| Duration::from_secs(value.as_u64().expect("seconds"));
     let grace = seconds(&pod["terminationGracePeriodSeconds"]);
-    assert!(grace > seconds(&container["lifecycle"]["preStop"]["sleep"]["seconds"]) + SHUTDOWN + LAST_COMMIT);
+    assert!(grace > duration(text(&settings, "/server/drain_time")) + SHUTDOWN + LAST_COMMIT);
 }

@@ -73,6 +73,32 @@ fn issuers_whose_secret_lies_in_a_file_of_its_own() {
 }
 
 #[test]
+fn the_stores_url_lies_in_a_file_of_its_own_and_counts_after_a_restart() {
+    let site = Site::new(&format!("store: {{url_file: store.url}}\n{SETTINGS}"));
+    site.write("config/store.url", "sqlite://one.db\n");
+    let gateway = site.serve();
+    assert_eq!(gateway.hello(KEY).status, 201);
+    assert!(site.path("one.db").exists());
+    site.write("config/store.url", "postgres://bell:told-to-nobody@127.0.0.1:1/bell");
+    gateway.logs(r#"changed, but counts only after a restart field="store.url""#);
+    assert_eq!(gateway.hello(KEY).status, 201);
+    assert!(
+        gateway.admin("/metrics").body.contains(r#"bellboard_config_restart_needed{field="store.url"} 1"#)
+    );
+    let summary = gateway.admin("/config/summary").body;
+    let ended = gateway.stop();
+    let refused = site.bad(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    assert!(refused.contains("127.0.0.1:1"), "{refused}");
+    // Neither what cannot be a store's URL is shown.
+    site.write("config/store.url", "told-to-nobody");
+    let wrong = site.bad(&["check"]);
+    assert!(wrong.contains("store.url_file: must be sqlite://PATH or postgres://"), "{wrong}");
+    for text in [ended.err, refused, wrong, summary] {
+        assert!(!text.contains("told-to-nobody"), "{text}");
+    }
+}
+
+#[test]
 fn keys_of_another_systems_file() {
     let site = Site::new(&format!("api_keys_from: ../crm_config.yaml\n{SETTINGS}"));
     site.write("crm_config.yaml", "database: {host: x}\napi_keys: {}\n");

@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Gateway {
     pub public: String,
     pub admin: String,
+    program: PathBuf,
     folder: PathBuf,
     store: Option<Store>,
     child: Child,
@@ -67,15 +68,21 @@ impl Gateway {
 
     /// The same, as one of several nodes on the store at a URL.
     pub fn start_at(url: &str, settings: &str) -> Self {
-        Self::start_on(|_| Store::At(url.to_owned()), settings, |_| ())
+        Self::start_build_at(&present(), url, settings)
+    }
+
+    /// The same with another build of the gateway.
+    pub fn start_build_at(program: &Path, url: &str, settings: &str) -> Self {
+        let folder = folder_with(settings);
+        let config = folder.join("bellboard.yaml");
+        Self::run(program.to_owned(), folder, &config, Store::At(url.to_owned()))
     }
 
     fn start_on(store: impl FnOnce(&Path) -> Store, settings: &str, fill: impl FnOnce(&Path)) -> Self {
-        let folder = tempfile::Builder::new().prefix("bellboard-test-").tempdir().expect("a folder").keep();
-        fs::write(folder.join("bellboard.yaml"), settings).expect("the settings are written");
+        let folder = folder_with(settings);
         fill(&folder);
-        let store = store(&folder);
-        Self::run(folder.clone(), &folder.join("bellboard.yaml"), store)
+        let (store, config) = (store(&folder), folder.join("bellboard.yaml"));
+        Self::run(present(), folder, &config, store)
     }
 
     /// Starts with these settings.
@@ -85,14 +92,14 @@ impl Gateway {
 
     /// Starts with a file of the project.
     pub fn start_with_file(path: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("bellboard-test-").tempdir().expect("a folder").keep();
+        let folder = own_folder();
         let store = Store::new(&folder);
-        Self::run(folder, &Path::new(env!("CARGO_MANIFEST_DIR")).join(path), store)
+        Self::run(present(), folder, &Path::new(env!("CARGO_MANIFEST_DIR")).join(path), store)
     }
 
-    fn run(folder: PathBuf, config: &Path, store: Store) -> Self {
+    fn run(program: PathBuf, folder: PathBuf, config: &Path, store: Store) -> Self {
         let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bellboard"))
+        let mut child = Command::new(&program)
             .env_clear()
             .current_dir(&folder)
             .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--store"])
@@ -116,7 +123,7 @@ impl Gateway {
         let (public, admin) = (address("API"), address("admin"));
         // Nobody else reads what the gateway prints, and a full pipe would hold it up.
         thread::spawn(move || lines.for_each(drop));
-        let gateway = Self { public, admin, folder, store: Some(store), child, watchdog };
+        let gateway = Self { public, admin, program, folder, store: Some(store), child, watchdog };
         until("ready", || gateway.admin_get("/readyz").starts_with("HTTP/1.1 200"));
         gateway
     }
@@ -164,10 +171,11 @@ impl Gateway {
     }
 
     fn again(mut self) -> Self {
-        let folder = std::mem::take(&mut self.folder);
+        let (program, folder) = (std::mem::take(&mut self.program), std::mem::take(&mut self.folder));
         let store = self.store.take().expect("a running gateway has one");
         drop(self);
-        Self::run(folder.clone(), &folder.join("bellboard.yaml"), store)
+        let config = folder.join("bellboard.yaml");
+        Self::run(program, folder, &config, store)
     }
 
     fn terminate(&mut self) {
@@ -212,6 +220,21 @@ impl Drop for Gateway {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
+}
+
+/// The build that these tests belong to.
+pub fn present() -> PathBuf {
+    env!("CARGO_BIN_EXE_bellboard").into()
+}
+
+fn own_folder() -> PathBuf {
+    tempfile::Builder::new().prefix("bellboard-test-").tempdir().expect("a folder").keep()
+}
+
+fn folder_with(settings: &str) -> PathBuf {
+    let folder = own_folder();
+    fs::write(folder.join("bellboard.yaml"), settings).expect("the settings are written");
+    folder
 }
 
 /// A gateway that tests share is never dropped: a shell waits until the test process is gone, however it

@@ -25,9 +25,17 @@ pub enum PostgresError {
     /// The schema cannot be brought up to date.
     #[error("the database {0} cannot be migrated: {1}")]
     Migrate(String, sqlx::Error),
-    /// Another node did not come to an end with it.
-    #[error("the database {0} is being migrated by another node, which did not end in {1:?}")]
+    /// Another node did not come to an end with it, or others did not let go of its tables.
+    #[error(
+        "the database {0} could not be migrated in {1:?}: another node is at it, or others hold its tables, as a dump does"
+    )]
     Waited(String, Duration),
+    /// A newer version took away what this one needs.
+    #[error(
+        "the database {0} was changed by a newer version, for those that know its migration {1}; this version knows {2}: \
+         run a newer one"
+    )]
+    Newer(String, i64, i64),
 }
 
 /// The parameters of the URL that count. (sqlx would pass over any other, and log its value.)
@@ -70,6 +78,7 @@ pub(super) struct Database {
 pub(super) struct Times {
     pub connect: Duration,
     pub statement: Duration,
+    pub lock: Duration,
     pub commit: Duration,
 }
 
@@ -129,6 +138,7 @@ impl Database {
             times: Times {
                 connect: settings.connect_timeout,
                 statement: settings.statement_timeout,
+                lock: settings.lock_timeout,
                 commit: settings.commit_timeout,
             },
         })

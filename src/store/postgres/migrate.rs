@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::ask::{Session, ask};
 use super::connect::{Database, PostgresError};
 
 /// Every migration, oldest first. One that was released never changes, and each is one that the version
-/// before can go on with.
+/// before can go on with (see `CONTRIBUTING.md`).
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "inboxes", include_str!("../../../migrations/postgres/0001_inboxes.sql")),
     (2, "audit", include_str!("../../../migrations/postgres/0002_audit.sql")),
@@ -22,52 +22,104 @@ const LOCK: i64 = 0x62_65_6c_6c_62_6f_61_72;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How often one that waits looks again.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long it leaves the tables to others when it could not have one.
+const BREATH: Duration = Duration::from_secs(1);
 
-/// Applies what is missing. A schema that is newer than this version is no fault.
+/// What a try to apply what is missing came to.
+enum Try {
+    Applied,
+    /// Another node is at it.
+    Taken,
+    /// Others use a table.
+    Held,
+}
+
+/// Applies what is missing. A schema that is newer than this version is no fault, unless it says that this version
+/// is too old for it.
 pub(super) async fn run(database: &Database) -> Result<(), PostgresError> {
     let shown = || database.shown.clone();
     let mut connection = database.connect().await.map_err(|e| PostgresError::Connect(shown(), e))?;
     let failed = |e| PostgresError::Migrate(shown(), e);
     let start = Instant::now();
     // Who waits holds no snapshot meanwhile: an index that is built concurrently would wait for its end.
-    while !is_current(&mut connection).await.map_err(failed)?
-        && !apply(database, &mut connection).await.map_err(failed)?
-    {
+    loop {
+        let applied = applied(&mut connection).await.map_err(failed)?;
+        if let Some(oldest) = applied.oldest.filter(|oldest| newest_known() < Some(*oldest)) {
+            return Err(PostgresError::Newer(shown(), oldest, newest_known().unwrap_or(0)));
+        }
+        if applied.newest >= newest_known() {
+            break;
+        }
+        let rest = match apply(database, &mut connection).await.map_err(failed)? {
+            Try::Applied => break,
+            Try::Taken => LOOK,
+            Try::Held => BREATH,
+        };
         if start.elapsed() > PATIENCE {
             return Err(PostgresError::Waited(shown(), PATIENCE));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(rest).await;
     }
     // Nothing is lost by a connection that does not end well.
     let _ = connection.close().await;
     Ok(())
 }
 
-/// Whether nothing is missing. It needs no right to change the schema.
-async fn is_current(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    Ok(newest_applied(connection).await? >= MIGRATIONS.iter().map(|(version, ..)| *version).max())
+/// The newest migration that this version knows.
+fn newest_known() -> Option<i64> {
+    MIGRATIONS.iter().map(|(version, ..)| *version).max()
 }
 
-/// The newest migration that was applied.
-async fn newest_applied(connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
+/// What the database says of its schema.
+#[derive(Default)]
+struct Applied {
+    newest: Option<i64>,
+    /// A version that does not know this migration can no longer go on with the schema. The column comes with the
+    /// first migration that takes something away.
+    oldest: Option<i64>,
+}
+
+/// Reads it. It needs no right to change the schema.
+async fn applied(connection: &mut PgConnection) -> sqlx::Result<Applied> {
     let table = sqlx::raw_sql("SELECT to_regclass('bellboard_migration') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await?;
     if !table.try_get::<bool, _>(0)? {
-        return Ok(None);
+        return Ok(Applied::default());
     }
-    sqlx::raw_sql("SELECT max(version) FROM bellboard_migration").fetch_one(connection).await?.try_get(0)
+    let query = "SELECT max(version), max((to_jsonb(m) ->> 'oldest')::bigint) FROM bellboard_migration AS m";
+    let row = sqlx::raw_sql(query).fetch_one(connection).await?;
+    Ok(Applied { newest: row.try_get(0)?, oldest: row.try_get(1)? })
 }
 
 /// Whether the schema is that of this version, neither older nor newer.
 pub(super) async fn is_exact(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    Ok(newest_applied(connection).await? == MIGRATIONS.iter().map(|(version, ..)| *version).max())
+    Ok(applied(connection).await?.newest == newest_known())
 }
 
-/// Applies what is missing in one transaction, unless another node has the lock, which ends with it.
-async fn apply(database: &Database, connection: &mut PgConnection) -> sqlx::Result<bool> {
+/// Applies what is missing in one transaction, unless another node has the lock, which ends with it, or others hold a
+/// table. While one waits for a table all who come later wait behind it: so it waits for less time than they do,
+/// and lets them go first before it tries again.
+async fn apply(database: &Database, connection: &mut PgConnection) -> sqlx::Result<Try> {
     database.begin(connection).await?;
-    sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(&mut *connection).await?;
+    let wait = database.times().lock.as_millis() / 4;
+    let times = format!("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {}", wait.max(1));
+    sqlx::raw_sql(AssertSqlSafe(times)).execute(&mut *connection).await?;
+    let outcome = match missing(connection).await {
+        Err(error) if is_held(&error) => Try::Held,
+        Ok(false) => Try::Taken,
+        Ok(true) => {
+            sqlx::raw_sql("COMMIT").execute(connection).await?;
+            return Ok(Try::Applied);
+        }
+        Err(error) => return Err(error),
+    };
+    sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+    Ok(outcome)
+}
+
+/// Whether it was this node's turn; then all is applied.
+async fn missing(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let mut on = Session { connection, named: false };
     let lock = ask("SELECT pg_try_advisory_xact_lock($1)").bind(LOCK).rows(&mut on).await?;
     let locked = match lock.first() {
@@ -75,7 +127,6 @@ async fn apply(database: &Database, connection: &mut PgConnection) -> sqlx::Resu
         None => false,
     };
     if !locked {
-        sqlx::raw_sql("ROLLBACK").execute(on.connection).await?;
         return Ok(false);
     }
     let table = "CREATE TABLE IF NOT EXISTS bellboard_migration (
@@ -89,6 +140,11 @@ async fn apply(database: &Database, connection: &mut PgConnection) -> sqlx::Resu
             ask("INSERT INTO bellboard_migration (version, name) VALUES ($1, $2)").bind(*version).bind(*name);
         note.run(&mut on).await?;
     }
-    sqlx::raw_sql("COMMIT").execute(on.connection).await?;
     Ok(true)
+}
+
+/// Whether others held what was asked for: a wait ended, or two waited for each other.
+fn is_held(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|told| told.code());
+    code.is_some_and(|code| code == "55P03" || code == "40P01")
 }

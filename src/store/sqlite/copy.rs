@@ -68,7 +68,7 @@ pub(in crate::store) async fn open_end(
     make_sure(&mut connection, &path).await.map_err(store::OpenError::from)?;
     if use_as == Use::Fill {
         let migrated = migrations().run(&mut connection).await;
-        migrated.map_err(|e| store::OpenError::from(OpenError::Migrate(path.clone(), e)))?;
+        migrated.map_err(|e| store::OpenError::from(OpenError::migrate(&path, e)))?;
     }
     let schema: Result<Option<i64>, _> =
         sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await;

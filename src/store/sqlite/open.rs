@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
@@ -55,7 +55,25 @@ pub enum OpenError {
     Damaged(PathBuf, String, String),
     /// The schema cannot be brought up to date.
     #[error("the database {0} cannot be migrated: {1}")]
-    Migrate(PathBuf, sqlx::migrate::MigrateError),
+    Migrate(PathBuf, MigrateError),
+    /// A newer version was here. None runs beside this one, so nothing needs it to go on.
+    #[error(
+        "the database {0} has the schema {1} of a newer version; this version knows {2}: run the newer one, or put a \
+         backup from before it in its place with `bellboard restore`"
+    )]
+    Newer(PathBuf, i64, i64),
+}
+
+impl OpenError {
+    /// Why the schema could not be brought up to date.
+    pub(super) fn migrate(path: &Path, error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(found) if found > newest_schema() => {
+                Self::Newer(path.to_owned(), found, newest_schema())
+            }
+            other => Self::Migrate(path.to_owned(), other),
+        }
+    }
 }
 
 /// Holds the database for this process. The lock is on a file of its own: whoever opens and closes
@@ -75,7 +93,7 @@ pub(in crate::store) async fn open(
     create_private(&path).map_err(|e| failed(e.into()))?;
     let mut writer = connect_writer(&options).await.map_err(failed)?;
     make_sure(&mut writer, &path).await?;
-    migrations().run(&mut writer).await.map_err(|e| OpenError::Migrate(path.clone(), e))?;
+    migrations().run(&mut writer).await.map_err(|e| OpenError::migrate(&path, e))?;
     if let Some(source) = unfinished(&mut writer).await.map_err(failed)? {
         return Err(store::OpenError::Unfinished(path.display().to_string(), source));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bellboard::config::Retention;
 use bellboard::domain::{Draft, Error, Profile, TenantId};
-use bellboard::store::{NewNotification, Store, Walk, Withdrawal};
+use bellboard::store::{NewNotification, Options, Store, Walk, Withdrawal};
 
 use super::super::contract::audit::actor;
 use super::super::contract::bed::*;
@@ -259,25 +259,40 @@ async fn keep(store: Store, done: Arc<AtomicBool>) -> u64 {
 #[tokio::test]
 async fn one_hot_user_holds_up_no_other() {
     let bed = Bed::postgres();
-    let store = bed.with_users().await;
+    // The test alone ends the wait for the row.
+    let patience = Duration::from_secs(60);
+    let store = bed
+        .open_with(Options { lock_timeout: patience, statement_timeout: patience, ..Options::default() })
+        .await;
     let users: Vec<_> = (1..=40).map(|n| (user_id(n), Profile::default())).collect();
     store.seed_users(&tenant(), &users).await.expect("seeded");
     let mut tool = bed.tool().await;
     tool.run("BEGIN; SELECT 1 FROM directory WHERE id = 1 FOR UPDATE").await;
     // The lane of the first user waits; others have other lanes.
-    let held = tokio::spawn({
+    let send = |user, title: &'static str| {
         let store = store.clone();
-        async move { store.send(&tenant(), new(draft(1, "held"))).await }
-    });
-    let mut free = 0;
-    for user in 2..=40 {
-        let sent =
-            tokio::time::timeout(Duration::from_millis(50), store.send(&tenant(), new(draft(user, "free"))))
-                .await;
-        free += usize::from(matches!(sent, Ok(Ok(_))));
+        async move { store.send(&tenant(), new(draft(user, title))).await }
+    };
+    let held = tokio::spawn(send(1, "held"));
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut other = bed.tool().await;
+    while other.number(waiting).await == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(free > 10, "{free}");
+    let mut sent = tokio::task::JoinSet::new();
+    for user in 2..=40 {
+        sent.spawn(send(user, "free"));
+    }
+    // Those of three lanes of four.
+    for _ in 0..15 {
+        sent.join_next().await.expect("one more").expect("no panic").expect("stored");
+    }
+    assert!(!held.is_finished());
     tool.let_go().await;
     held.await.expect("no panic").expect("stored");
+    while let Some(late) = sent.join_next().await {
+        late.expect("no panic").expect("stored");
+    }
     store.close().await;
 }

@@ -1,0 +1,45 @@
+//! Draining: told to stop, the gateway goes on for a while and says that it is not ready, so that nobody sends more.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use poem::{
+    Endpoint, IntoResponse, Request, Response, Result,
+    http::{HeaderValue, Version, header::CONNECTION},
+};
+
+/// Whether it was told to stop; shared by all who ask.
+#[derive(Debug, Clone, Default)]
+pub struct Draining(Arc<AtomicBool>);
+
+impl Draining {
+    /// From now on. There is no way back.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// An endpoint whose answers end their connections while the gateway drains: a client opens its next one elsewhere, and
+/// none is left to be closed under a request.
+pub struct Drained<E>(pub E, pub Draining);
+
+impl<E: Endpoint> Endpoint for Drained<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        // HTTP/2 has no such header; its connections are told when the listener closes.
+        let one = request.version() <= Version::HTTP_11;
+        let mut response = self.0.call(request).await?.into_response();
+        if one && self.1.has_begun() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+}
