@@ -61,6 +61,15 @@ const APPLICATION: &str = "bellboard";
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 128;
 
+/// How a lane's statements are planned.
+const BY_KEYS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
 /// The database: reads go through a few connections that are shared; each lane has one of its own.
 pub(super) struct Database {
     options: PgConnectOptions,
@@ -155,9 +164,22 @@ impl Database {
 
     /// A new connection of one's own.
     pub async fn connect(&self) -> sqlx::Result<PgConnection> {
-        timeout(self.times.connect, PgConnection::connect_with(&self.options))
-            .await
-            .map_err(|_| timed_out())?
+        Self::connect_with(&self.options, self.times.connect).await
+    }
+
+    async fn connect_with(options: &PgConnectOptions, within: Duration) -> sqlx::Result<PgConnection> {
+        timeout(within, PgConnection::connect_with(options)).await.map_err(|_| timed_out())?
+    }
+
+    /// A new connection for a lane. All it asks goes by keys, so its statements are planned once, by the indexes: a
+    /// plan that is made where a table is small reads all of it, and would be kept when it has grown. Without names
+    /// each statement is planned for itself.
+    pub async fn connect_lane(&self) -> sqlx::Result<PgConnection> {
+        if self.named {
+            Self::connect_with(&self.options.clone().options(BY_KEYS), self.times.connect).await
+        } else {
+            self.connect().await
+        }
     }
 
     /// For a connection that only waits.

@@ -141,7 +141,7 @@ impl PostgresEngine {
         doubt: &mut Option<(i64, Applied)>,
     ) -> Result<Applied, Stop> {
         if self.connection.is_none() {
-            self.connection = Some(self.database.connect().await?);
+            self.connection = Some(self.database.connect_lane().await?);
         }
         let (database, lane) = (self.database.clone(), self.lane);
         let number = self.batch + 1;
