@@ -8,6 +8,7 @@ mod durability;
 mod http;
 mod licences;
 mod nodes;
+mod outages;
 mod reload;
 mod store;
 mod support;

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
 };
 
 use reqwest::{Method, RequestBuilder};
@@ -35,9 +35,28 @@ struct Worker {
     refused: Arc<AtomicUsize>,
 }
 
+/// What came of a request.
+enum Answer {
+    Done(Value),
+    /// Nothing was done.
+    Refused,
+    /// It may have been done.
+    NotKnown,
+}
+
+impl Ledger {
+    /// Takes back the last doubt, unless the answer leaves it.
+    fn settle(&mut self, answer: &Answer) {
+        if !matches!(answer, Answer::NotKnown) {
+            self.doubts.pop();
+        }
+    }
+}
+
 /// The workers at work.
 pub struct Running {
     tasks: Vec<JoinHandle<Worker>>,
+    enough: Arc<AtomicBool>,
     hot: Ledger,
     pub acknowledged: Arc<AtomicUsize>,
     pub refused: Arc<AtomicUsize>,
@@ -59,9 +78,16 @@ impl Load {
 
     /// Sets them to work against a gateway at this address.
     pub fn start(self, address: &str) -> Running {
-        let base = Api::new(format!("http://{address}"));
-        let tasks = self.workers.into_iter().map(|worker| tokio::spawn(worker.work(base.clone()))).collect();
-        Running { tasks, hot: self.hot, acknowledged: self.acknowledged, refused: self.refused }
+        self.start_over(&[address])
+    }
+
+    /// The same against several, each worker at one of them.
+    pub fn start_over(self, addresses: &[&str]) -> Running {
+        let enough = Arc::<AtomicBool>::default();
+        let bases = addresses.iter().cycle().map(|address| Api::new(format!("http://{address}")));
+        let at_work = |(worker, base): (Worker, Api)| tokio::spawn(worker.work(base, Arc::clone(&enough)));
+        let tasks = self.workers.into_iter().zip(bases).map(at_work).collect();
+        Running { tasks, enough, hot: self.hot, acknowledged: self.acknowledged, refused: self.refused }
     }
 
     /// Holds everything acknowledged against what a gateway at this address shows.
@@ -122,6 +148,17 @@ impl Running {
         }
     }
 
+    /// Fails where a worker had no answer, or one that says that the gateway failed.
+    pub fn all_are_at_work(&self) {
+        assert!(self.tasks.iter().all(|task| !task.is_finished()), "a worker has given up");
+    }
+
+    /// Lets them come to an end; what they noted.
+    pub async fn stopped(self) -> Load {
+        self.enough.store(true, Relaxed);
+        self.ended().await
+    }
+
     /// What they noted, once the gateway is gone.
     pub async fn ended(mut self) -> Load {
         let mut workers = Vec::new();
@@ -142,12 +179,12 @@ pub fn inbox(address: &str, user: i64) -> Api {
 }
 
 impl Worker {
-    /// Works until there is no answer.
-    async fn work(mut self, base: Api) -> Self {
+    /// Works until there is no answer, or it is enough.
+    async fn work(mut self, base: Api, enough: Arc<AtomicBool>) -> Self {
         let sender = base.key(KEY);
         let reader = base.bearer(Token::of(SECRET, self.user).sign());
         // A step that was not answered is not tried again: it may have been done.
-        while self.act(&sender, &reader).await.is_some() {}
+        while !enough.load(Relaxed) && self.act(&sender, &reader).await.is_some() {}
         self
     }
 
@@ -155,7 +192,9 @@ impl Worker {
     async fn act(&mut self, sender: &Api, reader: &Api) -> Option<()> {
         let newest = |wanted: fn(&State) -> bool| {
             let mut known = self.own.known.iter().rev().take(50);
-            known.find(|(_, (_, state))| wanted(state)).map(|(id, _)| *id)
+            // Of one that may be gone by now nothing more is asked.
+            let sure = |id| !self.own.doubts.contains(&Doubt::Deleted(id));
+            known.find(|(id, (_, state))| wanted(state) && sure(**id)).map(|(id, _)| *id)
         };
         self.step += 1;
         match self.step % 8 {
@@ -163,19 +202,19 @@ impl Worker {
                 self.own.doubts.push(Doubt::Read(id));
                 let path = format!("/{id}/mark-read");
                 let answer = self.answer(reader.request(Method::POST, &path)).await?;
-                if let Some(answer) = answer {
+                if let Answer::Done(answer) = &answer {
                     let at = answer["notification"]["read_at"].as_str().expect("a time").to_owned();
                     self.own.known.entry(id).and_modify(|(_, state)| *state = State::Read(at));
                 }
-                self.own.doubts.clear();
+                self.own.settle(&answer);
             }
             7 if let Some(id) = newest(|state| *state != State::Deleted) => {
                 self.own.doubts.push(Doubt::Deleted(id));
                 let answer = self.answer(reader.request(Method::DELETE, &format!("/{id}"))).await?;
-                if answer.is_some() {
+                if let Answer::Done(_) = &answer {
                     self.own.known.entry(id).and_modify(|(_, state)| *state = State::Deleted);
                 }
-                self.own.doubts.clear();
+                self.own.settle(&answer);
             }
             step => {
                 let title = format!("{} of {}", self.step, self.user);
@@ -184,12 +223,12 @@ impl Worker {
                 let body = json!({"user_id": user, "type": "custom", "title": title});
                 let answer = self.answer(sender.request(Method::POST, "/send").json(&body)).await?;
                 let ledger = self.ledger(user);
-                if let Some(answer) = answer {
+                if let Answer::Done(answer) = &answer {
                     let id = answer["notification"]["notification_id"].as_i64().expect("an id");
                     let twice = ledger.known.insert(id, (title, State::Unread));
                     assert!(twice.is_none(), "{id} was given to {twice:?} before");
                 }
-                ledger.doubts.clear();
+                ledger.settle(&answer);
             }
         }
         Some(())
@@ -199,8 +238,8 @@ impl Worker {
         if user == HOT { &mut self.hot } else { &mut self.own }
     }
 
-    /// The answer to a request: none at all, a refusal, or what was done.
-    async fn answer(&self, request: RequestBuilder) -> Option<Option<Value>> {
+    /// The answer to a request, if any came.
+    async fn answer(&self, request: RequestBuilder) -> Option<Answer> {
         let response = request.send().await.ok()?;
         let status = response.status().as_u16();
         let retry = response.headers().contains_key("retry-after");
@@ -208,12 +247,13 @@ impl Worker {
         match status {
             200 | 201 => {
                 self.acknowledged.fetch_add(1, Relaxed);
-                Some(Some(answer))
+                Some(Answer::Done(answer))
             }
             503 => {
                 assert!(retry, "a refusal says when to try again: {answer}");
                 self.refused.fetch_add(1, Relaxed);
-                Some(None)
+                let reason = answer["reason"].as_str().unwrap_or_default();
+                Some(if reason.contains("not known") { Answer::NotKnown } else { Answer::Refused })
             }
             // The gateway has failed, says so, and is about to end: what was asked stays in doubt.
             500 => None,

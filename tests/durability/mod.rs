@@ -5,8 +5,8 @@ mod damage;
 mod disk;
 mod full;
 mod kills;
-mod ledger;
-mod load;
+pub mod ledger;
+pub mod load;
 mod lull;
 mod power;
 
@@ -23,7 +23,7 @@ const SECRET: &str = "signing-secret-of-the-durable-tenant-0001";
 const WORKERS: std::ops::RangeInclusive<i64> = 1..=8;
 const HOT: i64 = 100;
 
-const SETTINGS: &str = r#"
+pub const SETTINGS: &str = r#"
 rate_limits: {per_key: {per_second: 1000000}, per_user: {per_second: 1000000}}
 tenants:
   default:
@@ -34,7 +34,7 @@ api_keys:
 "#;
 
 /// How often a test repeats itself: little in the everyday run, much for the report.
-fn rounds(few: usize, many: usize) -> usize {
+pub fn rounds(few: usize, many: usize) -> usize {
     if report_folder().is_some() { many } else { few }
 }
 

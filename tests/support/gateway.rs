@@ -190,7 +190,7 @@ impl Gateway {
     }
 
     /// A GET of the admin listener, before any runtime is there.
-    fn admin_get(&self, path: &str) -> String {
+    pub fn admin_get(&self, path: &str) -> String {
         let mut answer = String::new();
         let asked = TcpStream::connect(&self.admin["http://".len()..]).and_then(|mut stream| {
             stream.set_read_timeout(Some(PATIENCE))?;

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     gateway::until,
-    postgres::{Database, account, run_as, shared_port, watch},
+    postgres::{Database, account, free_port, run_as, shared_port, watch},
 };
 
 /// A running pooler. The watchdog clears it up with the test process.
@@ -28,9 +28,7 @@ pub fn url(database: &Database) -> String {
 
 fn start() -> Pooler {
     let folder = tempfile::Builder::new().prefix("bellboard-pooler-").tempdir().expect("a folder").keep();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    drop(listener);
+    let port = free_port();
     let settings = format!(
         "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
          unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 6\n\

@@ -42,6 +42,11 @@ pub fn shared_port() -> u16 {
 const OWNER: &str = "bell";
 
 impl Server {
+    /// One that is fast, for a test that ends it.
+    pub fn own() -> Self {
+        Self::start(FAST)
+    }
+
     /// Starts with these settings on a port that is free.
     pub fn start(settings: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("bellboard-pg-").tempdir().expect("a folder").keep();
@@ -78,13 +83,14 @@ impl Server {
                 }
             }
         }
-        // Taken again by nobody in between, as the system hands out others first.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("bound").port();
-        drop(listener);
-        let log = fs::File::create(folder.join("log")).expect("a log");
-        let mut postmaster = run_as(&program("postgres"), account);
-        postmaster.arg("-D").arg(&data).arg("-k").arg(&folder).args([
+        Self::launch(folder, free_port(), settings)
+    }
+
+    /// Runs a server on what is in a folder.
+    fn launch(folder: PathBuf, port: u16, settings: &[&str]) -> Self {
+        let log = fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log");
+        let mut postmaster = run_as(&program("postgres"), account());
+        postmaster.arg("-D").arg(folder.join("data")).arg("-k").arg(&folder).args([
             "-h",
             "127.0.0.1",
             "-p",
@@ -126,10 +132,43 @@ impl Server {
         assert!(done.status.success(), "{statement}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// What a query on this database gives, as `psql` prints it.
+    pub fn asks(&self, database: &str, query: &str) -> String {
+        let asked = Command::new(program("psql"))
+            .arg("-h")
+            .arg(&self.folder)
+            .args(["-p", &self.port.to_string(), "-U", OWNER, "-d", database, "-qXAtc", query])
+            .output()
+            .expect("psql");
+        assert!(asked.status.success(), "{query}: {}", String::from_utf8_lossy(&asked.stderr));
+        String::from_utf8_lossy(&asked.stdout).trim().to_owned()
+    }
+
+    /// Ends it by this signal: INT is its fast way, QUIT its immediate one.
+    pub fn end(&mut self, signal: &str) {
+        let process = self.postmaster.id().to_string();
+        let told = Command::new("kill").args(["-s", signal, &process]).status();
+        assert!(told.is_ok_and(|status| status.success()), "the server was there to be told");
+        self.postmaster.wait().expect("it has ended");
+    }
+
+    /// Starts it again on what it left.
+    pub fn start_again(&mut self) {
+        // What is left of this value has no folder to clear up.
+        let folder = std::mem::take(&mut self.folder);
+        *self = Self::launch(folder, self.port, FAST);
+    }
+
     /// What the server wrote to its log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
+}
+
+/// Taken again by nobody in between, as the system hands out others first.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound").port()
 }
 
 fn url_at(port: u16, database: &str) -> String {
@@ -138,7 +177,10 @@ fn url_at(port: u16, database: &str) -> String {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-QUIT", &self.postmaster.id().to_string()]).status();
+        // Once it has ended, its number may be another's.
+        if let Ok(None) = self.postmaster.try_wait() {
+            let _ = Command::new("kill").args(["-QUIT", &self.postmaster.id().to_string()]).status();
+        }
         let _ = self.postmaster.wait();
         let _ = self.watchdog.kill();
         let _ = self.watchdog.wait();

@@ -1,7 +1,7 @@
 //! Where the database is, and how each connection and each transaction begins.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
@@ -193,13 +193,19 @@ impl Database {
         sqlx::raw_sql(AssertSqlSafe(self.begin.clone())).execute(connection).await.map(drop)
     }
 
-    /// Reads. What a lost connection failed is asked once more.
+    /// Reads. What a lost connection failed is asked again: when the server comes back, as after a failover, all that
+    /// the pool has are lost, and each is found so once.
     pub async fn rows(&self, ask: &Ask) -> Result<Vec<PgRow>> {
-        match self.try_rows(ask).await {
-            Err(error) if is_passing(&error) => self.try_rows(ask).await,
-            result => result,
+        let start = Instant::now();
+        let mut left = self.pool.options().get_max_connections();
+        loop {
+            match self.try_rows(ask).await {
+                Err(error) if is_passing(&error) && left > 0 && start.elapsed() < self.times.statement => {
+                    left -= 1
+                }
+                result => return result.map_err(internal),
+            }
         }
-        .map_err(internal)
     }
 
     async fn try_rows(&self, ask: &Ask) -> sqlx::Result<Vec<PgRow>> {

@@ -1,0 +1,162 @@
+//! Two gateways on one PostgreSQL that fails under load: nothing acknowledged is lost, whatever is not done is a 503,
+//! and all goes on with no restart. `bash tests/reliability` runs it at length, and writes `docs/reliability.md`.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::task::block_in_place;
+
+use crate::{
+    durability::{
+        SETTINGS,
+        load::{Load, inbox},
+        report, rounds,
+    },
+    support::{Gateway, gateway::until, postgres::Server},
+};
+
+const DATABASE: &str = "site";
+
+/// A server, and the nodes on it.
+struct Site {
+    // Ended before the server is.
+    nodes: [Gateway; 2],
+    server: Server,
+}
+
+impl Site {
+    fn start() -> Self {
+        let server = Server::own();
+        server.run(&format!("CREATE DATABASE {DATABASE}"));
+        let nodes = [(); 2].map(|()| Gateway::start_at(&server.url(DATABASE), SETTINGS));
+        Self { nodes, server }
+    }
+
+    fn addresses(&self) -> [&str; 2] {
+        self.nodes.each_ref().map(address)
+    }
+
+    /// Waits until `/readyz` of both nodes says this.
+    fn are_ready(&self, ready: bool) {
+        let status = if ready { "HTTP/1.1 200" } else { "HTTP/1.1 503" };
+        until(status, || self.nodes.iter().all(|node| node.admin_get("/readyz").starts_with(status)));
+    }
+
+    /// Holds all that was acknowledged against what each node shows, and the heads against their rows.
+    async fn check(&self, load: &mut Load, from: i64) {
+        // What a node that is gone still had on its way is done then, or never.
+        let at_work = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() \
+                       AND backend_type = 'client backend'";
+        block_in_place(|| until("at rest", || self.server.asks(DATABASE, at_work) == "0"));
+        for address in self.addresses() {
+            load.check(address, from).await;
+        }
+        let wrong = "SELECT count(*) FROM head h WHERE h.unread <> (SELECT count(*) FROM inbox i
+            WHERE i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto AND i.read_at IS NULL)";
+        assert_eq!(
+            block_in_place(|| self.server.asks(DATABASE, wrong)),
+            "0",
+            "heads that differ from their rows"
+        );
+    }
+}
+
+fn address(node: &Gateway) -> &str {
+    &node.public["http://".len()..]
+}
+
+fn outcome(load: &mut Load) -> String {
+    let (acknowledged, refused) = (load.acknowledged.load(Relaxed), load.refused.load(Relaxed));
+    let sent = load.sent();
+    format!(
+        "{acknowledged} changes acknowledged, of them {sent} notifications, {refused} requests refused with 503; \
+         0 lost, 0 doubled"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_killed_takes_nothing_with_it_and_the_other_goes_on() {
+    let kills = rounds(5, 100);
+    let mut site = block_in_place(Site::start);
+    let mut load = Load::new();
+    for kill in 0..kills {
+        let checked = load.newest();
+        let running = load.start_over(&site.addresses());
+        running.acknowledges(10 + kill * 37 % 90).await;
+        let [one, other] = site.nodes;
+        let one = block_in_place(|| one.crash_and_restart());
+        // The workers of the other node are still there.
+        running.acknowledges(50).await;
+        load = running.stopped().await;
+        // Each in its turn.
+        site.nodes = [other, one];
+        site.check(&mut load, checked).await;
+    }
+    site.check(&mut load, 0).await;
+    assert_eq!(load.refused.load(Relaxed), 0, "of a node that goes on nothing is refused");
+    report(40, &format!("{kills} SIGKILLs of one of two nodes on PostgreSQL"), &outcome(&mut load));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stops_and_comes_back_needs_no_restart_of_a_node() {
+    let stops = rounds(1, 10);
+    let mut site = block_in_place(Site::start);
+    let mut load = Load::new();
+    for _ in 0..stops {
+        for signal in ["INT", "QUIT"] {
+            let checked = load.newest();
+            let running = load.start_over(&site.addresses());
+            running.acknowledges(100).await;
+            block_in_place(|| site.server.end(signal));
+            running.refuses(20).await;
+            block_in_place(|| site.are_ready(false));
+            for address in site.addresses() {
+                let read = inbox(address, 1).get("/").await;
+                assert_eq!(read.status, 503, "of a read");
+            }
+            block_in_place(|| site.server.start_again());
+            block_in_place(|| site.are_ready(true));
+            running.acknowledges(100).await;
+            running.all_are_at_work();
+            load = running.stopped().await;
+            site.check(&mut load, checked).await;
+        }
+    }
+    site.check(&mut load, 0).await;
+    report(
+        41,
+        &format!("PostgreSQL stopped {stops} times fast and {stops} times at once"),
+        &outcome(&mut load),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backends_that_are_ended_or_cancelled_lose_nothing() {
+    let times = rounds(10, 200);
+    let site = block_in_place(Site::start);
+    let mut load = Load::new();
+    for ends in ["pg_terminate_backend", "pg_cancel_backend"] {
+        let checked = load.newest();
+        let running = load.start_over(&site.addresses());
+        let mut hit = 0;
+        for _ in 0..times {
+            running.acknowledges(10).await;
+            let query = format!(
+                "SELECT count({ends}(pid)) FROM pg_stat_activity WHERE datname = '{DATABASE}' \
+                 AND pid <> pg_backend_pid()"
+            );
+            hit += block_in_place(|| site.server.asks(DATABASE, &query)).parse::<usize>().expect("a count");
+        }
+        running.acknowledges(50).await;
+        running.all_are_at_work();
+        block_in_place(|| site.are_ready(true));
+        load = running.stopped().await;
+        site.check(&mut load, checked).await;
+        println!("{ends}: {hit} backends");
+    }
+    site.check(&mut load, 0).await;
+    report(
+        42,
+        &format!("all of PostgreSQL's backends terminated {times} times, and cancelled {times} times"),
+        &outcome(&mut load),
+    );
+}
