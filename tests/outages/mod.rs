@@ -1,6 +1,10 @@
 //! Two gateways on one PostgreSQL that fails under load: nothing acknowledged is lost, whatever is not done is a 503,
 //! and all goes on with no restart. `bash tests/reliability` runs it at length, and writes `docs/reliability.md`.
 
+mod failover;
+mod slow;
+mod wire;
+
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::task::block_in_place;
@@ -16,6 +20,10 @@ use crate::{
 
 const DATABASE: &str = "site";
 
+/// Little patience, so that what is not known is told soon.
+const BRIEF: &str =
+    "store: {connect_timeout: 1s, statement_timeout: 1s, lock_timeout: 500ms, commit_timeout: 1500ms}";
+
 /// A server, and the nodes on it.
 struct Site {
     // Ended before the server is.
@@ -27,37 +35,45 @@ impl Site {
     fn start() -> Self {
         let server = Server::own();
         server.run(&format!("CREATE DATABASE {DATABASE}"));
-        let nodes = [(); 2].map(|()| Gateway::start_at(&server.url(DATABASE), SETTINGS));
-        Self { nodes, server }
+        let url = server.url(DATABASE);
+        Self { nodes: [&url; 2].map(|url| node(url)), server }
     }
 
     fn addresses(&self) -> [&str; 2] {
         self.nodes.each_ref().map(address)
     }
 
-    /// Waits until `/readyz` of both nodes says this.
     fn are_ready(&self, ready: bool) {
-        let status = if ready { "HTTP/1.1 200" } else { "HTTP/1.1 503" };
-        until(status, || self.nodes.iter().all(|node| node.admin_get("/readyz").starts_with(status)));
+        are_ready(&self.nodes, ready);
     }
 
-    /// Holds all that was acknowledged against what each node shows, and the heads against their rows.
     async fn check(&self, load: &mut Load, from: i64) {
-        // What a node that is gone still had on its way is done then, or never.
-        let at_work = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() \
-                       AND backend_type = 'client backend'";
-        block_in_place(|| until("at rest", || self.server.asks(DATABASE, at_work) == "0"));
-        for address in self.addresses() {
-            load.check(address, from).await;
-        }
-        let wrong = "SELECT count(*) FROM head h WHERE h.unread <> (SELECT count(*) FROM inbox i
-            WHERE i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto AND i.read_at IS NULL)";
-        assert_eq!(
-            block_in_place(|| self.server.asks(DATABASE, wrong)),
-            "0",
-            "heads that differ from their rows"
-        );
+        check(&self.nodes, &self.server, load, from).await;
     }
+}
+
+/// Waits until `/readyz` of both nodes says this.
+fn are_ready(nodes: &[Gateway; 2], ready: bool) {
+    let status = if ready { "HTTP/1.1 200" } else { "HTTP/1.1 503" };
+    until(status, || nodes.iter().all(|node| node.admin_get("/readyz").starts_with(status)));
+}
+
+/// Holds all that was acknowledged against what each node shows, and the heads against their rows.
+async fn check(nodes: &[Gateway; 2], server: &Server, load: &mut Load, from: i64) {
+    // What a node that is gone still had on its way is done then, or never.
+    let at_work = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() \
+                   AND backend_type = 'client backend'";
+    block_in_place(|| until("at rest", || server.asks(DATABASE, at_work) == "0"));
+    for address in nodes.each_ref().map(address) {
+        load.check(address, from).await;
+    }
+    let wrong = "SELECT count(*) FROM head h WHERE h.unread <> (SELECT count(*) FROM inbox i
+        WHERE i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto AND i.read_at IS NULL)";
+    assert_eq!(block_in_place(|| server.asks(DATABASE, wrong)), "0", "heads that differ from their rows");
+}
+
+fn node(url: &str) -> Gateway {
+    Gateway::start_at(url, &format!("{BRIEF}{SETTINGS}"))
 }
 
 fn address(node: &Gateway) -> &str {

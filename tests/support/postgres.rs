@@ -21,14 +21,15 @@ use super::gateway::until;
 /// A running server, reached over a socket in its folder and a port of 127.0.0.1. It ends with this value, and at
 /// the latest with the test process.
 pub struct Server {
-    folder: PathBuf,
-    port: u16,
+    pub(super) folder: PathBuf,
+    pub(super) port: u16,
     postmaster: Child,
     watchdog: Child,
 }
 
 /// What makes tests fast where it is not the loss of power that they try.
-const FAST: &[&str] = &["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=32MB"];
+pub(super) const FAST: &[&str] =
+    &["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=32MB"];
 
 /// The server that tests share.
 static SHARED: LazyLock<Server> = LazyLock::new(|| Server::start(FAST));
@@ -39,7 +40,7 @@ pub fn shared_port() -> u16 {
 }
 
 /// The name of who owns the databases, and of the database that is always there.
-const OWNER: &str = "bell";
+pub(super) const OWNER: &str = "bell";
 
 impl Server {
     /// One that is fast, for a test that ends it.
@@ -87,7 +88,7 @@ impl Server {
     }
 
     /// Runs a server on what is in a folder.
-    fn launch(folder: PathBuf, port: u16, settings: &[&str]) -> Self {
+    pub(super) fn launch(folder: PathBuf, port: u16, settings: &[&str]) -> Self {
         let log = fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut postmaster = run_as(&program("postgres"), account());
         postmaster.arg("-D").arg(folder.join("data")).arg("-k").arg(&folder).args([
@@ -116,6 +117,11 @@ impl Server {
         server
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of a database, by the port.
     pub fn url(&self, database: &str) -> String {
         url_at(self.port, database)
@@ -134,18 +140,26 @@ impl Server {
 
     /// What a query on this database gives, as `psql` prints it.
     pub fn asks(&self, database: &str, query: &str) -> String {
+        self.tries(database, query).unwrap_or_else(|e| panic!("{query}: {e}"))
+    }
+
+    /// The same, or why it was not answered.
+    pub fn tries(&self, database: &str, query: &str) -> Result<String, String> {
         let asked = Command::new(program("psql"))
             .arg("-h")
             .arg(&self.folder)
             .args(["-p", &self.port.to_string(), "-U", OWNER, "-d", database, "-qXAtc", query])
             .output()
             .expect("psql");
-        assert!(asked.status.success(), "{query}: {}", String::from_utf8_lossy(&asked.stderr));
-        String::from_utf8_lossy(&asked.stdout).trim().to_owned()
+        let text = |bytes| String::from_utf8_lossy(bytes).trim().to_owned();
+        if asked.status.success() { Ok(text(&asked.stdout)) } else { Err(text(&asked.stderr)) }
     }
 
     /// Ends it by this signal: INT is its fast way, QUIT its immediate one.
     pub fn end(&mut self, signal: &str) {
+        if let Ok(Some(_)) = self.postmaster.try_wait() {
+            return;
+        }
         let process = self.postmaster.id().to_string();
         let told = Command::new("kill").args(["-s", signal, &process]).status();
         assert!(told.is_ok_and(|status| status.success()), "the server was there to be told");
@@ -237,7 +251,7 @@ impl Drop for Database {
 }
 
 /// A program of PostgreSQL: on the path, or where Debian has it.
-fn program(name: &str) -> PathBuf {
+pub(super) fn program(name: &str) -> PathBuf {
     let homes = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = homes.map(|home| home.path().join("bin").join(name)).collect();
     found.retain(|path| path.is_file());

@@ -8,6 +8,7 @@ use std::sync::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 
 /// What becomes of a COMMIT.
@@ -23,8 +24,20 @@ pub enum Fault {
     Cut,
 }
 
+/// What becomes of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Network {
+    #[default]
+    Whole,
+    /// Every connection ends, and so does each new one.
+    Down,
+    /// Every connection stays open and brings nothing more, and so does each new one.
+    Silent,
+}
+
 #[derive(Default)]
 struct State {
+    network: watch::Sender<Network>,
     /// What becomes of the next COMMITs, the last first.
     faults: Mutex<Vec<Fault>>,
     is_cut: AtomicBool,
@@ -63,6 +76,11 @@ impl Proxy {
         self.state.faults.lock().expect("sound").is_empty()
     }
 
+    /// From now on the network is so.
+    pub fn turns(&self, network: Network) {
+        self.state.network.send_replace(network);
+    }
+
     /// From now on a connection by which a node hears or tells what changed brings nothing more, and stays open.
     pub fn mute(&self) {
         self.state.is_mute.store(true, Ordering::SeqCst);
@@ -85,8 +103,14 @@ async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
     let (mut to_server, mut to_client) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let mut is_for_hints = false;
+    let mut network = state.network.subscribe();
     loop {
         tokio::select! {
+            biased;
+            now = leaves_whole(&mut network) => match now {
+                Network::Silent => return silent(client, server, to_server).await,
+                _ => return,
+            },
             read = client.read(&mut to_server) => {
                 let Ok(length @ 1..) = read else { return };
                 let says = |word: &[u8]| to_server[..length].windows(word.len()).any(|part| part == word);
@@ -127,6 +151,10 @@ async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
             }
         }
     }
+}
+
+async fn leaves_whole(network: &mut watch::Receiver<Network>) -> Network {
+    network.wait_for(|now| *now != Network::Whole).await.map_or(Network::Down, |now| *now)
 }
 
 /// Takes what comes, until the client has gone.

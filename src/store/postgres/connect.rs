@@ -1,6 +1,7 @@
 //! Where the database is, and how each connection and each transaction begins.
 
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
@@ -8,7 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tokio::time::timeout;
 
 use super::ask::{Ask, Session};
-use super::error::{internal, is_passing, timed_out};
+use super::error::{internal, is_passing, leaves_connection, timed_out};
 use crate::domain::Result;
 use crate::store::Options;
 use sqlx::postgres::PgRow;
@@ -74,6 +75,9 @@ const BY_KEYS: [(&str, &str); 5] = [
 pub(super) struct Database {
     options: PgConnectOptions,
     pool: PgPool,
+    /// When a connection of the pool was last found lost. When the server comes back, as after a failover, so are all
+    /// that are older, and none is used again: each would fail a read, by the time of a statement where it is silent.
+    doubted: Arc<Mutex<Option<Instant>>>,
     /// Whether prepared statements have names.
     pub named: bool,
     begin: String,
@@ -128,14 +132,24 @@ impl Database {
         let at = options.get_socket().map(|path| path.display().to_string());
         let at = at.unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
         let name = options.get_database().unwrap_or(options.get_username());
+        let doubted = Arc::<Mutex<Option<Instant>>>::default();
         let pool = PgPoolOptions::new()
             .max_connections(settings.readers.max(1))
             .acquire_timeout(settings.connect_timeout)
-            .test_before_acquire(false);
+            .test_before_acquire(false)
+            .before_acquire({
+                let doubted = doubted.clone();
+                move |_, known| {
+                    let doubted = *doubted.lock().unwrap_or_else(PoisonError::into_inner);
+                    let sound = doubted.is_none_or(|at| known.age < at.elapsed());
+                    Box::pin(async move { Ok(sound) })
+                }
+            });
         Ok(Self {
             shown: format!("postgres://{}@{at}/{name}", options.get_username()),
             pool: pool.connect_lazy_with(options.clone()),
             options,
+            doubted,
             named,
             // All that decides what a transaction means, as a role or a database may have other defaults, and a
             // pooler may lend another connection to the next. An idle one holds its locks no longer than others wait.
@@ -193,28 +207,28 @@ impl Database {
         sqlx::raw_sql(AssertSqlSafe(self.begin.clone())).execute(connection).await.map(drop)
     }
 
-    /// Reads. What a lost connection failed is asked again: when the server comes back, as after a failover, all that
-    /// the pool has are lost, and each is found so once.
+    /// Reads. What a lost connection failed is asked once more, on a new one.
     pub async fn rows(&self, ask: &Ask) -> Result<Vec<PgRow>> {
         let start = Instant::now();
-        let mut left = self.pool.options().get_max_connections();
-        loop {
-            match self.try_rows(ask).await {
-                Err(error) if is_passing(&error) && left > 0 && start.elapsed() < self.times.statement => {
-                    left -= 1
-                }
-                result => return result.map_err(internal),
+        match self.try_rows(ask).await {
+            Err(error) if is_passing(&error) && start.elapsed() < self.times.statement => {
+                self.try_rows(ask).await
             }
+            result => result,
         }
+        .map_err(internal)
     }
 
     async fn try_rows(&self, ask: &Ask) -> sqlx::Result<Vec<PgRow>> {
         let mut connection = self.pool.acquire().await?;
         let answer = timeout(self.times.statement, self.alone(ask, &mut connection)).await;
         let answer = answer.unwrap_or_else(|_| Err(timed_out()));
-        if answer.is_err() {
+        if let Err(error) = &answer {
             // Closed at once: nobody knows what still comes on it.
             drop(connection.detach());
+            if !leaves_connection(error) {
+                *self.doubted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            }
         }
         answer
     }

@@ -1,0 +1,37 @@
+//! The primary is gone, its synchronous replica takes its place, and HAProxy sends the nodes there.
+
+use tokio::task::block_in_place;
+
+use super::*;
+use crate::support::{haproxy::Haproxy, replica::Cluster};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_to_the_synchronous_replica_loses_nothing_and_needs_no_restart() {
+    let times = rounds(1, 10);
+    let mut cluster = Cluster::start().await;
+    cluster.servers()[0].run(&format!("CREATE DATABASE {DATABASE}"));
+    let haproxy = block_in_place(|| {
+        Haproxy::before(cluster.backends, [true, false], "on-marked-down shutdown-sessions")
+    });
+    let url = format!("postgres://bell@127.0.0.1:{}/{DATABASE}?sslmode=disable", haproxy.port);
+    let nodes = block_in_place(|| [&url; 2].map(|url| node(url)));
+    let mut load = Load::new();
+    for _ in 0..times {
+        let checked = load.newest();
+        let running = load.start_over(&nodes.each_ref().map(address));
+        running.acknowledges(100).await;
+        block_in_place(|| cluster.servers()[0].end("QUIT"));
+        running.refuses(20).await;
+        block_in_place(|| are_ready(&nodes, false));
+        block_in_place(|| cluster.fail_over());
+        block_in_place(|| haproxy.sends_to([0, 1].map(|seat| seat == cluster.leader())));
+        block_in_place(|| are_ready(&nodes, true));
+        running.acknowledges(100).await;
+        running.all_are_at_work();
+        load = running.stopped().await;
+        check(&nodes, cluster.servers()[0], &mut load, checked).await;
+        block_in_place(|| cluster.rebuild());
+    }
+    check(&nodes, cluster.servers()[0], &mut load, 0).await;
+    report(46, &format!("{times} failovers to a synchronous replica behind HAProxy"), &outcome(&mut load));
+}
