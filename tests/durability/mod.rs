@@ -5,7 +5,7 @@ mod damage;
 mod disk;
 mod full;
 mod kills;
-pub mod ledger;
+mod ledger;
 pub mod load;
 mod lull;
 mod power;

@@ -3,7 +3,7 @@
 use tokio::task::block_in_place;
 
 use super::*;
-use crate::support::{haproxy::Haproxy, replica::Cluster};
+use crate::support::{haproxy::Haproxy, postgres::url_at, replica::Cluster};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_to_the_synchronous_replica_loses_nothing_and_needs_no_restart() {
@@ -13,23 +13,17 @@ async fn a_failover_to_the_synchronous_replica_loses_nothing_and_needs_no_restar
     let haproxy = block_in_place(|| {
         Haproxy::before(cluster.backends, [true, false], "on-marked-down shutdown-sessions")
     });
-    let url = format!("postgres://bell@127.0.0.1:{}/{DATABASE}?sslmode=disable", haproxy.port);
+    let url = url_at(haproxy.port(), DATABASE) + "?sslmode=disable";
     let nodes = block_in_place(|| [&url; 2].map(|url| node(url)));
     let mut load = Load::new();
     for _ in 0..times {
-        let checked = load.newest();
-        let running = load.start_over(&nodes.each_ref().map(address));
-        running.acknowledges(100).await;
+        let (running, checked) = start_load(&nodes, load, 100).await;
         block_in_place(|| cluster.servers()[0].end("QUIT"));
         running.refuses(20).await;
         block_in_place(|| are_ready(&nodes, false));
         block_in_place(|| cluster.fail_over());
         block_in_place(|| haproxy.sends_to([0, 1].map(|seat| seat == cluster.leader())));
-        block_in_place(|| are_ready(&nodes, true));
-        running.acknowledges(100).await;
-        running.all_are_at_work();
-        load = running.stopped().await;
-        check(&nodes, cluster.servers()[0], &mut load, checked).await;
+        load = recovers(&nodes, cluster.servers()[0], running, checked).await;
         block_in_place(|| cluster.rebuild());
     }
     check(&nodes, cluster.servers()[0], &mut load, 0).await;

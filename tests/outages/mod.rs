@@ -12,7 +12,7 @@ use tokio::task::block_in_place;
 use crate::{
     durability::{
         SETTINGS,
-        load::{Load, inbox},
+        load::{Load, Running, inbox},
         report, rounds,
     },
     support::{Gateway, gateway::until, postgres::Server},
@@ -39,17 +39,35 @@ impl Site {
         Self { nodes: [&url; 2].map(|url| node(url)), server }
     }
 
-    fn addresses(&self) -> [&str; 2] {
-        self.nodes.each_ref().map(address)
+    async fn start_load(&self, load: Load, changes: usize) -> (Running, i64) {
+        start_load(&self.nodes, load, changes).await
     }
 
-    fn are_ready(&self, ready: bool) {
-        are_ready(&self.nodes, ready);
+    async fn recovers(&self, running: Running, from: i64) -> Load {
+        recovers(&self.nodes, &self.server, running, from).await
     }
 
     async fn check(&self, load: &mut Load, from: i64) {
         check(&self.nodes, &self.server, load, from).await;
     }
+}
+
+/// Sets the load to work over both nodes until so many changes were acknowledged; with it comes the last id before.
+async fn start_load(nodes: &[Gateway; 2], mut load: Load, changes: usize) -> (Running, i64) {
+    let from = load.newest();
+    let running = load.start_over(&nodes.each_ref().map(address));
+    running.acknowledges(changes).await;
+    (running, from)
+}
+
+/// All goes on as before, with no restart: both nodes are ready, every worker goes on, and nothing is lost.
+async fn recovers(nodes: &[Gateway; 2], server: &Server, running: Running, from: i64) -> Load {
+    block_in_place(|| are_ready(nodes, true));
+    running.acknowledges(100).await;
+    running.all_are_at_work();
+    let mut load = running.stopped().await;
+    check(nodes, server, &mut load, from).await;
+    load
 }
 
 /// Waits until `/readyz` of both nodes says this.
@@ -95,9 +113,7 @@ async fn a_node_that_is_killed_takes_nothing_with_it_and_the_other_goes_on() {
     let mut site = block_in_place(Site::start);
     let mut load = Load::new();
     for kill in 0..kills {
-        let checked = load.newest();
-        let running = load.start_over(&site.addresses());
-        running.acknowledges(10 + kill * 37 % 90).await;
+        let (running, checked) = site.start_load(load, 10 + kill * 37 % 90).await;
         let [one, other] = site.nodes;
         let one = block_in_place(|| one.crash_and_restart());
         // The workers of the other node are still there.
@@ -119,22 +135,16 @@ async fn a_server_that_stops_and_comes_back_needs_no_restart_of_a_node() {
     let mut load = Load::new();
     for _ in 0..stops {
         for signal in ["INT", "QUIT"] {
-            let checked = load.newest();
-            let running = load.start_over(&site.addresses());
-            running.acknowledges(100).await;
+            let (running, checked) = site.start_load(load, 100).await;
             block_in_place(|| site.server.end(signal));
             running.refuses(20).await;
-            block_in_place(|| site.are_ready(false));
-            for address in site.addresses() {
-                let read = inbox(address, 1).get("/").await;
+            block_in_place(|| are_ready(&site.nodes, false));
+            for node in &site.nodes {
+                let read = inbox(address(node), 1).get("/").await;
                 assert_eq!(read.status, 503, "of a read");
             }
             block_in_place(|| site.server.start_again());
-            block_in_place(|| site.are_ready(true));
-            running.acknowledges(100).await;
-            running.all_are_at_work();
-            load = running.stopped().await;
-            site.check(&mut load, checked).await;
+            load = site.recovers(running, checked).await;
         }
     }
     site.check(&mut load, 0).await;
@@ -151,22 +161,17 @@ async fn backends_that_are_ended_or_cancelled_lose_nothing() {
     let site = block_in_place(Site::start);
     let mut load = Load::new();
     for ends in ["pg_terminate_backend", "pg_cancel_backend"] {
-        let checked = load.newest();
-        let running = load.start_over(&site.addresses());
+        let (running, checked) = site.start_load(load, 10).await;
         let mut hit = 0;
         for _ in 0..times {
-            running.acknowledges(10).await;
             let query = format!(
                 "SELECT count({ends}(pid)) FROM pg_stat_activity WHERE datname = '{DATABASE}' \
                  AND pid <> pg_backend_pid()"
             );
             hit += block_in_place(|| site.server.asks(DATABASE, &query)).parse::<usize>().expect("a count");
+            running.acknowledges(10).await;
         }
-        running.acknowledges(50).await;
-        running.all_are_at_work();
-        block_in_place(|| site.are_ready(true));
-        load = running.stopped().await;
-        site.check(&mut load, checked).await;
+        load = site.recovers(running, checked).await;
         println!("{ends}: {hit} backends");
     }
     site.check(&mut load, 0).await;

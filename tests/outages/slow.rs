@@ -15,22 +15,14 @@ async fn a_commit_that_waits_for_an_absent_replica_is_not_known_and_never_lost()
     let times = rounds(1, 10);
     let site = block_in_place(Site::start);
     let mut load = Load::new();
-    let wait_for = |name: &str| {
-        site.server.run(&format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'"));
-        site.server.run("SELECT pg_reload_conf()");
-    };
+    let wait_for = |name: &str| site.server.set(&format!("synchronous_standby_names = '{name}'"));
     for _ in 0..times {
-        let checked = load.newest();
-        let running = load.start_over(&site.addresses());
-        running.acknowledges(100).await;
+        let (running, checked) = site.start_load(load, 100).await;
         block_in_place(|| wait_for("nobody"));
         tokio::time::timeout(BOUND, running.refuses(8)).await.expect("refused in time");
         block_in_place(|| wait_for(""));
         tokio::time::timeout(BOUND, running.acknowledges(100)).await.expect("it goes on");
-        running.all_are_at_work();
-        block_in_place(|| site.are_ready(true));
-        load = running.stopped().await;
-        site.check(&mut load, checked).await;
+        load = site.recovers(running, checked).await;
     }
     report(43, &format!("{times} times every commit waited for an absent replica"), &outcome(&mut load));
 }
@@ -41,9 +33,7 @@ async fn tables_that_are_held_fill_no_queue_for_ever() {
     let site = block_in_place(Site::start);
     let mut load = Load::new();
     for _ in 0..times {
-        let checked = load.newest();
-        let running = load.start_over(&site.addresses());
-        running.acknowledges(100).await;
+        let (running, checked) = site.start_load(load, 100).await;
         let mut holder = PgConnection::connect(&site.server.url(DATABASE)).await.expect("connects");
         sqlx::raw_sql("BEGIN; SET LOCAL lock_timeout = 0; LOCK TABLE directory IN ACCESS EXCLUSIVE MODE")
             .execute(&mut holder)
@@ -52,10 +42,7 @@ async fn tables_that_are_held_fill_no_queue_for_ever() {
         tokio::time::timeout(BOUND, running.refuses(8)).await.expect("refused in time");
         holder.close().await.expect("let go");
         tokio::time::timeout(BOUND, running.acknowledges(100)).await.expect("it goes on");
-        running.all_are_at_work();
-        block_in_place(|| site.are_ready(true));
-        load = running.stopped().await;
-        site.check(&mut load, checked).await;
+        load = site.recovers(running, checked).await;
     }
     report(44, &format!("{times} times the users' table was held by another"), &outcome(&mut load));
 }

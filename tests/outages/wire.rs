@@ -3,7 +3,10 @@
 use tokio::task::block_in_place;
 
 use super::*;
-use crate::support::proxy::{Fault, Network, Proxy};
+use crate::support::{
+    postgres::url_at,
+    proxy::{Fault, Network, Proxy},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_network_loses_is_done_once_or_not_known() {
@@ -11,39 +14,32 @@ async fn what_the_network_loses_is_done_once_or_not_known() {
     let server = block_in_place(Server::own);
     server.run(&format!("CREATE DATABASE {DATABASE}"));
     let proxy = Proxy::before(server.port()).await;
-    let far = format!("postgres://bell@127.0.0.1:{}/{DATABASE}?sslmode=disable", proxy.port);
+    let far = url_at(proxy.port, DATABASE) + "?sslmode=disable";
     let nodes = block_in_place(|| [node(&far), node(&server.url(DATABASE))]);
+    let site = Site { nodes, server };
     let mut load = Load::new();
     for _ in 0..times {
         for fault in [Fault::LoseReply, Fault::KeepReply, Fault::LoseCommit] {
-            let checked = load.newest();
-            let running = load.start_over(&nodes.each_ref().map(address));
-            running.acknowledges(50).await;
+            let (running, checked) = site.start_load(load, 50).await;
             proxy.fail(&[fault]);
             while !proxy.has_failed() {
                 running.acknowledges(1).await;
             }
-            running.acknowledges(100).await;
-            running.all_are_at_work();
-            load = running.stopped().await;
-            check(&nodes, &server, &mut load, checked).await;
+            load = site.recovers(running, checked).await;
         }
         for network in [Network::Down, Network::Silent] {
-            let checked = load.newest();
-            let running = load.start_over(&nodes.each_ref().map(address));
-            running.acknowledges(50).await;
+            let (running, checked) = site.start_load(load, 50).await;
             proxy.turns(network);
             running.refuses(8).await;
             block_in_place(|| {
-                until("it says so", || nodes[0].admin_get("/readyz").starts_with("HTTP/1.1 503"));
+                until("it says so", || site.nodes[0].admin_get("/readyz").starts_with("HTTP/1.1 503"));
             });
-            assert!(nodes[1].admin_get("/readyz").starts_with("HTTP/1.1 200"), "the other has its server");
+            assert!(
+                site.nodes[1].admin_get("/readyz").starts_with("HTTP/1.1 200"),
+                "the other has its server"
+            );
             proxy.turns(Network::Whole);
-            block_in_place(|| are_ready(&nodes, true));
-            running.acknowledges(100).await;
-            running.all_are_at_work();
-            load = running.stopped().await;
-            check(&nodes, &server, &mut load, checked).await;
+            load = site.recovers(running, checked).await;
         }
     }
     report(

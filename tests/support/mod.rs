@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod daemon;
 pub mod dice;
 pub mod gateway;
 pub mod haproxy;

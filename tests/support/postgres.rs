@@ -50,13 +50,9 @@ impl Server {
 
     /// Starts with these settings on a port that is free.
     pub fn start(settings: &[&str]) -> Self {
-        let folder = tempfile::Builder::new().prefix("bellboard-pg-").tempdir().expect("a folder").keep();
+        let folder = folder("bellboard-pg-");
         let data = folder.join("data");
-        let account = account();
-        if let Some((user, group)) = account {
-            chown(&folder, Some(user), Some(group)).expect("given to an account");
-        }
-        let made = run_as(&program("initdb"), account)
+        let made = run_as(&program("initdb"), account())
             .args([
                 "--username",
                 OWNER,
@@ -79,9 +75,7 @@ impl Server {
                 let to = data.join(to);
                 fs::copy(fixtures.join(from), &to).expect("copied");
                 fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).expect("made private");
-                if let Some((user, group)) = account {
-                    chown(&to, Some(user), Some(group)).expect("given to an account");
-                }
+                give(&to);
             }
         }
         Self::launch(folder, free_port(), settings)
@@ -129,13 +123,13 @@ impl Server {
 
     /// Runs a statement on the database that is always there.
     pub fn run(&self, statement: &str) {
-        let done = Command::new(program("psql"))
-            .arg("-h")
-            .arg(&self.folder)
-            .args(["-p", &self.port.to_string(), "-U", OWNER, "-d", "postgres", "-qX", "-c", statement])
-            .output()
-            .expect("psql");
-        assert!(done.status.success(), "{statement}: {}", String::from_utf8_lossy(&done.stderr));
+        self.asks("postgres", statement);
+    }
+
+    /// Gives a setting another value while it runs.
+    pub fn set(&self, setting: &str) {
+        self.run(&format!("ALTER SYSTEM SET {setting}"));
+        self.run("SELECT pg_reload_conf()");
     }
 
     /// What a query on this database gives, as `psql` prints it.
@@ -185,7 +179,8 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("bound").port()
 }
 
-fn url_at(port: u16, database: &str) -> String {
+/// The URL of a database by a port, of the server or of what stands before it.
+pub fn url_at(port: u16, database: &str) -> String {
     format!("postgres://{OWNER}@127.0.0.1:{port}/{database}")
 }
 
@@ -272,6 +267,20 @@ pub fn account() -> Option<(u32, u32)> {
         Some((fields.next()?.ok()?, fields.next()?.ok()?))
     };
     Some(of("postgres").or_else(|| of("nobody")).expect("an account other than root"))
+}
+
+/// A new folder of that account.
+pub(super) fn folder(prefix: &str) -> PathBuf {
+    let folder = tempfile::Builder::new().prefix(prefix).tempdir().expect("a folder").keep();
+    give(&folder);
+    folder
+}
+
+/// Gives a file or a folder to that account.
+pub(super) fn give(path: &Path) {
+    if let Some((user, group)) = account() {
+        chown(path, Some(user), Some(group)).expect("given to an account");
+    }
 }
 
 pub fn run_as(program: &Path, account: Option<(u32, u32)>) -> Command {

@@ -20,7 +20,7 @@ pub enum Fault {
     KeepReply,
     /// The server never gets it, and sits idle.
     LoseCommit,
-    /// The server gets it; the connection ends, and no new one comes through until that is mended.
+    /// The server gets it, and then the network is down.
     Cut,
 }
 
@@ -40,7 +40,6 @@ struct State {
     network: watch::Sender<Network>,
     /// What becomes of the next COMMITs, the last first.
     faults: Mutex<Vec<Fault>>,
-    is_cut: AtomicBool,
     is_mute: AtomicBool,
 }
 
@@ -90,16 +89,9 @@ impl Proxy {
     pub fn unmute(&self) {
         self.state.is_mute.store(false, Ordering::SeqCst);
     }
-
-    pub fn mend(&self) {
-        self.state.is_cut.store(false, Ordering::SeqCst);
-    }
 }
 
 async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
-    if state.is_cut.load(Ordering::SeqCst) {
-        return;
-    }
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
     let (mut to_server, mut to_client) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let mut is_for_hints = false;
@@ -132,7 +124,7 @@ async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
                         return;
                     }
                     Some(Fault::Cut) => {
-                        state.is_cut.store(true, Ordering::SeqCst);
+                        state.network.send_replace(Network::Down);
                         let _ = server.read(&mut to_client).await;
                         return;
                     }

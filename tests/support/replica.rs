@@ -1,7 +1,6 @@
 //! A primary with a synchronous replica, and which of them leads: what Patroni or repmgr does on a site.
 
 use std::{
-    os::unix::fs::chown,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,7 +18,7 @@ use tokio::{
 use super::{
     gateway::until,
     haproxy::Backend,
-    postgres::{FAST, OWNER, Server, account, free_port, program, run_as},
+    postgres::{FAST, OWNER, Server, account, folder, free_port, program, run_as},
 };
 
 /// The name by which a primary knows its synchronous replica.
@@ -28,17 +27,13 @@ const REPLICA: &str = "replica";
 impl Server {
     /// A replica of this server as it is now, on a port, which follows from then on.
     pub fn replica(&self, port: u16) -> Self {
-        let folder = tempfile::Builder::new().prefix("bellboard-pg-").tempdir().expect("a folder").keep();
-        let account = account();
-        if let Some((user, group)) = account {
-            chown(&folder, Some(user), Some(group)).expect("given to an account");
-        }
+        let folder = folder("bellboard-pg-");
         let from = format!(
             "host={} port={} user={OWNER} application_name={REPLICA}",
             self.folder.display(),
             self.port
         );
-        let copied = run_as(&program("pg_basebackup"), account)
+        let copied = run_as(&program("pg_basebackup"), account())
             .args([
                 "--write-recovery-conf",
                 "--checkpoint=fast",
@@ -67,8 +62,7 @@ impl Server {
                 "SELECT count(*) FROM pg_stat_replication WHERE application_name = '{REPLICA}' AND state = 'streaming'"
             )) == "1"
         });
-        self.run(&format!("ALTER SYSTEM SET synchronous_standby_names = '{REPLICA}'"));
-        self.run("SELECT pg_reload_conf()");
+        self.set(&format!("synchronous_standby_names = '{REPLICA}'"));
         until("it is synchronous", || {
             self.answers("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "1"
         });
@@ -78,8 +72,7 @@ impl Server {
     pub fn promote(&self) {
         self.run("SELECT pg_promote(true, 30)");
         // There is nobody to wait for.
-        self.run("ALTER SYSTEM RESET synchronous_standby_names");
-        self.run("SELECT pg_reload_conf()");
+        self.set("synchronous_standby_names = ''");
     }
 }
 
@@ -93,7 +86,7 @@ pub struct Cluster {
 impl Cluster {
     pub async fn start() -> Self {
         let servers = block_in_place(|| {
-            let primary = Server::start(FAST);
+            let primary = Server::own();
             let replica = primary.replica(free_port());
             primary.wait_for_replica();
             [primary, replica]

@@ -9,7 +9,7 @@ use bellboard::store::{Options, Store};
 use super::super::contract::bed::*;
 use crate::support::{
     postgres::{Server, shared_port},
-    proxy::{Fault, Proxy},
+    proxy::{Fault, Network, Proxy},
 };
 
 /// One lane, and little patience.
@@ -85,7 +85,7 @@ async fn what_cannot_be_found_out_in_time_is_said_to_be_unknown() {
     assert!(matches!(sent, Err(Error::Unresolved { .. })), "{sent:?}");
     let next = store.send(&tenant(), new(draft(1, "refused"))).await;
     assert!(matches!(next, Err(Error::Busy { .. })), "nothing was sent: {next:?}");
-    proxy.mend();
+    proxy.turns(Network::Whole);
     send(&store, 1, "after").await;
     assert_eq!(titles(&store, 1, all()).await, ["after", "unknown", "before"]);
     assert_eq!(unread(&store, 1).await, 3);
@@ -100,8 +100,7 @@ async fn a_cancelled_wait_for_a_replica_is_no_answer() {
     let store = Store::open(&url, patient, Arc::new(()), Arc::new(())).await.expect("opens");
     store.put_user(&tenant(), user_id(1), Default::default(), None).await.expect("stored");
     // A replica that is not there.
-    server.run("ALTER SYSTEM SET synchronous_standby_names = 'nowhere'");
-    server.run("SELECT pg_reload_conf()");
+    server.set("synchronous_standby_names = 'nowhere'");
     let mut tool = crate::support::Tool::of(&url).await;
     while tool.rows("SHOW synchronous_standby_names").await[0][0].text() != "nowhere" {
         tokio::task::yield_now().await;
@@ -124,8 +123,7 @@ async fn a_cancelled_wait_for_a_replica_is_no_answer() {
         )
         .await;
     }
-    server.run("ALTER SYSTEM RESET synchronous_standby_names");
-    server.run("SELECT pg_reload_conf()");
+    server.set("synchronous_standby_names = ''");
     sending.await.expect("no panic").expect("stored");
     assert_eq!(titles(&store, 1, all()).await, ["once"]);
     assert_eq!(unread(&store, 1).await, 1);
