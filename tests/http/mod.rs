@@ -20,6 +20,7 @@ mod mark_read;
 mod send;
 mod sent;
 mod slow;
+mod stream;
 mod tenants;
 mod types;
 mod unread_count;

@@ -6,6 +6,7 @@ mod backup;
 mod copy;
 mod drift;
 mod error;
+mod events;
 mod expire;
 mod heads;
 mod lull;
