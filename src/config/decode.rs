@@ -10,6 +10,7 @@ use std::{
 use super::{
     Config, Log, Origin, Quota, Secret, Server, StoreConfig,
     field::{Field, Section},
+    inbox,
     inputs::{Answer, Ask, Source},
     keys,
     problem::{ConfigProblem, ConfigProblems, Report},
@@ -30,6 +31,7 @@ const MAIN: &[&str] = &[
     "limits",
     "rate_limits",
     "audit",
+    "inbox",
     "roles",
     "tenants",
     "api_keys",
@@ -128,6 +130,7 @@ impl Decoder<'_> {
             limits: limits(main),
             failed_auth: quota("failed_auth").unwrap_or_default(),
             audit_retention: audit_retention(main),
+            restore_time: inbox::restore_time(main),
             tenants,
             keys,
             origin: Origin {

@@ -16,7 +16,7 @@ pub use bellboard_sdk::{Draft, Metadata, Problem, Problems, Severity};
 pub use change::{Change, ChangeKind};
 pub use error::{AuthFailure, Error, Result};
 pub use id::{IdError, MAX_ID, NotificationId, TenantId, UserId};
-pub use limits::Limits;
+pub use limits::{Limits, MAX_RESTORE_TIME};
 pub use notification::{Content, Notification, Sealed};
 pub use permission::{Permission, Permissions};
 pub use principal::{Principal, PrincipalKind};

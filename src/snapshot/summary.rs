@@ -77,6 +77,7 @@ impl Summary {
             limits,
             failed_auth,
             audit_retention,
+            restore_time,
             tenants,
             keys,
             origin,
@@ -85,6 +86,7 @@ impl Summary {
         made.limits(limits);
         made.add("rate_limits.failed_auth", String::new(), [("", quota(*failed_auth))]);
         made.add("audit.retention", String::new(), [("", span(Some(*audit_retention)))]);
+        made.add("inbox.restore_time", String::new(), [("", span(Some(*restore_time)))]);
         made.fixed(server, store, log);
         made.fixed.retain(|name, _| !origin.overridden.contains(&name.as_str()));
         for (id, tenant) in tenants {
