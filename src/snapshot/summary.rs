@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{ApiKey, Config, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Tenant},
+    config::{
+        ApiKey, Config, Cors, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Tenant,
+    },
     domain::{Limits, Permission, Permissions, TenantId},
     registry::{NotificationType, Registry},
 };
@@ -175,6 +177,7 @@ impl Summary {
             user_quota,
             strict_types,
             retention,
+            cors: Cors { allowed_origins, max_age },
         } = tenant;
         let Retention { read, unread, newest } = retention;
         let seed = match seed_users.as_slice() {
@@ -191,6 +194,8 @@ impl Summary {
             ("strict_types", list(strict_types)),
             ("retention.read", span(*read)),
             ("retention.unread", span(*unread)),
+            ("cors.allowed_origins", list(allowed_origins)),
+            ("cors.max_age", span(Some(*max_age))),
             ("retention.newest", newest.map_or("all".to_owned(), |n| n.to_string())),
         ];
         self.add(format!("tenant {id}"), String::new(), fields);
