@@ -21,6 +21,7 @@ mod revoked;
 mod roles;
 mod secret;
 mod stored;
+mod streams;
 mod tenants;
 mod tree;
 mod value;
@@ -31,6 +32,7 @@ pub use guard::{keep_until_restart, refuse_reload, restart_needed};
 pub use inputs::{Env, Inputs, environment};
 pub use model::*;
 pub use problem::{ConfigProblem, ConfigProblems};
+pub use streams::Streams;
 
 /// Reads a duration as the files write it, such as `30s` or `7d`. The error completes a clause.
 pub fn duration(

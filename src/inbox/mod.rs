@@ -1,6 +1,10 @@
 //! The use cases of a user's own inbox: list, count, mark, delete, restore.
 
+mod follow;
+
 use std::{sync::Arc, time::Duration};
+
+pub use follow::{Step, Tell};
 
 use crate::{
     cache::UnreadCache,
@@ -39,7 +43,7 @@ pub struct Inbox {
     clock: Clock,
 }
 
-const EMPTY: Head = Head { rev: 0, unread: 0, next_expiry: None, erased_up_to: None };
+const EMPTY: Head = Head { epoch: 0, rev: 0, unread: 0, next_expiry: None, erased_up_to: None };
 
 impl Inbox {
     /// Works on this store, with counts remembered in `unread`.
@@ -53,14 +57,21 @@ impl Inbox {
         if let Ok(page) = &page {
             self.unread.seen(owner.tenant, owner.user, &page.head).await;
         }
-        owner.or_empty(page, Page { head: EMPTY, notifications: Vec::new(), more: false })
+        match page {
+            Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => {
+                Ok(Page { head: self.nobody().await?, notifications: Vec::new(), more: false })
+            }
+            page => page,
+        }
     }
 
-    /// How many notifications are unread.
-    pub async fn unread_count(&self, owner: Owner<'_>) -> Result<i64> {
+    /// The head, which says how many notifications are unread.
+    pub async fn unread_count(&self, owner: Owner<'_>) -> Result<Head> {
         let load = self.store.head(owner.tenant, owner.user);
-        let count = self.unread.count(owner.tenant, owner.user, self.clock.now(), load).await;
-        owner.or_empty(count, 0)
+        match self.unread.count(owner.tenant, owner.user, self.clock.now(), load).await {
+            Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => self.nobody().await,
+            head => head,
+        }
     }
 
     /// Marks one read; a second time changes nothing.

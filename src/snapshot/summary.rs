@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     config::{
-        ApiKey, Config, Cors, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Tenant,
+        ApiKey, Config, Cors, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Streams,
+        Tenant,
     },
     domain::{Limits, Permission, Permissions, TenantId},
     registry::{NotificationType, Registry},
@@ -78,6 +79,7 @@ impl Summary {
             plugins: _,
             limits,
             failed_auth,
+            streams,
             audit_retention,
             restore_time,
             tenants,
@@ -87,6 +89,7 @@ impl Summary {
         let mut made = Self { salt, ..Self::default() };
         made.limits(limits);
         made.add("rate_limits.failed_auth", String::new(), [("", quota(*failed_auth))]);
+        made.streams(*streams);
         made.add("audit.retention", String::new(), [("", span(Some(*audit_retention)))]);
         made.add("inbox.restore_time", String::new(), [("", span(Some(*restore_time)))]);
         made.fixed(server, store, log);
@@ -119,6 +122,18 @@ impl Summary {
             ("limits.body_bytes", body_bytes),
         ] {
             self.add(name, String::new(), [("", value.to_string())]);
+        }
+    }
+
+    fn streams(&mut self, Streams { per_user, per_tenant, most, heartbeat }: Streams) {
+        let number = |n: Option<usize>| n.map_or("none".into(), |n| n.to_string());
+        for (name, value) in [
+            ("streams.per_user", per_user.to_string()),
+            ("streams.per_tenant", number(per_tenant)),
+            ("streams.most", number(most)),
+            ("streams.heartbeat", span(Some(heartbeat))),
+        ] {
+            self.add(name, String::new(), [("", value)]);
         }
     }
 

@@ -23,6 +23,7 @@ mod restore;
 mod send;
 mod sent;
 mod slow;
+mod stream;
 mod tenants;
 mod types;
 mod unread_count;

@@ -7,6 +7,7 @@ mod copy;
 mod deleted;
 mod drift;
 mod error;
+mod events;
 mod expire;
 mod heads;
 mod lull;

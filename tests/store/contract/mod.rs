@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod bed;
 pub mod drift;
+pub mod events;
 pub mod inbox;
 pub mod model;
 pub mod order;
@@ -85,6 +86,12 @@ macro_rules! contract {
                 finds_a_wrong_head_and_tells_the_cache
                 a_head_that_says_too_little_is_found_too
                 walks_through_all_in_bounded_steps
+            ]
+            events: [
+                tell_all_that_happened_in_order
+                go_on_from_any_place_in_pages
+                are_not_told_past_what_was_forgotten
+                begin_anew_where_the_head_is_another
             ]
             random: [
                 agrees_with_a_simple_model

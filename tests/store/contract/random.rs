@@ -273,7 +273,7 @@ impl World {
             if inbox.known && inbox.next_expiry().is_none_or(|at| at > now) {
                 let (tenant, user) = (tenant_of(tenant), user_id(user));
                 let count = self.cache.count(&tenant, user, now, self.store.head(&tenant, user)).await;
-                let count = count.map_err(|e| e.to_string())?;
+                let count = count.map_err(|e| e.to_string())?.unread;
                 if count != inbox.unread() {
                     return Err(format!("the cache says {count}, not {}", inbox.unread()));
                 }
