@@ -18,6 +18,7 @@ const STRANGERS: [&str; 6] = [
     "https://CRM.example.com",
     "null",
 ];
+const EVENTS: &[u8] = b"text/event-stream";
 const HOME_SECRET: &str = "signing-secret-of-the-default-tenant-0001";
 const ACME_SECRET: &str = "signing-secret-of-the-tenant-acme-0000001";
 
@@ -69,7 +70,7 @@ async fn a_preflight_is_answered_for_the_origins_of_all_tenants() {
     let api = GATEWAY.api();
     for (origin, max_age) in [(HOME, "600"), (ACME, "60"), (BOTH, "60")] {
         for (path, methods) in
-            [("/", "GET, HEAD"), ("/1", "DELETE"), ("/1/restore", "POST"), ("/unread-count", "GET, HEAD")]
+            [("/", "GET, HEAD"), ("/1", "DELETE"), ("/1/restore", "POST"), ("/stream", "GET, HEAD")]
         {
             let answer = preflight(&api, path, origin, "GET").await.expect(204);
             assert_eq!((allowed(&answer), answer.text.as_str()), (origin, ""));
@@ -119,6 +120,21 @@ async fn an_answer_is_shown_to_pages_of_its_callers_tenant_alone() {
     }
     let answer = home(1).get("/").await.expect(200);
     assert_eq!((allowed(&answer), answer.header("vary")), ("", "Origin"), "for who keeps it");
+}
+
+#[tokio::test]
+async fn a_stream_is_shown_likewise() {
+    let api = home(3);
+    for (origin, shown) in [(HOME, true), (ACME, false), (STRANGERS[0], false)] {
+        let stream = api.request(Method::GET, "/stream").header("Origin", origin).send().await;
+        let stream = stream.expect("an answer");
+        assert_eq!((stream.status().as_u16(), stream.headers()["content-type"].as_bytes()), (200, EVENTS));
+        let allowed = stream.headers().get("access-control-allow-origin");
+        assert_eq!(allowed.is_some_and(|allowed| allowed == origin), shown, "{origin}");
+        assert_eq!(stream.headers()["vary"], "Origin");
+    }
+    let nobody = from(&GATEWAY.api(), ACME, Method::GET, "/stream").await.expect(401);
+    assert_eq!(allowed(&nobody), ACME);
 }
 
 #[tokio::test]
