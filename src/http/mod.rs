@@ -12,6 +12,7 @@ mod body;
 mod configured;
 mod connections;
 mod context;
+mod cors;
 mod cursor;
 mod docs;
 mod document;
