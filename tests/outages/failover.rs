@@ -5,17 +5,23 @@ use tokio::task::block_in_place;
 use super::*;
 use crate::support::{haproxy::Haproxy, postgres::url_at, replica::Cluster};
 
+/// Two servers with the database.
+pub(super) async fn start() -> Cluster {
+    let mut cluster = Cluster::start().await;
+    cluster.servers()[0].run(&format!("CREATE DATABASE {DATABASE}"));
+    cluster
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_to_the_synchronous_replica_loses_nothing_and_needs_no_restart() {
     let times = rounds(1, 10);
-    let mut cluster = Cluster::start().await;
-    cluster.servers()[0].run(&format!("CREATE DATABASE {DATABASE}"));
+    let mut cluster = start().await;
     let haproxy = block_in_place(|| {
         Haproxy::before(cluster.backends, [true, false], "on-marked-down shutdown-sessions")
     });
     let url = url_at(haproxy.port(), DATABASE) + "?sslmode=disable";
-    let nodes = block_in_place(|| [&url; 2].map(|url| node(url)));
-    let mut load = Load::new();
+    let nodes = block_in_place(|| nodes(&url));
+    let mut load = new_load();
     for _ in 0..times {
         let (running, checked) = start_load(&nodes, load, 100).await;
         block_in_place(|| cluster.servers()[0].end("QUIT"));
@@ -27,5 +33,5 @@ async fn a_failover_to_the_synchronous_replica_loses_nothing_and_needs_no_restar
         block_in_place(|| cluster.rebuild());
     }
     check(&nodes, cluster.servers()[0], &mut load, 0).await;
-    report(46, &format!("{times} failovers to a synchronous replica behind HAProxy"), &outcome(&mut load));
+    report(79, &format!("{times} failovers to a synchronous replica behind HAProxy"), &outcome(&mut load));
 }
