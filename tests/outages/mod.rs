@@ -5,6 +5,7 @@ mod crowd;
 mod ends;
 mod failover;
 mod slow;
+mod standby;
 mod wire;
 
 use std::time::Duration;
