@@ -22,6 +22,7 @@ mod sent;
 mod slow;
 mod tenants;
 mod types;
+mod ui;
 mod unread_count;
 mod users;
 mod walk;

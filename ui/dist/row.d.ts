@@ -13,7 +13,7 @@ export interface RowHost {
     readonly client: InboxClient;
     /** Says it to screen readers. */
     say(text: string): void;
-    /** Asks the page whether the component may follow the link itself. */
+    /** Closes, and asks the page whether the component may follow the link itself. */
     follow(notification: Notification): boolean;
 }
 export declare class Row {

@@ -38,7 +38,7 @@ const GATHER = 1_000;
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 export class BellboardInbox extends Base {
-  static readonly observedAttributes = ['base-url', 'inline', 'lang', 'page-size', 'link-target'];
+  static readonly observedAttributes = ['base-url', 'inline', 'lang', 'link-target'];
 
   #given = false;
   #token: TokenSource | undefined;
@@ -67,6 +67,10 @@ export class BellboardInbox extends Base {
     this.#bell = button(bell, () => {}, this.#icon, this.#badge);
     this.#panel = new Panel(this.#host());
     root.append(this.#bell, this.#panel.element, this.#region);
+    this.#panel.element.addEventListener('beforetoggle', () => {
+      // The focus goes back: browsers do not find a bell that is in a shadow tree.
+      if (this.#panel.element.matches(':focus-within')) this.#bell.focus();
+    });
     this.#panel.element.addEventListener('toggle', () => this.#toggled());
     this.#panel.element.addEventListener('focusout', (event) => {
       const to = event.relatedTarget as Node | null;
@@ -148,7 +152,7 @@ export class BellboardInbox extends Base {
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after || !this.isConnected) return;
-    if (name === 'base-url' || name === 'page-size') this.#restart();
+    if (name === 'base-url') this.#restart();
     else this.#arrange();
   }
 
@@ -177,12 +181,7 @@ export class BellboardInbox extends Base {
   #restart(): void {
     if (!this.isConnected || this.#token === undefined) return;
     const baseUrl = this.getAttribute('base-url');
-    const pageSize = Number(this.getAttribute('page-size'));
-    this.client = new InboxClient({
-      token: this.#token,
-      ...(baseUrl === null ? {} : { baseUrl }),
-      ...(pageSize > 0 ? { pageSize } : {}),
-    });
+    this.client = new InboxClient({ token: this.#token, ...(baseUrl !== null && { baseUrl }) });
   }
 
   #attach(): void {
@@ -274,7 +273,10 @@ export class BellboardInbox extends Base {
       get locale() { return inbox.#locale; },
       get linkTarget() { return inbox.getAttribute('link-target'); },
       say: (text) => this.#say(text),
-      follow: (notification) => this.#emit('bellboard-follow', { notification }),
+      follow: (notification) => {
+        this.close();
+        return this.#emit('bellboard-follow', { notification });
+      },
       close: () => this.close(),
     };
   }

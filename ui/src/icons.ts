@@ -11,7 +11,6 @@ export const ICONS: Icons = {
   'corner-up-left': 'M9 5 4 10l5 5M4 10h11a5 5 0 0 1 5 5v4',
   'credit-card': 'M3 6h18v12H3zM3 10.5h18',
   'file-text': 'M14 3H6v18h12V7zM14 3v4h4M9 12h6M9 16h6',
-  info: 'M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0M12 11v5M12 8v.5',
   'message-square': 'M4 5h16v11H9l-5 4z',
   'user-check': 'M13 8a4 4 0 1 1-8 0 4 4 0 0 1 8 0M2 20c0-4 3-6 7-6s7 2 7 6M16 11l2 2 4-4',
   'x-circle': 'M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0M9 9l6 6M15 9l-6 6',

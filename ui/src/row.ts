@@ -18,7 +18,7 @@ export interface RowHost {
   readonly client: InboxClient;
   /** Says it to screen readers. */
   say(text: string): void;
-  /** Asks the page whether the component may follow the link itself. */
+  /** Closes, and asks the page whether the component may follow the link itself. */
   follow(notification: Notification): boolean;
 }
 
@@ -134,6 +134,8 @@ export class Row {
       // The right button only opens a menu.
       if (event.button > 1) return;
       if (!this.#shown.is_read) this.toggleRead();
+      // What opens another tab or window leaves this one as it is.
+      if (event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
       if (!this.#host.follow(this.#shown)) event.preventDefault();
     } else if (event.button === 0 && !at.closest('button') && !getSelection()?.toString()) {
       this.activate();

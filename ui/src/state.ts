@@ -65,8 +65,8 @@ export function perform(inbox: Inbox, change: Change): Inbox {
       if (known) return replaced(item, Number(known.is_read) - Number(item.is_read));
       const unread = count(item.is_read ? 0 : 1);
       if (!inbox.loaded || change.id < inbox.floor) return { ...inbox, unread };
-      const older = items.findIndex((other) => other.notification_id < change.id);
-      return { ...inbox, items: items.toSpliced(older < 0 ? items.length : older, 0, item), unread };
+      const newer = items.filter((other) => other.notification_id > change.id);
+      return { ...inbox, items: [...newer, item, ...items.slice(newer.length)], unread };
     }
     case 'read_all': {
       if (!inbox.loaded) return inbox;
