@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod directory;
 pub mod domain;
+pub mod events;
 pub mod http;
 pub mod inbox;
 pub mod limit;

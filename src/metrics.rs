@@ -47,6 +47,12 @@ pub struct Metrics {
     pub cache_hits: IntCounter,
     /// Unread counts read from the store.
     pub cache_misses: IntCounter,
+    /// Open live streams.
+    pub streams: IntGauge,
+    /// Events that live streams were told.
+    pub stream_events: IntCounter,
+    /// Live streams that have ended, by reason.
+    pub streams_ended: IntCounterVec,
     /// Requests denied by a rate limit, by the limit's name.
     pub limit_denials: IntCounterVec,
     /// Credentials refused, by reason.
@@ -165,6 +171,9 @@ impl Metrics {
             )?,
             cache_hits: counter(&r, "unread_cache_hits_total", "Unread counts answered from memory.")?,
             cache_misses: counter(&r, "unread_cache_misses_total", "Unread counts read from the store.")?,
+            streams: gauge(&r, "streams_open", "Open live streams.")?,
+            stream_events: counter(&r, "stream_events_total", "Events that live streams were told.")?,
+            streams_ended: counters(&r, "streams_ended_total", "Live streams that have ended.", &["reason"])?,
             limit_denials: counters(
                 &r,
                 "rate_limit_denials_total",

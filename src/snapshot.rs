@@ -10,10 +10,11 @@ use arc_swap::ArcSwap;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use indexmap::IndexMap;
 use ipnet::IpNet;
+use tokio::sync::watch;
 
 use crate::{
     auth::{Keys, Tokens},
-    config::{Config, Retention, Revoked, Tenant, UserMode},
+    config::{Config, Retention, Revoked, Streams, Tenant, UserMode},
     domain::{Error, Limits, Result, TenantId},
     limit::{Limiters, Ticks},
     registry::Registry,
@@ -38,8 +39,12 @@ pub struct Snapshot {
     pub registry: Arc<Registry>,
     /// The tenants, in the order of the configuration.
     pub tenants: IndexMap<TenantId, TenantSettings>,
+    /// The live streams.
+    pub streams: Streams,
     /// How long the audit record is kept.
     pub audit_retention: Duration,
+    /// How long a user may restore what they deleted.
+    pub restore_time: Duration,
     /// The proxies whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
     /// All of it for people, and its hash.
@@ -91,7 +96,9 @@ impl Snapshot {
             limiters: Limiters::build(config, previous.map(|p| &p.limiters), ticks),
             registry,
             tenants,
+            streams: config.streams,
             audit_retention: config.audit_retention,
+            restore_time: config.restore_time,
             trusted_proxies: config.server.trusted_proxies.clone(),
             summary,
             last_good: false,
@@ -132,22 +139,34 @@ impl TenantSettings {
 
 /// Where the snapshot that serves is found, and swapped. Cheap to clone; clones share it.
 #[derive(Clone)]
-pub struct Shared(Arc<ArcSwap<Snapshot>>);
+pub struct Shared(Arc<Serving>);
+
+struct Serving {
+    snapshot: ArcSwap<Snapshot>,
+    swapped: watch::Sender<()>,
+}
 
 impl Shared {
     /// Starts with a snapshot.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(snapshot)))
+        let (swapped, _) = watch::channel(());
+        Self(Arc::new(Serving { snapshot: ArcSwap::from_pointee(snapshot), swapped }))
     }
 
     /// The snapshot that serves now, to be held for a whole request.
     pub fn load(&self) -> Arc<Snapshot> {
-        self.0.load_full()
+        self.0.snapshot.load_full()
     }
 
     /// Makes that snapshot serve from the next request on.
     pub fn store(&self, snapshot: Snapshot) {
-        self.0.store(Arc::new(snapshot));
+        self.0.snapshot.store(Arc::new(snapshot));
+        self.0.swapped.send_replace(());
+    }
+
+    /// Changes whenever another snapshot serves, for those who stay longer than a request.
+    pub fn swaps(&self) -> watch::Receiver<()> {
+        self.0.swapped.subscribe()
     }
 }
 

@@ -109,5 +109,19 @@ pub fn admit(
     }
 }
 
+/// Whom a bearer that was admitted still proves, and until when: for what lasts longer than a request. It spends and
+/// counts nothing.
+///
+/// # Errors
+/// Why it proves nobody any more.
+pub fn recheck(
+    snapshot: &Snapshot,
+    presented: &Presented,
+    now: Timestamp,
+) -> Result<(Arc<Principal>, Timestamp), AuthFailure> {
+    let (proof, expires) = proof::prove_bearer(snapshot, presented, now).map_err(proof::Fault::failure)?;
+    Ok((proof.principal, expires))
+}
+
 #[cfg(test)]
 mod tests;

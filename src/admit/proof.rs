@@ -56,7 +56,7 @@ impl From<BadToken> for Fault {
 pub(super) fn prove(snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> Result<Proof, Fault> {
     match presented.api_key {
         Some(key) => prove_key(snapshot, presented, key, now),
-        None => prove_bearer(snapshot, presented, now),
+        None => prove_bearer(snapshot, presented, now).map(|(proof, _)| proof),
     }
 }
 
@@ -83,7 +83,12 @@ fn prove_key(snapshot: &Snapshot, presented: &Presented, key: &[u8], now: Timest
     })
 }
 
-fn prove_bearer(snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> Result<Proof, Fault> {
+/// With the time when the token ends.
+pub(super) fn prove_bearer(
+    snapshot: &Snapshot,
+    presented: &Presented,
+    now: Timestamp,
+) -> Result<(Proof, Timestamp), Fault> {
     let token = presented.authorization.and_then(bearer).ok_or(AuthFailure::Missing)?;
     let verified = snapshot.tokens.verify(token, now)?;
     let settings = snapshot.tenants.get_index(verified.tenant);
@@ -99,12 +104,13 @@ fn prove_bearer(snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> R
             note: Some(Note::Development(format!("bearer token of {name}, tenant {tenant}"))),
         });
     }
-    Ok(Proof {
+    let proof = Proof {
         principal: Arc::clone(&verified.principal),
         tenant: verified.tenant,
         spender: Spender::User(verified.user),
         usage: None,
-    })
+    };
+    Ok((proof, verified.expires))
 }
 
 /// The token of a `Bearer` header. Another scheme is none of the gateway's credentials (a proxy's own
@@ -119,6 +125,10 @@ fn client_of(snapshot: &Snapshot, presented: &Presented) -> Option<IpAddr> {
 }
 
 impl Fault {
+    pub(super) fn failure(self) -> AuthFailure {
+        self.failure
+    }
+
     /// The refusal, after counting it against the client's address if it may have been a guess: a
     /// missing credential guesses nothing, and an expired token was once a good one.
     pub(super) fn refuse(self, snapshot: &Snapshot, presented: &Presented) -> Refusal {

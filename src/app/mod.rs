@@ -1,6 +1,7 @@
 //! The composition root: the one place where the parts are wired.
 
 mod bounds;
+mod follow;
 mod hints;
 mod wiring;
 
@@ -19,6 +20,7 @@ use crate::{
     config::{Config, Retention, StoreConfig},
     directory::Directory,
     domain::TenantId,
+    events::Streams,
     http::{self, Admin, Services, listen},
     inbox::Inbox,
     metrics::Metrics,
@@ -96,9 +98,15 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     let clock = Clock::default();
     let shared = Shared::new(snapshot);
 
-    let unread =
-        Arc::new(UnreadCache::new(CACHED_COUNTS, store::is_shared(&config.store.url).then_some(REMEMBERED)));
-    let store = open_store(&config.store, &clock, &unread, &metrics).await?;
+    let is_shared = store::is_shared(&config.store.url);
+    let unread = Arc::new(UnreadCache::new(CACHED_COUNTS, is_shared.then_some(REMEMBERED)));
+    let streams = Arc::<Streams>::default();
+    let commits = wiring::Commits {
+        unread: Arc::clone(&unread),
+        streams: Arc::clone(&streams),
+        metrics: Arc::clone(&metrics),
+    };
+    let store = open_store(&config.store, &clock, commits).await?;
     reload::seed(&store, &config).await.map_err(|e| format!("the listed users could not be made: {e}"))?;
 
     let audit = Audit::new(store.clone());
@@ -106,6 +114,8 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     recalled.map_err(|e| format!("the audit record could not be read: {e}"))?;
 
     told.report(&metrics, &audit);
+    let draining = http::Draining::default();
+    let (public, private) = bounds::of(&config.server, &metrics);
     let services = Arc::new(Services {
         snapshot: shared.clone(),
         sending: Sending::new(store.clone(), Arc::clone(&metrics)),
@@ -116,8 +126,10 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         clock: clock.clone(),
         bodies: http::Bodies::new(config.server.max_body_memory),
         body_timeout: config.server.request_timeout,
+        streams: Arc::clone(&streams),
+        connections: public.most,
+        draining: draining.clone(),
     });
-    let draining = http::Draining::default();
     let admin = Admin {
         metrics: Arc::clone(&metrics),
         store: store.clone(),
@@ -128,7 +140,6 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         networks: config.server.admin_networks.clone(),
         draining: draining.clone(),
     };
-    let (public, private) = bounds::of(&config.server, &metrics);
     let public = listen::bind("server.listen", config.server.listen, public).await?;
     let private = listen::bind("server.admin_listen", config.server.admin_listen, private).await?;
     // Whoever reads the addresses may signal at once.
@@ -144,6 +155,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         tokio::spawn(checking),
         tokio::spawn(fetch_keys(shared.clone(), clock)),
         tokio::spawn(tidy(shared)),
+        tokio::spawn(follow::others(store.clone(), streams, is_shared)),
         tokio::spawn(reloader.run()),
     ];
     let (stored, drains, drain_time) = (store.clone(), draining.clone(), config.server.drain_time);
@@ -194,16 +206,15 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
 /// Why it could not be opened.
 pub async fn migrate(store: &StoreConfig) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new().map_err(|e| format!("metrics: {e}"))?);
-    let unread = Arc::new(UnreadCache::new(1, None));
-    open_store(store, &Clock::default(), &unread, &metrics).await?.close().await;
+    let (unread, streams) = (Arc::new(UnreadCache::new(1, None)), Arc::default());
+    open_store(store, &Clock::default(), wiring::Commits { unread, streams, metrics }).await?.close().await;
     Ok(())
 }
 
 async fn open_store(
     settings: &StoreConfig,
     clock: &Clock,
-    unread: &Arc<UnreadCache>,
-    metrics: &Arc<Metrics>,
+    commits: wiring::Commits,
 ) -> Result<Store, String> {
     let options = store::Options {
         clock: clock.clone(),
@@ -216,7 +227,7 @@ async fn open_store(
         commit_timeout: settings.commit_timeout,
         ..store::Options::default()
     };
-    let commits = Arc::new(wiring::Commits { unread: Arc::clone(unread), metrics: Arc::clone(metrics) });
+    let commits = Arc::new(commits);
     Store::open(&settings.url, options, commits.clone(), commits).await.map_err(|e| e.to_string())
 }
 

@@ -58,7 +58,7 @@ pub struct Verified {
     /// The issuer's key stands in the published documentation, so anyone can sign such a token.
     pub development: bool,
     /// When it ends, leeway included.
-    pub(super) expires: Timestamp,
+    pub expires: Timestamp,
     /// Its id.
     pub(super) jti: Option<Box<str>>,
     /// When it was issued, in seconds since 1970.

@@ -26,7 +26,7 @@ const STRIPES: usize = 1 << 14;
 pub struct UnreadCache {
     stripes: Box<[AtomicU64]>,
     hasher: RandomState,
-    counts: Cache<Key, Count>,
+    counts: Cache<Key, Head>,
     /// How long a slice of time is, where there are slices, and when the first began.
     slice: Option<Duration>,
     began: Instant,
@@ -40,19 +40,6 @@ struct Key {
     user: UserId,
     generation: u64,
     slice: u64,
-}
-
-#[derive(Clone, Copy)]
-struct Count {
-    rev: i64,
-    unread: i64,
-    next_expiry: Option<Timestamp>,
-}
-
-impl Count {
-    fn is_due(self, now: Timestamp) -> bool {
-        self.next_expiry.is_some_and(|at| at <= now)
-    }
 }
 
 impl UnreadCache {
@@ -101,20 +88,20 @@ impl UnreadCache {
         }
     }
 
-    /// The unread count, right as of some time during the call, but for what others changed unheard in the slice of
+    /// The head, right as of some time during the call, but for what others changed unheard in the slice of
     /// time that the call began in. Calls that come together load once.
     ///
     /// # Errors
     /// Those of `load`, which reads the inbox's head after it has expired what is due.
-    pub async fn count<F>(&self, tenant: &TenantId, user: UserId, now: Timestamp, load: F) -> Result<i64>
+    pub async fn count<F>(&self, tenant: &TenantId, user: UserId, now: Timestamp, load: F) -> Result<Head>
     where
         F: Future<Output = Result<Head>>,
     {
         let key = self.key(tenant, user);
         if let Some(count) = self.counts.get(&key).await {
-            if !count.is_due(now) {
+            if !count.expiry_due(now) {
                 self.hits.fetch_add(1, Ordering::Relaxed);
-                return Ok(count.unread);
+                return Ok(count);
             }
             self.counts.invalidate(&key).await;
         }
@@ -123,14 +110,13 @@ impl UnreadCache {
         let counting = async {
             // There, as this is polled to its end once at most.
             let load = load.take().ok_or_else(|| Error::Internal("a count was loaded twice".into()))?;
-            let head = load.await?;
-            Ok(Count { rev: head.rev, unread: head.unread, next_expiry: head.next_expiry })
+            load.await
         };
         let count = self.counts.try_get_with(key, counting).await.map_err(|e| shared(&e))?;
         match load {
             // The load of another caller, begun before something expired that has expired by now.
-            Some(load) if count.is_due(now) => Ok(load.await?.unread),
-            _ => Ok(count.unread),
+            Some(load) if count.expiry_due(now) => load.await,
+            _ => Ok(count),
         }
     }
 
@@ -190,14 +176,24 @@ mod tests {
     }
 
     fn head(unread: i64, next_expiry: Option<i64>) -> Result<Head> {
-        Ok(Head { rev: 0, unread, next_expiry: next_expiry.map(Timestamp), erased_up_to: None })
+        Ok(Head { epoch: 0, rev: 0, unread, next_expiry: next_expiry.map(Timestamp), erased_up_to: None })
+    }
+
+    async fn unread<F: Future<Output = Result<Head>>>(
+        cache: &UnreadCache,
+        tenant: &TenantId,
+        user: UserId,
+        now: Timestamp,
+        load: F,
+    ) -> Result<i64> {
+        Ok(cache.count(tenant, user, now, load).await?.unread)
     }
 
     #[tokio::test]
     async fn remembered_until_bumped_or_due() {
         let cache = UnreadCache::new(100, None);
         let (tenant, user) = inbox();
-        let count = |now, load| cache.count(&tenant, user, Timestamp(now), async move { load });
+        let count = |now, load| unread(&cache, &tenant, user, Timestamp(now), async move { load });
         assert_eq!(count(0, head(3, Some(10))).await.expect("loads"), 3);
         assert_eq!(count(9, head(9, None)).await.expect("remembered"), 3);
         assert_eq!(count(10, head(2, None)).await.expect("loads, as something is due"), 2);
@@ -213,20 +209,20 @@ mod tests {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let slow = async { answered.await.expect("answered") };
         let (before, after, ()) = tokio::join!(
-            cache.count(&tenant, user, Timestamp(9), slow),
-            cache.count(&tenant, user, Timestamp(10), async { head(2, None) }),
+            unread(&cache, &tenant, user, Timestamp(9), slow),
+            unread(&cache, &tenant, user, Timestamp(10), async { head(2, None) }),
             async { answer.send(head(3, Some(10))).expect("it waits") },
         );
         assert_eq!((before.expect("loads"), after.expect("loads")), (3, 2));
         let later = async { head(1, None) };
-        assert_eq!(cache.count(&tenant, user, Timestamp(11), later).await.expect("loads"), 1);
+        assert_eq!(unread(&cache, &tenant, user, Timestamp(11), later).await.expect("loads"), 1);
     }
 
     #[tokio::test]
     async fn errors_are_told_and_not_remembered() {
         let cache = UnreadCache::new(100, None);
         let (tenant, user) = inbox();
-        let count = |load| cache.count(&tenant, user, Timestamp(0), async move { load });
+        let count = |load| unread(&cache, &tenant, user, Timestamp(0), async move { load });
         assert!(matches!(count(Err(Error::UserNotFound(user))).await, Err(Error::UserNotFound(_))));
         assert_eq!(count(head(1, None)).await.expect("loads"), 1);
     }
@@ -244,17 +240,17 @@ mod tests {
             tokio::task::yield_now().await;
             head(before, None)
         };
-        cache.count(&tenant, user, Timestamp(0), slow).await.expect("loads");
+        unread(&cache, &tenant, user, Timestamp(0), slow).await.expect("loads");
         let after = async { head(stored.load(Ordering::SeqCst), None) };
-        assert_eq!(cache.count(&tenant, user, Timestamp(0), after).await.expect("loads"), 2);
+        assert_eq!(unread(&cache, &tenant, user, Timestamp(0), after).await.expect("loads"), 2);
     }
 
     #[tokio::test]
     async fn what_a_reader_has_seen_is_older_than_no_later_count() {
         let cache = UnreadCache::new(100, None);
         let (tenant, user) = inbox();
-        let at = |rev, unread| Head { rev, unread, next_expiry: None, erased_up_to: None };
-        let count = |head| cache.count(&tenant, user, Timestamp(0), async move { Ok(head) });
+        let at = |rev, unread| Head { epoch: 0, rev, unread, next_expiry: None, erased_up_to: None };
+        let count = |head| unread(&cache, &tenant, user, Timestamp(0), async move { Ok(head) });
         assert_eq!(count(at(1, 1)).await.expect("loads"), 1);
         cache.seen(&tenant, user, &at(1, 1)).await;
         assert_eq!(count(at(2, 2)).await.expect("remembered"), 1);
@@ -266,7 +262,7 @@ mod tests {
             Ok(at(3, 3))
         };
         cache.bump(&tenant, user);
-        cache.count(&tenant, user, Timestamp(0), slow).await.expect("loads");
+        unread(&cache, &tenant, user, Timestamp(0), slow).await.expect("loads");
         assert_eq!(count(at(4, 4)).await.expect("loads"), 4);
     }
 
@@ -279,7 +275,7 @@ mod tests {
         let mut counted = Vec::new();
         for third in 0..12 {
             cache.began -= longest / 3;
-            let count = cache.count(&tenant, user, Timestamp(0), async move { head(third, None) });
+            let count = unread(&cache, &tenant, user, Timestamp(0), async move { head(third, None) });
             counted.push(count.await.expect("loads"));
         }
         assert!(
@@ -288,7 +284,7 @@ mod tests {
         );
         assert!((4..=5).contains(&cache.misses()), "it was remembered meanwhile: {counted:?}");
         cache.bump_all();
-        let count = cache.count(&tenant, user, Timestamp(0), async { head(99, None) });
+        let count = unread(&cache, &tenant, user, Timestamp(0), async { head(99, None) });
         assert_eq!(count.await.expect("loads"), 99);
     }
 }

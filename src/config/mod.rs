@@ -10,6 +10,7 @@ mod field;
 pub(crate) mod fixture;
 mod folder;
 mod guard;
+mod inbox;
 mod inputs;
 mod jwks;
 mod keys;
@@ -19,6 +20,7 @@ mod revoked;
 mod roles;
 mod secret;
 mod stored;
+mod streams;
 mod tenants;
 mod tree;
 mod value;
@@ -29,6 +31,7 @@ pub use guard::{keep_until_restart, refuse_reload, restart_needed};
 pub use inputs::{Env, Inputs, environment};
 pub use model::*;
 pub use problem::{ConfigProblem, ConfigProblems};
+pub use streams::Streams;
 
 /// Reads a duration as the files write it, such as `30s` or `7d`. The error completes a clause.
 pub fn duration(

@@ -11,6 +11,7 @@ use std::{
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
+use super::Streams;
 use crate::domain::{Limits, Permissions, Profile, TenantId, Timestamp, UserId};
 
 /// All settings.
@@ -28,8 +29,12 @@ pub struct Config {
     pub limits: Limits,
     /// Failed authentications by source address.
     pub failed_auth: Quota,
+    /// The live streams.
+    pub streams: Streams,
     /// How long the audit record is kept.
     pub audit_retention: Duration,
+    /// How long a user may restore what they deleted.
+    pub restore_time: Duration,
     /// The tenants by name. `default` is always there.
     pub tenants: IndexMap<TenantId, Tenant>,
     /// Every API key of every tenant.

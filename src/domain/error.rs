@@ -22,6 +22,12 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
+    /// So many live streams of the user or the tenant are open that there may be no more.
+    #[error("Too many streams are open; close one, or retry in {} s", retry_after.as_secs().max(1))]
+    TooManyStreams {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The request says something that cannot be; the text names the field.
     #[error("{0}")]
     Invalid(String),

@@ -3,6 +3,7 @@
 mod audit;
 mod change;
 mod error;
+mod event;
 mod id;
 mod limits;
 mod notification;
@@ -15,8 +16,9 @@ pub use audit::{Actor, AuditAction, AuditEntry, AuditRecord};
 pub use bellboard_sdk::{Draft, Metadata, Problem, Problems, Severity};
 pub use change::{Change, ChangeKind};
 pub use error::{AuthFailure, Error, Result};
+pub use event::{Event, EventId, NoEventId, What};
 pub use id::{IdError, MAX_ID, NotificationId, TenantId, UserId};
-pub use limits::Limits;
+pub use limits::{Limits, MAX_RESTORE_TIME};
 pub use notification::{Content, Notification, Sealed};
 pub use permission::{Permission, Permissions};
 pub use principal::{Principal, PrincipalKind};

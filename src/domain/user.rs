@@ -1,6 +1,6 @@
 //! Users, who each have one inbox.
 
-use super::{NotificationId, Timestamp, UserId};
+use super::{EventId, NotificationId, Timestamp, UserId};
 
 /// What is known of a user besides the id. Every field is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct User {
 /// The head of a user's inbox: the one row that every change to it moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
+    /// Which history the revision counts in.
+    pub epoch: i64,
     /// How many changes the inbox has seen. Never runs backwards, not even when a user is erased.
     pub rev: i64,
     /// How many notifications are unread.
@@ -69,6 +71,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// The place in the inbox's history that this is the head of.
+    pub fn event_id(&self) -> EventId {
+        EventId { epoch: self.epoch, rev: self.rev }
+    }
+
     /// Whether something in the inbox has expired and is not yet removed.
     pub fn expiry_due(&self, now: Timestamp) -> bool {
         self.next_expiry.is_some_and(|at| at <= now)

@@ -1,28 +1,31 @@
 //! Draining: told to stop, the gateway goes on for a while and says that it is not ready, so that nobody sends more.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
     http::{HeaderValue, Version, header::CONNECTION},
 };
+use tokio::sync::watch;
 
 /// Whether it was told to stop; shared by all who ask.
 #[derive(Debug, Clone, Default)]
-pub struct Draining(Arc<AtomicBool>);
+pub struct Draining(Arc<watch::Sender<bool>>);
 
 impl Draining {
     /// From now on. There is no way back.
     pub fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.send_replace(true);
     }
 
     /// Whether it has begun.
     pub fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        *self.0.borrow()
+    }
+
+    /// For who is to be told when it begins.
+    pub fn heard(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Request, Response,
-    http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
+    http::{HeaderName, HeaderValue, Method, Uri},
 };
 
 use super::{
@@ -60,7 +60,7 @@ impl<E: Endpoint> Endpoint for Entry<E> {
         let mut answer = self.answer(request, route, &context).await;
 
         if let Some(limit) = context.limit() {
-            if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            if limit.retry_after.is_some() {
                 self.services.metrics.limit_denials.with_label_values(&[limit.quota]).inc();
             }
             add_limit_headers(&mut answer, limit);
@@ -118,7 +118,7 @@ fn add_limit_headers(answer: &mut Response, limit: &LimitStatus) {
 
 #[cfg(test)]
 mod tests {
-    use poem::{EndpointExt, endpoint::make};
+    use poem::{EndpointExt, endpoint::make, http::StatusCode};
 
     use super::*;
     use crate::http::services::fixture;

@@ -35,7 +35,7 @@ fn status(error: &Error) -> StatusCode {
     match error {
         Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::RateLimited { .. } | Error::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Invalid(_) | Error::Refused(_) => StatusCode::BAD_REQUEST,
         Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Error::UserNotFound(_) | Error::NotificationNotFound(_) => StatusCode::NOT_FOUND,
@@ -143,6 +143,7 @@ fn of_failure(failure: &Error, request_id: &str) -> Told {
             told
         }
         Error::RateLimited { retry_after }
+        | Error::TooManyStreams { retry_after }
         | Error::Busy { retry_after }
         | Error::Unresolved { retry_after } => {
             let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;

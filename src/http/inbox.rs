@@ -12,6 +12,7 @@ use super::{
     error::Failure,
     params::{Cursor, Flag, PageSize, TypeName},
     render,
+    stream::At,
     wire::{ListResponse, UnreadCountResponse},
 };
 use crate::{
@@ -40,7 +41,7 @@ impl InboxApi {
         unread: Query<Option<Flag>>,
         /// Shows only notifications of this type.
         r#type: Query<Option<TypeName>>,
-    ) -> poem::Result<Answer<ListResponse>> {
+    ) -> poem::Result<At<Answer<ListResponse>>> {
         let owner = caller.inbox()?;
         let query = PageQuery {
             // A cursor past the last id there can be is the first page.
@@ -59,14 +60,18 @@ impl InboxApi {
             let _ = write!(text, r#","next_cursor":"{}""#, cursor::write(last.id.get()));
         }
         text.push('}');
-        Ok(Answer::new(text))
+        Ok(At { answer: Answer::new(text), id: page.head.event_id() })
     }
 
     /// Count the caller's unread notifications
     #[oai(path = "/unread-count", method = "get", operation_id = "getUnreadCount", tag = "Tag::Inbox")]
-    async fn unread_count(&self, caller: Admitted<OwnInbox>) -> poem::Result<Answer<UnreadCountResponse>> {
+    async fn unread_count(
+        &self,
+        caller: Admitted<OwnInbox>,
+    ) -> poem::Result<At<Answer<UnreadCountResponse>>> {
         let owner = caller.inbox()?;
-        let count = caller.services.inbox.unread_count(owner).await.map_err(Failure)?;
-        Ok(Answer::new(format!(r#"{{"result":"Success","unread_count":{count}}}"#)))
+        let head = caller.services.inbox.unread_count(owner).await.map_err(Failure)?;
+        let answer = Answer::new(format!(r#"{{"result":"Success","unread_count":{}}}"#, head.unread));
+        Ok(At { answer, id: head.event_id() })
     }
 }

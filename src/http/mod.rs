@@ -33,6 +33,7 @@ mod send;
 mod sent;
 mod services;
 mod shape;
+mod stream;
 mod types;
 mod ui;
 mod users;
@@ -65,7 +66,7 @@ type Api = (
     types::TypesApi,
     users::UsersApi,
     import::ImportApi,
-    (sent::SentApi, withdraw::WithdrawApi, audit::AuditApi),
+    (stream::StreamApi, sent::SentApi, withdraw::WithdrawApi, audit::AuditApi),
 );
 
 /// The groups of operations.
@@ -89,7 +90,7 @@ fn service() -> OpenApiService<Api, ()> {
         types::TypesApi,
         users::UsersApi,
         import::ImportApi,
-        (sent::SentApi, withdraw::WithdrawApi, audit::AuditApi),
+        (stream::StreamApi, sent::SentApi, withdraw::WithdrawApi, audit::AuditApi),
     );
     OpenApiService::new(api, "Bellboard", env!("CARGO_PKG_VERSION"))
 }

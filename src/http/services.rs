@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::bodies::Bodies;
+use super::{bodies::Bodies, drain::Draining};
 use crate::{
-    audit::Audit, clock::Clock, directory::Directory, inbox::Inbox, metrics::Metrics, send::Sending,
-    snapshot::Shared,
+    audit::Audit, clock::Clock, directory::Directory, events::Streams, inbox::Inbox, metrics::Metrics,
+    send::Sending, snapshot::Shared,
 };
 
 /// The use cases and what the middleware needs, made by the composition root.
@@ -28,6 +28,12 @@ pub struct Services {
     pub bodies: Arc<Bodies>,
     /// How long a body may take to come.
     pub body_timeout: Duration,
+    /// The open live streams.
+    pub streams: Arc<Streams>,
+    /// How many connections the public listener holds.
+    pub connections: usize,
+    /// Whether the gateway was told to stop.
+    pub draining: Draining,
 }
 
 /// Services on an empty store in that folder, with the settings that tests start from.
@@ -55,5 +61,8 @@ pub(super) async fn fixture(folder: &std::path::Path) -> Arc<Services> {
         clock,
         bodies: Bodies::new(1 << 20),
         body_timeout: Duration::from_secs(5),
+        streams: Arc::default(),
+        connections: 100,
+        draining: Draining::default(),
     })
 }

@@ -1,6 +1,10 @@
-//! The use cases of a user's own inbox: list, count, mark, delete.
+//! The use cases of a user's own inbox: list, count, mark, delete, restore.
 
-use std::sync::Arc;
+mod follow;
+
+use std::{sync::Arc, time::Duration};
+
+pub use follow::{Step, Tell};
 
 use crate::{
     cache::UnreadCache,
@@ -39,7 +43,7 @@ pub struct Inbox {
     clock: Clock,
 }
 
-const EMPTY: Head = Head { rev: 0, unread: 0, next_expiry: None, erased_up_to: None };
+const EMPTY: Head = Head { epoch: 0, rev: 0, unread: 0, next_expiry: None, erased_up_to: None };
 
 impl Inbox {
     /// Works on this store, with counts remembered in `unread`.
@@ -53,19 +57,32 @@ impl Inbox {
         if let Ok(page) = &page {
             self.unread.seen(owner.tenant, owner.user, &page.head).await;
         }
-        owner.or_empty(page, Page { head: EMPTY, notifications: Vec::new(), more: false })
+        match page {
+            Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => {
+                Ok(Page { head: self.nobody().await?, notifications: Vec::new(), more: false })
+            }
+            page => page,
+        }
     }
 
-    /// How many notifications are unread.
-    pub async fn unread_count(&self, owner: Owner<'_>) -> Result<i64> {
+    /// The head, which says how many notifications are unread.
+    pub async fn unread_count(&self, owner: Owner<'_>) -> Result<Head> {
         let load = self.store.head(owner.tenant, owner.user);
-        let count = self.unread.count(owner.tenant, owner.user, self.clock.now(), load).await;
-        owner.or_empty(count, 0)
+        match self.unread.count(owner.tenant, owner.user, self.clock.now(), load).await {
+            Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => self.nobody().await,
+            head => head,
+        }
     }
 
     /// Marks one read; a second time changes nothing.
     pub async fn mark_read(&self, owner: Owner<'_>, id: NotificationId) -> Result<Notification> {
         let marked = self.store.mark_read(owner.tenant, owner.user, id).await;
+        owner.or_empty(marked.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
+    }
+
+    /// Marks one unread; a second time changes nothing.
+    pub async fn mark_unread(&self, owner: Owner<'_>, id: NotificationId) -> Result<Notification> {
+        let marked = self.store.mark_unread(owner.tenant, owner.user, id).await;
         owner.or_empty(marked.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
     }
 
@@ -79,5 +96,16 @@ impl Inbox {
     pub async fn delete(&self, owner: Owner<'_>, id: NotificationId) -> Result<()> {
         let deleted = self.store.delete(owner.tenant, owner.user, id).await;
         owner.or_empty(deleted.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
+    }
+
+    /// Puts back one that was deleted within a time until now; one that is there stays as it is.
+    pub async fn restore(
+        &self,
+        owner: Owner<'_>,
+        id: NotificationId,
+        within: Duration,
+    ) -> Result<Notification> {
+        let restored = self.store.restore(owner.tenant, owner.user, id, within).await;
+        owner.or_empty(restored.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
     }
 }

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{ApiKey, Config, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Tenant},
+    config::{
+        ApiKey, Config, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Streams, Tenant,
+    },
     domain::{Limits, Permission, Permissions, TenantId},
     registry::{NotificationType, Registry},
 };
@@ -76,7 +78,9 @@ impl Summary {
             plugins: _,
             limits,
             failed_auth,
+            streams,
             audit_retention,
+            restore_time,
             tenants,
             keys,
             origin,
@@ -84,7 +88,9 @@ impl Summary {
         let mut made = Self { salt, ..Self::default() };
         made.limits(limits);
         made.add("rate_limits.failed_auth", String::new(), [("", quota(*failed_auth))]);
+        made.streams(*streams);
         made.add("audit.retention", String::new(), [("", span(Some(*audit_retention)))]);
+        made.add("inbox.restore_time", String::new(), [("", span(Some(*restore_time)))]);
         made.fixed(server, store, log);
         made.fixed.retain(|name, _| !origin.overridden.contains(&name.as_str()));
         for (id, tenant) in tenants {
@@ -115,6 +121,18 @@ impl Summary {
             ("limits.body_bytes", body_bytes),
         ] {
             self.add(name, String::new(), [("", value.to_string())]);
+        }
+    }
+
+    fn streams(&mut self, Streams { per_user, per_tenant, most, heartbeat }: Streams) {
+        let number = |n: Option<usize>| n.map_or("none".into(), |n| n.to_string());
+        for (name, value) in [
+            ("streams.per_user", per_user.to_string()),
+            ("streams.per_tenant", number(per_tenant)),
+            ("streams.most", number(most)),
+            ("streams.heartbeat", span(Some(heartbeat))),
+        ] {
+            self.add(name, String::new(), [("", value)]);
         }
     }
 

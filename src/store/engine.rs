@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use super::audit::AuditWindow;
 use super::collapse::CollapseHash;
 use super::command::{Command, InboxKey, Outcome};
+use super::events::Raw;
 use super::idempotency::{Kept, Name};
 use super::page::{Page, PageQuery};
 use super::sent::{Sent, SentWindow, Window};
 use crate::domain::{
-    AuditRecord, Change, Error, Head, NotificationId, Result, TenantId, Timestamp, User, UserId,
+    AuditRecord, Change, Error, EventId, Head, NotificationId, Result, TenantId, Timestamp, User, UserId,
 };
 
 /// Applies commands. One writer calls it, one batch at a time. An engine may have several, the lanes: then each
@@ -74,6 +75,18 @@ pub(crate) trait Reads: Send + Sync {
     async fn head(&self, inbox: &InboxKey) -> Result<Option<Head>>;
     /// A page and the head it belongs to, in one state.
     async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>>;
+    /// What happened to an inbox after a revision, and the head, in one state.
+    async fn events(&self, inbox: &InboxKey, after: i64) -> Result<Raw>;
+    /// Which history the revisions count in.
+    async fn epoch(&self) -> Result<i64>;
+    /// Where the heads of some inboxes stand, in their order.
+    async fn places(&self, inboxes: &[InboxKey]) -> Result<Vec<Option<EventId>>> {
+        let mut places = Vec::with_capacity(inboxes.len());
+        for inbox in inboxes {
+            places.push(self.head(inbox).await?.map(|head| head.event_id()));
+        }
+        Ok(places)
+    }
     /// Of an inbox after one id, up to another: some of the oldest unread ids, at most as many as a command
     /// marks, and the last id looked at, which may be read: `None` at the end.
     async fn unread(
@@ -95,13 +108,13 @@ pub(crate) trait Reads: Send + Sync {
     async fn audit(&self, tenant: &TenantId, window: &AuditWindow<'_>) -> Result<Window<AuditRecord>>;
     /// The newest of what was sent in a window.
     async fn sent(&self, tenant: &TenantId, window: &SentWindow<'_>) -> Result<Window<Sent>>;
-    /// Whose inboxes show these notifications.
+    /// Whose inboxes hold these notifications, or held them until their users deleted them a while ago.
     async fn owners(
         &self,
         tenant: &TenantId,
         ids: &[NotificationId],
     ) -> Result<Vec<(UserId, NotificationId)>>;
-    /// Of the users after one, those whose inboxes show the latest notification with a collapse key,
+    /// The same of the latest notification with a collapse key, of the users after one,
     /// and the last user looked at: `None` at the end.
     async fn collapsed(
         &self,

@@ -13,6 +13,7 @@ pub mod proxy;
 pub mod raw;
 pub mod replica;
 pub mod settings;
+pub mod stream;
 pub mod token;
 pub mod tool;
 

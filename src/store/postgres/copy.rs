@@ -187,7 +187,8 @@ impl End for PostgresEnd {
     async fn settle(&mut self, last_id: i64) -> sqlx::Result<()> {
         let tables: Vec<_> = TABLES.iter().map(|table| table.name).collect();
         self.run(&format!(
-            "SELECT setval('notification_id', greatest({last_id}, 1), {last_id} > 0);
+            "UPDATE history SET epoch = hashtextextended(gen_random_uuid()::text, 0);
+             SELECT setval('notification_id', greatest({last_id}, 1), {last_id} > 0);
              SELECT setval(pg_get_serial_sequence('change', 'seq'), coalesce(max(seq), 1), max(seq) IS NOT NULL)
                FROM change;
              ANALYZE {}",

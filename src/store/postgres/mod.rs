@@ -5,12 +5,15 @@ mod ask;
 mod audit;
 mod connect;
 mod copy;
+mod deleted;
 mod drift;
 mod error;
+mod events;
 mod flush;
 mod heads;
 mod hear;
 mod hints;
+mod history;
 mod marks;
 mod migrate;
 mod notices;
@@ -45,6 +48,7 @@ pub(super) async fn open(
 ) -> Result<(Vec<PostgresEngine>, PostgresReads), OpenError> {
     let database = Arc::new(Database::of(url, settings)?);
     migrate::run(&database).await?;
+    history::begin(&database).await?;
     copy::refuse_unfinished(&database).await?;
     if settings.min_free_space.is_some() {
         tracing::warn!(

@@ -13,7 +13,7 @@ use crate::store::page::{Page, PageQuery};
 /// Head and list come from one statement, so from one state. The head stands in every row, and in one where the
 /// list is empty.
 const PAGE: &str = "SELECT p.id, p.type, p.doc, p.related_user_id, p.created_at, p.read_at, p.expires_at,
-       d.rev, d.unread, d.next_expiry, d.erased_upto
+       d.rev, d.unread, d.next_expiry, d.erased_upto, (SELECT epoch FROM history_now)
   FROM directory d
   LEFT JOIN LATERAL (
        SELECT i.id, n.type, n.doc, n.related_user_id, n.created_at, i.read_at, i.expires_at
@@ -47,9 +47,10 @@ pub(super) async fn page(database: &Database, inbox: &InboxKey, query: &PageQuer
     read().map(Some).map_err(internal)
 }
 
-/// The columns `rev, unread, next_expiry, erased_upto`, from one on.
+/// The columns `rev, unread, next_expiry, erased_upto` and the epoch, from one on.
 pub(super) fn head(row: &PgRow, from: usize) -> sqlx::Result<Head> {
     Ok(Head {
+        epoch: row.try_get(from + 4)?,
         rev: row.try_get(from)?,
         unread: row.try_get(from + 1)?,
         next_expiry: row.try_get::<Option<i64>, _>(from + 2)?.map(Timestamp),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::answers;
 use super::ask::ask;
 use super::writes::Batch;
+use super::{answers, deleted};
 use crate::domain::Timestamp;
 use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
@@ -19,6 +19,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
             command,
             Command::PurgeErased(_)
                 | Command::PurgeChanges(_)
+                | Command::PurgeDeleted(_)
                 | Command::PurgeAnswers(_)
                 | Command::PurgeAudit(_)
         )
@@ -31,6 +32,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
         let outcome = match command {
             Command::PurgeErased(inbox) => Outcome::Rows(purge_erased(batch, inbox).await?),
             Command::PurgeChanges(before) => Outcome::Rows(purge_changes(batch, *before).await?),
+            Command::PurgeDeleted(before) => Outcome::Rows(deleted::purge(batch, *before).await?),
             Command::PurgeAnswers(before) => Outcome::Rows(answers::purge(batch, *before).await?),
             Command::PurgeAudit(before) => Outcome::Rows(purge_audit(batch, *before).await?),
             // Each batch is marked as committed: that is a small durable write.
@@ -42,12 +44,17 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
     Ok(())
 }
 
-/// Purges the oldest changes, and the contents of what they took out of an inbox. A seq grows with time, so no
-/// index by time is needed.
+/// Purges the oldest changes, and the contents of what they took out of an inbox; notes for streams how far that went.
+/// A seq grows with time, so no index by time is needed.
 async fn purge_changes(batch: &mut Batch<'_>, before: Timestamp) -> sqlx::Result<u64> {
-    let rows = ask("DELETE FROM change
-          WHERE at < $1 AND seq IN (SELECT seq FROM change ORDER BY seq LIMIT $2)
-         RETURNING tenant, notification_id, kind IN ('deleted', 'expired')")
+    let rows = ask("WITH gone AS (
+            DELETE FROM change WHERE at < $1 AND seq IN (SELECT seq FROM change ORDER BY seq LIMIT $2)
+         RETURNING tenant, user_id, rev, notification_id, kind),
+         noted AS (
+            INSERT INTO forgotten (tenant, user_id, rev)
+            SELECT tenant, user_id, max(rev) FROM gone GROUP BY tenant, user_id
+                ON CONFLICT (tenant, user_id) DO UPDATE SET rev = greatest(forgotten.rev, excluded.rev))
+         SELECT tenant, notification_id, kind IN ('deleted', 'expired') FROM gone")
     .bind(before.0)
     .bind(i64::from(CHUNK))
     .rows(&mut batch.on)

@@ -10,12 +10,13 @@ use super::ask::{Ask, ask};
 use super::connect::Database;
 use super::error::{corrupt, internal};
 use super::hear::Neighbours;
-use super::{answers, audit, drift, marks, page, sent, users, withdraw};
-use crate::domain::{AuditRecord, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
+use super::{answers, audit, drift, events, marks, page, sent, users, withdraw};
+use crate::domain::{AuditRecord, EventId, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
 use crate::store::audit::AuditWindow;
 use crate::store::collapse::CollapseHash;
 use crate::store::command::InboxKey;
 use crate::store::engine::{Keep, Reads, UserRange};
+use crate::store::events::Raw;
 use crate::store::idempotency::{Kept, Name};
 use crate::store::page::{Page, PageQuery};
 use crate::store::sent::{Sent, SentWindow, Window};
@@ -44,13 +45,26 @@ impl PostgresReads {
 #[async_trait]
 impl Reads for PostgresReads {
     async fn head(&self, inbox: &InboxKey) -> Result<Option<Head>> {
-        let head = "SELECT rev, unread, next_expiry, erased_upto FROM directory
+        let head =
+            "SELECT rev, unread, next_expiry, erased_upto, (SELECT epoch FROM history_now) FROM directory
                      WHERE tenant = $1 AND id = $2 AND erased_at IS NULL";
         self.first(of(inbox, head), |row| page::head(row, 0)).await
     }
 
     async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>> {
         page::page(&self.database, inbox, query).await
+    }
+
+    async fn events(&self, inbox: &InboxKey, after: i64) -> Result<Raw> {
+        events::events(&self.database, inbox, after).await
+    }
+
+    async fn epoch(&self) -> Result<i64> {
+        events::epoch(&self.database).await
+    }
+
+    async fn places(&self, inboxes: &[InboxKey]) -> Result<Vec<Option<EventId>>> {
+        events::places(&self.database, inboxes).await
     }
 
     async fn unread(

@@ -143,9 +143,22 @@ async fn copied(from: &Path, to: &Path) -> Result<Contents, BackupError> {
     let mut source = reading(from).await.map_err(read)?;
     sqlx::query("VACUUM INTO ?").bind(target).execute(&mut source).await.map_err(read)?;
     source.close().await.map_err(read)?;
+    begin_history(to).await.map_err(read)?;
     let contents = verified(to).await.map_err(|why| BackupError::Unsound(from.to_owned(), why))?;
     File::open(to).and_then(|file| file.sync_all()).map_err(written)?;
     Ok(contents)
+}
+
+/// A copy that goes on by itself has a history of its own: what streams know of the other says nothing of it. (One of
+/// an older version has none yet.)
+async fn begin_history(path: &Path) -> sqlx::Result<()> {
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(WAIT);
+    let mut copy = options.disable_statement_logging().connect().await?;
+    let known = "SELECT count(*) FROM sqlite_schema WHERE name = 'history'";
+    if sqlx::query_scalar::<_, i64>(known).fetch_one(&mut copy).await? > 0 {
+        sqlx::query("UPDATE history SET epoch = random()").execute(&mut copy).await?;
+    }
+    copy.close().await
 }
 
 async fn reading(path: &Path) -> sqlx::Result<SqliteConnection> {

@@ -158,7 +158,8 @@ impl End for SqliteEnd {
 
     async fn settle(&mut self, last_id: i64) -> sqlx::Result<()> {
         self.run(&format!(
-            "DELETE FROM sqlite_sequence WHERE name = 'notification';
+            "UPDATE history SET epoch = random();
+             DELETE FROM sqlite_sequence WHERE name = 'notification';
              INSERT INTO sqlite_sequence (name, seq) VALUES ('notification', {last_id})"
         ))
         .await

@@ -23,10 +23,12 @@ macro_rules! packed {
     };
 }
 
+pub(super) use packed;
+
 /// A bare parameter behind `LIMIT` would have SQLite compile the statement anew at each execution, as it looks at
 /// the value bound; that costs more than half of what reading fifty rows does. It does not look into `+?6`.
 const PAGE: &str = concat!(
-    "SELECT h.rev, h.unread, h.next_expiry, h.erased_upto, (
+    "SELECT h.rev, h.unread, h.next_expiry, h.erased_upto, (SELECT epoch FROM history), (
         SELECT group_concat(packed, char(30)) FROM (
             SELECT ",
     packed!(),
@@ -70,7 +72,7 @@ pub(super) async fn page(pool: &SqlitePool, inbox: &InboxKey, query: &PageQuery)
         .await
         .map_err(internal)?;
     let Some(row) = row else { return Ok(None) };
-    let packed: Option<&str> = row.try_get(4).map_err(internal)?;
+    let packed: Option<&str> = row.try_get(5).map_err(internal)?;
     let records = packed.into_iter().flat_map(|text| text.split(RECORD));
     let mut notifications =
         records.map(|record| notification(inbox.user, record)).collect::<Result<Vec<_>>>()?;
@@ -104,10 +106,11 @@ pub(super) async fn some(
     Ok(found)
 }
 
-/// The columns `rev, unread, next_expiry, erased_upto`.
+/// The columns `rev, unread, next_expiry, erased_upto` and the epoch.
 pub(super) fn head(row: &SqliteRow) -> Result<Head> {
     let read = || -> sqlx::Result<Head> {
         Ok(Head {
+            epoch: row.try_get(4)?,
             rev: row.try_get(0)?,
             unread: row.try_get(1)?,
             next_expiry: row.try_get::<Option<i64>, _>(2)?.map(Timestamp),
@@ -117,7 +120,7 @@ pub(super) fn head(row: &SqliteRow) -> Result<Head> {
     read().map_err(internal)
 }
 
-fn notification(user: UserId, record: &str) -> Result<Notification> {
+pub(super) fn notification(user: UserId, record: &str) -> Result<Notification> {
     let mut fields = record.splitn(7, FIELD);
     let mut next = || fields.next().ok_or_else(|| corrupt("a notification with too few fields"));
     let id = NotificationId::new(number(next()?)?).map_err(corrupt)?;

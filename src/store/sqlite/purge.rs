@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::answers;
-use super::values::id_array;
+use super::values::{ROWS, id_array, made, values};
 use super::writes::Batch;
+use super::{answers, deleted};
 use crate::domain::Timestamp;
 use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
@@ -15,6 +15,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
         let outcome = match command {
             Command::PurgeErased(inbox) => Outcome::Rows(purge_erased(batch, inbox).await?),
             Command::PurgeChanges(before) => Outcome::Rows(purge_changes(batch, *before).await?),
+            Command::PurgeDeleted(before) => Outcome::Rows(deleted::purge(batch, *before).await?),
             Command::PurgeAnswers(before) => Outcome::Rows(answers::purge(batch, *before).await?),
             Command::Probe => {
                 sqlx::query(
@@ -32,26 +33,41 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
     Ok(())
 }
 
-/// Purges the oldest changes, and the contents of what they took out of an inbox. A seq grows with
-/// time, so no index by time is needed.
+/// Purges the oldest changes, and the contents of what they took out of an inbox; notes for streams how far that went.
+/// A seq grows with time, so no index by time is needed.
 async fn purge_changes(batch: &mut Batch<'_>, before: Timestamp) -> sqlx::Result<u64> {
     let rows = sqlx::query(
         "DELETE FROM change
           WHERE at < ?1 AND seq IN (SELECT seq FROM change ORDER BY seq LIMIT ?2)
-         RETURNING tenant, notification_id, kind IN ('deleted', 'expired')",
+         RETURNING tenant, notification_id, kind IN ('deleted', 'expired'), user_id, rev",
     )
     .bind(before.0)
     .bind(CHUNK)
     .fetch_all(&mut *batch.connection)
     .await?;
     let mut gone: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let mut last: BTreeMap<(String, i64), i64> = BTreeMap::new();
     for row in &rows {
+        let rev = last.entry((row.try_get(0)?, row.try_get(3)?)).or_default();
+        *rev = row.try_get::<i64, _>(4)?.max(*rev);
         if let (Some(id), true) = (row.try_get::<Option<i64>, _>(1)?, row.try_get(2)?) {
             gone.entry(row.try_get(0)?).or_default().push(id);
         }
     }
     for (tenant, ids) in gone {
         forget(batch, &tenant, ids).await?;
+    }
+    let last: Vec<_> = last.into_iter().collect();
+    for chunk in last.chunks(ROWS) {
+        let mut note = made(format!(
+            "INSERT INTO forgotten (tenant, user_id, rev) VALUES {} ON CONFLICT (tenant, user_id) DO UPDATE
+                SET rev = max(rev, excluded.rev)",
+            values(chunk.len(), 3)
+        ));
+        for ((tenant, user), rev) in chunk {
+            note = note.bind(tenant.as_str()).bind(user).bind(rev);
+        }
+        note.execute(&mut *batch.connection).await?;
     }
     Ok(rows.len() as u64)
 }

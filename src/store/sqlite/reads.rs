@@ -6,12 +6,13 @@ use sqlx::{Row, query::Query};
 
 use super::error::{corrupt, internal};
 use super::values::made;
-use super::{answers, audit, drift, marks, page, sent, users, withdraw};
+use super::{answers, audit, drift, events, marks, page, sent, users, withdraw};
 use crate::domain::{AuditRecord, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
 use crate::store::audit::AuditWindow;
 use crate::store::collapse::CollapseHash;
 use crate::store::command::InboxKey;
 use crate::store::engine::{Keep, Reads, UserRange};
+use crate::store::events::Raw;
 use crate::store::idempotency::{Kept, Name};
 use crate::store::page::{Page, PageQuery};
 use crate::store::sent::{Sent, SentWindow, Window};
@@ -29,13 +30,22 @@ impl SqliteReads {
 #[async_trait]
 impl Reads for SqliteReads {
     async fn head(&self, inbox: &InboxKey) -> Result<Option<Head>> {
-        let query = "SELECT rev, unread, next_expiry, erased_upto FROM head WHERE tenant = ? AND user_id = ?";
+        let query = "SELECT rev, unread, next_expiry, erased_upto, (SELECT epoch FROM history)
+                       FROM head WHERE tenant = ? AND user_id = ?";
         let row = of(inbox, sqlx::query(query)).fetch_optional(&self.pool).await.map_err(internal)?;
         row.as_ref().map(page::head).transpose()
     }
 
     async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>> {
         page::page(&self.pool, inbox, query).await
+    }
+
+    async fn events(&self, inbox: &InboxKey, after: i64) -> Result<Raw> {
+        events::events(&self.pool, inbox, after).await
+    }
+
+    async fn epoch(&self) -> Result<i64> {
+        events::epoch(&self.pool).await
     }
 
     async fn unread(

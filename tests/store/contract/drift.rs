@@ -31,7 +31,7 @@ pub async fn finds_a_wrong_head_and_tells_the_cache(bed: Bed) {
     let home = tenant();
     let count = async |user: i64| {
         let load = store.head(&home, user_id(user));
-        cache.count(&home, user_id(user), bed.clock.now(), load).await.expect("a count")
+        cache.count(&home, user_id(user), bed.clock.now(), load).await.expect("a count").unread
     };
     let soon = Some(NOON.plus_seconds(10).0);
     for user in 1..=3 {

@@ -3,11 +3,13 @@
 pub mod audit;
 pub mod bed;
 pub mod drift;
+pub mod events;
 pub mod inbox;
 pub mod model;
 pub mod order;
 pub mod random;
 pub mod repeats;
+pub mod restore;
 pub mod steps;
 pub mod stored;
 pub mod upkeep;
@@ -23,6 +25,7 @@ macro_rules! contract {
                 filters_by_unread_and_type
                 answers_each_of_a_mixed_batch
                 marks_once_and_keeps_the_first_time
+                marks_unread_what_is_read
                 marks_all_up_to_one
                 marks_all_among_many_that_are_read
                 deletes_for_good
@@ -47,6 +50,15 @@ macro_rules! contract {
                 withdraws_what_one_key_sent_in_a_time
                 withdraws_by_collapse_key
                 withdraws_among_sends_marks_and_deletions
+            ]
+            restore: [
+                puts_back_what_was_deleted_as_it_was
+                only_for_a_while_and_only_for_its_user
+                what_would_have_gone_by_itself_stays_away
+                what_others_took_out_stays_away
+                what_is_withdrawn_meanwhile_stays_away
+                what_was_put_back_outlives_its_deletion
+                what_cannot_be_put_back_is_purged
             ]
             upkeep: [
                 expires_before_every_read
@@ -74,6 +86,12 @@ macro_rules! contract {
                 finds_a_wrong_head_and_tells_the_cache
                 a_head_that_says_too_little_is_found_too
                 walks_through_all_in_bounded_steps
+            ]
+            events: [
+                tell_all_that_happened_in_order
+                go_on_from_any_place_in_pages
+                are_not_told_past_what_was_forgotten
+                begin_anew_where_the_head_is_another
             ]
             random: [
                 agrees_with_a_simple_model

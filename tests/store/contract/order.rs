@@ -67,7 +67,7 @@ async fn wander(world: Arc<World>, seed: u64) -> Vec<Seen> {
             ids.push(id);
         }
         let load = store.head(&home, user_id(user));
-        let count = world.cache.count(&home, user_id(user), clock.now(), load).await.expect("a count");
+        let count = world.cache.count(&home, user_id(user), clock.now(), load).await.expect("a count").unread;
         let to = store.head(&home, user_id(user)).await.expect("a head").rev;
         seen.push(Seen { user, count, answered, to });
     }

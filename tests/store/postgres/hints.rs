@@ -58,7 +58,7 @@ impl Node {
     async fn count(&self, user: i64) -> i64 {
         let (home, user) = (tenant(), user_id(user));
         let load = self.store.head(&home, user);
-        self.ear.cache.count(&home, user, NOON, load).await.expect("a count")
+        self.ear.cache.count(&home, user, NOON, load).await.expect("a count").unread
     }
 
     fn heard(&self) -> Vec<Option<i64>> {

@@ -1,0 +1,256 @@
+//! A stream while it is open: it is woken, looks whether it may go on, reads what is new and tells it.
+
+use std::{net::IpAddr, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use poem::{Body, Request};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    super::{
+        context::{Forwarding, presented},
+        services::Services,
+    },
+    frames,
+};
+use crate::{
+    admit::{self, Presented},
+    domain::{AuthFailure, Error, EventId, TenantId, Timestamp, UserId},
+    events::Seat,
+    inbox::{Owner, Step},
+    snapshot::Snapshot,
+};
+
+/// The credential that a stream was opened with, which must hold as long as it is open.
+pub struct Pass {
+    authorization: Box<str>,
+    via_proxy: bool,
+    tenant: TenantId,
+    user: UserId,
+    /// When the token ends.
+    ends: Timestamp,
+}
+
+impl Pass {
+    /// That of a request that was admitted.
+    pub fn of(snapshot: &Snapshot, request: &Request, now: Timestamp) -> Result<Self, AuthFailure> {
+        let forwarding = Forwarding::of(request.headers());
+        let presented = presented(request, &forwarding);
+        let (principal, ends) = admit::recheck(snapshot, &presented, now)?;
+        Ok(Self {
+            authorization: presented.authorization.unwrap_or_default().into(),
+            via_proxy: presented.via_proxy,
+            tenant: principal.tenant.clone(),
+            user: principal.user().ok_or(AuthFailure::UserRequired)?,
+            ends,
+        })
+    }
+
+    /// Whether it would be admitted again, as the same user.
+    fn holds(&self, snapshot: &Snapshot, now: Timestamp) -> Result<(), End> {
+        let presented = Presented {
+            api_key: None,
+            authorization: Some(&self.authorization),
+            peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            forwarded_for: None,
+            forwarded: None,
+            via_proxy: self.via_proxy,
+        };
+        match admit::recheck(snapshot, &presented, now) {
+            Ok((whose, _)) if whose.tenant == self.tenant && whose.user() == Some(self.user) => Ok(()),
+            Err(AuthFailure::ExpiredToken) => Err(End::Expired),
+            _ => Err(End::Refused),
+        }
+    }
+}
+
+/// Why a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The client went, or the way to it.
+    Client,
+    /// Its token's time was over.
+    Expired,
+    /// Its token is no longer admitted.
+    Refused,
+    /// The user was erased.
+    Erased,
+    /// The gateway stops.
+    Stopping,
+    /// The store could not be read.
+    Failed,
+}
+
+impl End {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Expired => "token_expired",
+            Self::Refused => "token_refused",
+            Self::Erased => "user_erased",
+            Self::Stopping => "stopping",
+            Self::Failed => "store_failed",
+        }
+    }
+}
+
+/// An open stream.
+pub struct Live {
+    services: Arc<Services>,
+    seat: Seat,
+    pass: Pass,
+    /// Up to where all was told.
+    at: EventId,
+    /// Whether more is to be told at once.
+    has_more: bool,
+    /// When something in the inbox expires next.
+    next_expiry: Option<Timestamp>,
+    heartbeat: Duration,
+    /// When a comment is due.
+    beat: Instant,
+    swaps: watch::Receiver<()>,
+    draining: watch::Receiver<bool>,
+    /// What is to be written first.
+    first: String,
+    end: End,
+}
+
+/// What a stream was woken by.
+enum Woken {
+    Moved,
+    Swapped,
+    Stopping,
+    Time,
+}
+
+impl Live {
+    /// Begins with a step.
+    pub fn begin(services: &Arc<Services>, seat: Seat, pass: Pass, heartbeat: Duration, step: Step) -> Self {
+        services.metrics.streams.inc();
+        let mut live = Self {
+            seat,
+            pass,
+            at: step.at,
+            has_more: false,
+            next_expiry: None,
+            heartbeat,
+            beat: Instant::now(),
+            swaps: services.snapshot.swaps(),
+            draining: services.draining.heard(),
+            first: String::new(),
+            end: End::Client,
+            services: Arc::clone(services),
+        };
+        let mut first = frames::RETRY.to_owned();
+        live.tell(&mut first, &step);
+        live.first = first;
+        live
+    }
+
+    /// The answer's body. It goes when the client does.
+    pub fn into_body(self) -> Body {
+        let next = |mut live: Self| async move {
+            match live.next().await {
+                Ok(text) => Some((Ok::<_, std::io::Error>(text), live)),
+                Err(end) => {
+                    live.ended(end);
+                    None
+                }
+            }
+        };
+        Body::from_bytes_stream(futures_util::stream::unfold(self, next))
+    }
+
+    /// What is to be written next; waits until there is something.
+    async fn next(&mut self) -> Result<String, End> {
+        if !self.first.is_empty() {
+            return Ok(std::mem::take(&mut self.first));
+        }
+        loop {
+            let mut text = String::new();
+            if self.has_more {
+                self.read(&mut text).await?;
+                if !text.is_empty() {
+                    return Ok(text);
+                }
+            }
+            let next_look = self.next_look();
+            let woken = tokio::select! {
+                () = self.seat.moved() => Woken::Moved,
+                _ = self.swaps.changed() => Woken::Swapped,
+                _ = self.draining.wait_for(|begun| *begun) => Woken::Stopping,
+                () = sleep_until(next_look) => Woken::Time,
+            };
+            match woken {
+                Woken::Stopping => return Err(End::Stopping),
+                Woken::Moved => self.has_more = true,
+                Woken::Swapped => self.check()?,
+                Woken::Time => {
+                    self.check()?;
+                    let now = self.services.clock.now();
+                    self.has_more = self.next_expiry.is_some_and(|at| at <= now);
+                    if !self.has_more && self.beat <= Instant::now() {
+                        self.beat = Instant::now() + self.heartbeat;
+                        return Ok(frames::BEAT.to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    fn ended(mut self, end: End) {
+        self.end = end;
+    }
+
+    fn check(&self) -> Result<(), End> {
+        self.pass.holds(&self.services.snapshot.load(), self.services.clock.now())
+    }
+
+    /// When there is something to do though nobody wakes the stream: never later than the next comment, so that a
+    /// clock that is set does no harm for longer.
+    fn next_look(&self) -> Instant {
+        let first = self.next_expiry.map_or(self.pass.ends, |at| at.min(self.pass.ends));
+        let micros = first.0.saturating_sub(self.services.clock.now().0);
+        let wait = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+        self.beat.min(Instant::now() + wait.min(self.heartbeat))
+    }
+
+    /// Reads what is new, and appends it.
+    async fn read(&mut self, text: &mut String) -> Result<(), End> {
+        let snapshot = self.services.snapshot.load();
+        let tenant = self.seat.tenant();
+        let users = snapshot.tenant(tenant).map_err(|_| End::Refused)?.users;
+        let owner = Owner { tenant, user: self.seat.user(), users };
+        drop(snapshot);
+        match self.services.inbox.follow_on(owner, self.at).await {
+            Ok(step) => {
+                self.tell(text, &step);
+                Ok(())
+            }
+            Err(Error::UserNotFound(_)) => Err(End::Erased),
+            Err(error) => {
+                tracing::debug!(%error, "a live stream could not be read for");
+                Err(End::Failed)
+            }
+        }
+    }
+
+    fn tell(&mut self, text: &mut String, step: &Step) {
+        let told = frames::step(text, step);
+        self.services.metrics.stream_events.inc_by(told);
+        self.seat.reached(step.head.event_id());
+        self.at = step.at;
+        self.has_more = step.has_more();
+        self.next_expiry = step.next_expiry();
+        self.beat = Instant::now() + self.heartbeat;
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.services.metrics.streams.dec();
+        self.services.metrics.streams_ended.with_label_values(&[self.end.as_str()]).inc();
+    }
+}

@@ -1,0 +1,136 @@
+//! What happened to an inbox after a revision, in order, as live streams read it.
+
+use super::command::{Command, InboxKey};
+use super::{Store, key};
+use crate::domain::{
+    Error, Event, EventId, Head, Notification, NotificationId, Result, TenantId, Timestamp, UserId, What,
+};
+
+/// Events that one read gives at most.
+pub(super) const PAGE: i64 = 32;
+
+/// Who is behind by more than this loads the list again: it costs less than to be told all of it.
+pub(super) const FARTHEST: i64 = 500;
+
+/// What follows a place in the history of an inbox.
+#[derive(Debug, Clone)]
+pub enum Since {
+    /// These events, and the place after them, which is the head's unless there are more.
+    Events(Vec<Event>, EventId),
+    /// It cannot be told: too much, too long ago, or in another history. The list as of the head is to be loaded again.
+    Unknown,
+}
+
+/// The head of an inbox, and what led there.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    /// The head, of the same state.
+    pub head: Head,
+    /// What came after the place that was asked for.
+    pub since: Since,
+}
+
+/// What an engine reads of one state.
+pub(crate) struct Raw {
+    /// `None` for a user who does not exist.
+    pub head: Option<Head>,
+    /// The greatest revision whose change was purged.
+    pub forgotten: i64,
+    /// Of what came after the revision, [`PAGE`] of the first.
+    pub rows: Vec<RawEvent>,
+}
+
+/// An arrival that its inbox still holds, or another change.
+pub(crate) struct RawEvent {
+    pub rev: i64,
+    pub unread: i64,
+    pub kind: String,
+    pub id: Option<NotificationId>,
+    pub at: Timestamp,
+    /// Of an arrival and of what was restored, if its inbox holds it.
+    pub notification: Option<Notification>,
+}
+
+impl Store {
+    /// What happened to an inbox after a place in its history, a page of the first, after what is due was expired.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`].
+    pub async fn events(&self, tenant: &TenantId, user: UserId, after: EventId) -> Result<Followed> {
+        let inbox = key(tenant, user);
+        let now = self.0.clock.now();
+        loop {
+            let raw = self.0.reads.events(&inbox, after.rev).await?;
+            let head = raw.head.ok_or(Error::UserNotFound(user))?;
+            if !head.expiry_due(now) {
+                return Ok(Followed { head, since: since(after, head, raw.forgotten, raw.rows) });
+            }
+            self.submit(Command::Expire(inbox.clone(), now)).await?;
+        }
+    }
+
+    /// Which history the store's revisions count in now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn epoch(&self) -> Result<i64> {
+        self.0.reads.epoch().await
+    }
+
+    /// Where the heads of some inboxes stand: none of a user who does not exist.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn places(&self, inboxes: &[(TenantId, UserId)]) -> Result<Vec<Option<EventId>>> {
+        let inboxes: Vec<InboxKey> = inboxes.iter().map(|(tenant, user)| key(tenant, *user)).collect();
+        self.0.reads.places(&inboxes).await
+    }
+}
+
+/// (An arrival that was deleted since is in no inbox, so revisions may be missing; its deletion is there.)
+fn since(after: EventId, head: Head, forgotten: i64, rows: Vec<RawEvent>) -> Since {
+    let behind = head.rev - after.rev;
+    if after.epoch != head.epoch || !(0..=FARTHEST).contains(&behind) || forgotten > after.rev {
+        return Since::Unknown;
+    }
+    let is_last = rows.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let rev = rows.last().filter(|_| !is_last).map_or(head.rev, |last| last.rev);
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        match row.told() {
+            Ok(told) => events.extend(told),
+            Err(Untold) => return Since::Unknown,
+        }
+    }
+    Since::Events(events, EventId { rev, ..after })
+}
+
+/// A change after which only the list says what there is.
+struct Untold;
+
+impl RawEvent {
+    /// What is to be told, if anything.
+    fn told(self) -> std::result::Result<Option<Event>, Untold> {
+        let Self { rev, unread, at, .. } = self;
+        let id = self.id.ok_or(Untold);
+        let what = match self.kind.as_str() {
+            "arrived" => self.notification.map(|mut notification| {
+                // Its reading is told in its place.
+                notification.read_at = None;
+                What::Arrived(Box::new(notification))
+            }),
+            "restored" => self.notification.map(|mut notification| {
+                notification.read_at = notification.read_at.filter(|read| *read < at);
+                What::Restored(Box::new(notification))
+            }),
+            "read" => Some(What::Read(id?, at)),
+            "read_all" => Some(What::ReadAll(id?, at)),
+            "unread" => Some(What::Unread(id?)),
+            "deleted" => Some(What::Deleted(id?)),
+            "expired" => Some(What::Expired(id?)),
+            // The head was set right, the user was erased and made again, or a newer version made the change.
+            _ => return Err(Untold),
+        };
+        Ok(what.map(|what| Event { rev, unread, what }))
+    }
+}

@@ -1,0 +1,25 @@
+//! Begins another history where the database came from another server.
+
+use sqlx::Connection;
+
+use super::connect::{Database, PostgresError};
+
+/// A server's number is its own, and a dump brings that of the server it was made on. Where the role may not ask for
+/// it nothing changes.
+pub(super) async fn begin(database: &Database) -> Result<(), PostgresError> {
+    let failed = |e| PostgresError::Connect(database.shown.clone(), e);
+    let mut connection = database.connect().await.map_err(failed)?;
+    let begin =
+        "UPDATE history SET epoch = hashtextextended(gen_random_uuid()::text, 0), cluster = here.number
+        FROM (SELECT system_identifier::text AS number FROM pg_control_system()) AS here
+       WHERE history.cluster <> here.number";
+    database.begin(&mut connection).await.map_err(failed)?;
+    match sqlx::raw_sql(begin).execute(&mut connection).await {
+        Ok(_) => sqlx::raw_sql("COMMIT").execute(&mut connection).await.map(drop).map_err(failed)?,
+        Err(error) if error.as_database_error().is_none() => return Err(failed(error)),
+        Err(error) => tracing::debug!(%error, "the server does not tell its number"),
+    }
+    // Nothing is lost by a connection that does not end well.
+    let _ = connection.close().await;
+    Ok(())
+}
