@@ -201,6 +201,16 @@ test('when no token is accepted the page is told, and a new one goes on', async 
   await page.getByText('Your session has ended.').waitFor({ state: 'hidden' });
 });
 
+test('without a token any more, as after signing out, nothing is left to see', async (t) => {
+  const user = gateway.user();
+  await gateway.send(user, 'Private');
+  const page = await hostPage(await context(t, browser), gateway, { script: `${as(user)} inbox.open();` });
+  await lists(page, ['Private']);
+  await page.evaluate(() => document.querySelector('bellboard-inbox').token = undefined);
+  await lists(page, []);
+  await badge(page, '');
+});
+
 test('a token of another user shows nothing of the first and does nothing for them', async (t) => {
   const [ada, bruno] = [gateway.user(), gateway.user()];
   await gateway.send(ada, 'For Ada');

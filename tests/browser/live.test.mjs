@@ -89,6 +89,33 @@ test('ten tabs stay responsive, also when the leading one closes', async (t) => 
   assert.equal(opened, 2);
 });
 
+test('a leading tab that no longer answers, as one that the system put to sleep, is replaced', async (t) => {
+  const user = gateway.user();
+  const made = await context(t, browser);
+  const asleep = await inboxPage(made, gateway, user);
+  await gateway.send(user, 'Awake');
+  await shows(row(asleep, 'Awake'));
+  await asleep.evaluate(() => BroadcastChannel.prototype.postMessage = () => {});
+  const awake = await inboxPage(made, gateway, user);
+  const opened = streams(awake);
+  await shows(row(awake, 'Awake'));
+  await awake.waitForRequest('**/stream');
+  await gateway.send(user, 'New');
+  await shows(row(awake, 'New'));
+  assert.equal(opened.length, 1);
+});
+
+test('where tabs cannot share, each has a stream of its own', async (t) => {
+  const user = gateway.user();
+  const made = await context(t, browser);
+  // As on a site without HTTPS.
+  await made.addInitScript(() => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }));
+  const pages = [await inboxPage(made, gateway, user), await inboxPage(made, gateway, user)];
+  await Promise.all(pages.map((page) => shows(page.getByText('You have no notifications.'))));
+  await gateway.send(user, 'To both');
+  await Promise.all(pages.map((page) => shows(row(page, 'To both'))));
+});
+
 test('tabs of two users in one browser hear only of their own', async (t) => {
   const [ada, bruno] = [gateway.user(), gateway.user()];
   const made = await context(t, browser);

@@ -9,6 +9,8 @@ export declare class Tokens {
     /** Told of each token that takes the place of another. */
     changed: (token: string) => void;
     constructor(source: TokenSource);
+    /** Whether there is anything to ask for. */
+    get known(): boolean;
     /** A token other than `refused`, which is the one that was just not accepted. */
     get(refused?: string): Promise<string>;
 }

@@ -40,9 +40,7 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 export class BellboardInbox extends Base {
   static readonly observedAttributes = ['base-url', 'inline', 'lang', 'link-target'];
 
-  #given = false;
   #token: TokenSource | undefined;
-  /** Until there is a token it does nothing. */
   #client = new InboxClient({ token: '' });
   #listening: (() => void)[] = [];
   #strings: Strings = STRINGS;
@@ -97,7 +95,6 @@ export class BellboardInbox extends Base {
   set client(client: InboxClient) {
     this.#detach();
     this.#client = client;
-    this.#given = true;
     this.#attach();
   }
 
@@ -142,7 +139,7 @@ export class BellboardInbox extends Base {
   connectedCallback(): void {
     for (const name of ['token', 'client', 'strings', 'icons'] as const) this.#upgrade(name);
     this.#arrange();
-    if (this.#given) this.#attach();
+    if (this.#client.api.tokens.known) this.#attach();
     else this.#restart();
   }
 
@@ -177,16 +174,17 @@ export class BellboardInbox extends Base {
     this.#shown();
   }
 
-  /** Begins with a client of its own, where there is a token. */
+  /** Begins anew with a client of its own, which does nothing while there is no token. */
   #restart(): void {
-    if (!this.isConnected || this.#token === undefined) return;
+    if (!this.isConnected) return;
     const baseUrl = this.getAttribute('base-url');
-    this.client = new InboxClient({ token: this.#token, ...(baseUrl !== null && { baseUrl }) });
+    this.client = new InboxClient({ token: this.#token ?? '', ...(baseUrl !== null && { baseUrl }) });
   }
 
   #attach(): void {
     const client = this.#client;
-    if (!this.isConnected || this.#listening.length > 0) return;
+    this.#render(true);
+    if (!this.isConnected || this.#listening.length || !client.api.tokens.known) return;
     this.#listening = [
       client.on('change', () => this.#render(false)),
       client.on('arrival', (notification) => {
@@ -201,7 +199,6 @@ export class BellboardInbox extends Base {
       client.on('unauthorized', () => this.#emit('bellboard-unauthorized', {})),
     ];
     client.start();
-    this.#render(true);
     this.#shown();
   }
 
@@ -226,7 +223,7 @@ export class BellboardInbox extends Base {
   /** The list is loaded when it is first seen, and its times go on while it is. */
   #shown(): void {
     clearInterval(this.#timer);
-    if (!this.isOpen || !this.#given) return;
+    if (!this.isOpen || !this.#listening.length) return;
     if (this.#client.state.phase === 'idle') void this.#client.load();
     this.#panel.list.tick();
     this.#timer = setInterval(() => this.#panel.list.tick(), TICK);

@@ -18,6 +18,11 @@ export class Tokens {
     this.#source = source;
   }
 
+  /** Whether there is anything to ask for. */
+  get known(): boolean {
+    return this.#source !== '';
+  }
+
   /** A token other than `refused`, which is the one that was just not accepted. */
   get(refused?: string): Promise<string> {
     if (this.#asked) return this.#asked;
