@@ -145,6 +145,17 @@ test('the list goes on as it is scrolled, to its end and with nothing twice', as
   await button(page, 'Load more').waitFor({ state: 'hidden' });
 });
 
+test('a list that becomes short goes on by itself', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 30);
+  const page = await inboxPage(await context(t, browser), gateway, user);
+  await button(page, 'Unread only').click();
+  await shows(row(page, 'Notification 11'));
+  const { notifications } = await gateway.list(user);
+  for (const one of notifications.slice(0, 20)) await gateway.elsewhere(user, 'POST', `/${one.notification_id}/mark-read`);
+  await lists(page, notifications.slice(20).map((one) => one.title));
+});
+
 test('a link is followed and marks what it belongs to, unless the page takes it over', async (t) => {
   const user = gateway.user();
   await gateway.send(user, 'To the docs', { link: '/crm/notification/docs/' });

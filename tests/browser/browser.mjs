@@ -17,7 +17,7 @@ const pictures = process.env.BELLBOARD_SCREENSHOTS;
 export async function begin(after, config) {
   const gateway = await Gateway.start(config);
   const args = process.getuid() === 0 ? ['--no-sandbox'] : [];
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
+  const browser = await chromium.launch({ executablePath: process.env.BELLBOARD_TEST_CHROMIUM ?? '/usr/bin/chromium', args });
   after(async () => {
     await browser.close();
     await gateway.stop();

@@ -39,14 +39,15 @@ export class Live {
     let retry = 2_000;
     for (let failed = 0; !signal.aborted;) {
       const cut = this.#cut = new AbortController();
+      let opened = false;
       const error: unknown = await api.stream({
         lastEventId: host.position(),
         signal: AbortSignal.any([signal, cut.signal]),
-        open: () => host.connection('live'),
-        event: (event) => {
-          failed = 0;
-          host.event(event);
+        open: () => {
+          opened = true;
+          host.connection('live');
         },
+        event: (event) => host.event(event),
         retry: (ms) => retry = ms,
       }).catch((fault: unknown) => fault ?? new Error());
       const wake = this.#wake = new AbortController();
@@ -57,8 +58,9 @@ export class Live {
         if ([401, 403, 404].includes(error.status)) return host.denied(error);
         asked = error.retryAfter ?? 0;
       }
-      if (error) {
-        failed++;
+      // One that was open is opened again without a word; when that fails there is something to say.
+      failed = opened ? 0 : failed + 1;
+      if (failed) {
         host.connection(navigator.onLine ? 'reconnecting' : 'offline');
         await this.#poll();
       }

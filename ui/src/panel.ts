@@ -24,6 +24,8 @@ export class Panel {
   #retry: HTMLButtonElement;
   #empty = h('p', { class: 'empty', part: 'empty' });
   #more: HTMLButtonElement;
+  #end: HTMLElement;
+  #seen: IntersectionObserver;
   #undo = h('div', { class: 'undo', part: 'undo' });
   #deleted = h('span');
   #restore: HTMLButtonElement;
@@ -39,18 +41,18 @@ export class Panel {
     this.#restore = button({}, () => void this.#undone());
     this.#notice.append(this.#noticed, this.#retry);
     this.#undo.append(this.#deleted, this.#restore);
-    const end = h('div', {}, this.#more);
+    this.#end = h('div', {}, this.#more);
     this.element = h(
       'div',
       { class: 'panel', part: 'panel', id: 'panel', tabindex: -1, 'aria-labelledby': 'heading' },
       h('header', { part: 'header' }, this.#heading, this.#filter, this.#all, this.#close),
       this.#notice,
-      h('div', { class: 'list', part: 'list' }, this.list.element, this.#empty, end),
+      h('div', { class: 'list', part: 'list' }, this.list.element, this.#empty, this.#end),
       this.#undo,
     );
-    new IntersectionObserver((seen) => {
+    this.#seen = new IntersectionObserver((seen) => {
       if (seen.some((one) => one.isIntersecting) && this.#state?.phase === 'ready') void host.client.loadMore();
-    }, { rootMargin: '200px' }).observe(end);
+    }, { rootMargin: '200px' });
     this.element.addEventListener('keydown', (event) => this.#key(event));
   }
 
@@ -90,6 +92,9 @@ export class Panel {
     this.#empty.hidden = items.length > 0 || phase === 'failed' || (more && !loading);
     say(this.#more, strings.more);
     this.#more.hidden = !more;
+    // It tells anew whether the end is in sight, also where it was before.
+    this.#seen.disconnect();
+    this.#seen.observe(this.#end);
 
     const hadUndo = this.#restore.matches(':focus');
     say(this.#deleted, removed ? strings.deleted(removed.title) : '');

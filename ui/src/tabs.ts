@@ -117,8 +117,10 @@ export class Tabs {
         return this.#lead();
       }).catch(() => {});
       this.#term?.abort();
-      if (!led || this.#stop.signal.aborted) continue;
+      // Told to stop, or to ask at once.
+      if (!led && this.#queued.signal.aborted) continue;
       this.#queued = new AbortController();
+      if (this.#stop.signal.aborted) return;
       await sleep(REST, this.#queued.signal);
     }
   }
