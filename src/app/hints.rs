@@ -23,15 +23,19 @@ pub fn print(config: &Config, public: SocketAddr, private: SocketAddr, inputs: &
         "Bellboard {version} with {main}\n  \
          API     http://{public}{prefix}\n  \
          docs    http://{public}{prefix}/docs/\n  \
+         inbox   http://{public}{prefix}/ui/\n  \
          admin   http://{private}/metrics /healthz /readyz\n",
     );
     if let Some((user, token)) = development(config) {
+        // In the fragment, which a browser keeps to itself.
         text.push_str(&format!(
-            "\nThese settings are for development. Send a notification:\n\n  \
+            "\nThese settings are for development. Open the inbox of user {user} (the token holds a day):\n\n  \
+             http://{public}{prefix}/ui/#token={token}\n\n\
+             Send a notification, and see it arrive:\n\n  \
              curl -X POST http://{public}{prefix}/send \\\n    \
              -H 'X-API-KEY: {PUBLISHED_KEY}' -H 'Content-Type: application/json' \\\n    \
-             -d '{{\"user_id\": {user}, \"type\": \"custom\", \"title\": \"Hello\", \"link\": \"/welcome\"}}'\n\n\
-             Read it as that user (the token holds a day):\n\n  \
+             -d '{{\"user_id\": {user}, \"type\": \"custom\", \"title\": \"Hello\", \"link\": \"{prefix}/docs/\"}}'\n\n\
+             Read it as that user:\n\n  \
              curl http://{public}{prefix}/ \\\n    -H 'Authorization: Bearer {token}'\n\n",
         ));
     }

@@ -1,17 +1,10 @@
 //! The document and the page that shows it; both work with no network beyond the gateway.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
-use poem::{
-    Endpoint, Request, Response,
-    error::MethodNotAllowedError,
-    http::{Method, StatusCode, header},
-};
-use sha2::{Digest, Sha256};
+use poem::{Endpoint, Request, Response};
 
-use super::{context::Context, document, error::Failure, service};
+use super::{context::Context, document, error::Failure, fixed::Fixed, service};
 use crate::domain::Limits;
 
 /// Where the document stands.
@@ -23,14 +16,7 @@ pub const PAGE_PATH: &str = "/crm/notification/docs";
 pub struct Page {
     media_type: &'static str,
     make: fn(&Limits) -> String,
-    made: Mutex<Option<(Limits, Made)>>,
-}
-
-/// A text, cheap to clone, and the tag that tells it from others.
-#[derive(Clone)]
-struct Made {
-    text: Bytes,
-    tag: Arc<str>,
+    made: Mutex<Option<(Limits, Fixed)>>,
 }
 
 impl Page {
@@ -45,14 +31,12 @@ impl Page {
         Self { media_type: "text/html; charset=utf-8", make: html, made: Mutex::default() }
     }
 
-    fn made(&self, limits: &Limits) -> Made {
+    fn made(&self, limits: &Limits) -> Fixed {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         match &*made {
             Some((of, made)) if of == limits => made.clone(),
             _ => {
-                let text = (self.make)(limits);
-                let hash = URL_SAFE_NO_PAD.encode(&Sha256::digest(&text)[..12]);
-                let new = Made { text: text.into(), tag: format!("\"{hash}\"").into() };
+                let new = Fixed::new(self.media_type, (self.make)(limits));
                 *made = Some((*limits, new.clone()));
                 new
             }
@@ -64,20 +48,8 @@ impl Endpoint for Page {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Err(MethodNotAllowedError.into());
-        }
         let limits = Context::of(&request).map_err(Failure)?.snapshot().limits;
-        let made = self.made(&limits);
-        let response = Response::builder()
-            .content_type(self.media_type)
-            .header(header::CACHE_CONTROL, "no-cache")
-            .header(header::ETAG, &*made.tag)
-            .header("x-content-type-options", "nosniff");
-        if request.header(header::IF_NONE_MATCH).is_some_and(|known| known == &*made.tag) {
-            return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
-        }
-        Ok(response.body(made.text))
+        self.made(&limits).answer(&request)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The HTTP adapters: the public API, its document and page, and the admin listener.
+//! The HTTP adapters: the public API, its document and page, the inbox for browsers, and the admin listener.
 //!
 //! A request's way: `entry` (snapshot, id, failures, metrics) → `admit` (before the body) → `body`
 //! (one checked pass) → a handler, one file for each group of verbs → `render` or `error`.
@@ -20,6 +20,7 @@ mod drain;
 mod dry_run;
 mod entry;
 mod error;
+mod fixed;
 mod idempotency_key;
 mod import;
 mod inbox;
@@ -35,6 +36,7 @@ mod services;
 mod shape;
 mod stream;
 mod types;
+mod ui;
 mod users;
 mod wire;
 mod withdraw;
@@ -97,11 +99,15 @@ fn service() -> OpenApiService<Api, ()> {
 /// The endpoint of the public listener.
 pub fn api(services: Arc<Services>) -> impl Endpoint<Output = Response> {
     let limits = services.snapshot.load().limits;
-    let pages = [docs::DOCUMENT_PATH, docs::PAGE_PATH];
+    let pages =
+        [docs::DOCUMENT_PATH, docs::PAGE_PATH, ui::PAGE_PATH, ui::COMPONENT_PATH, ui::SCRIPT_PATH];
     let routes = Routes::new(&document(&limits), &pages);
     let inner = Route::new()
         .at(docs::DOCUMENT_PATH, docs::Page::document())
         .at(docs::PAGE_PATH, docs::Page::docs())
+        .at(ui::PAGE_PATH, ui::Asset::page())
+        .at(ui::COMPONENT_PATH, ui::Asset::component())
+        .at(ui::SCRIPT_PATH, ui::Asset::script())
         .nest("/", service());
     Entry::new(inner.map_to_response(), services, routes)
 }

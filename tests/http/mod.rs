@@ -26,6 +26,7 @@ mod slow;
 mod stream;
 mod tenants;
 mod types;
+mod ui;
 mod unread_count;
 mod users;
 mod walk;

@@ -1,0 +1,244 @@
+// What a reader does: shown at once, done on the gateway, and taken back where that fails.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import {
+  as, badge, begin, bell, button, context, gone, hostPage, inboxPage, lists, row, rows, shows, titles,
+} from './browser.mjs';
+import { token, until } from './gateway.mjs';
+
+const { gateway, browser } = await begin(after);
+
+/** Holds requests that match until it is told what becomes of them. */
+async function hold(made, pattern) {
+  let tell;
+  const told = new Promise((done) => tell = done);
+  await made.route(pattern, async (route) => (await told)(route));
+  return tell;
+}
+
+test('deleting takes away at once, and undo brings back', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 3);
+  const page = await inboxPage(await context(t, browser), gateway, user);
+  await button(page, 'Delete: Notification 2').click();
+  await lists(page, ['Notification 3', 'Notification 1']);
+  await shows(page.getByText('Deleted: Notification 2'));
+  await button(page, 'Undo').click();
+  await lists(page, ['Notification 3', 'Notification 2', 'Notification 1']);
+  await button(page, 'Undo').waitFor({ state: 'hidden' });
+  assert.equal((await gateway.list(user)).notifications.length, 3);
+  assert.equal((await gateway.list(user)).unread_count, 3);
+});
+
+test('several deletes are undone one after the other, and closing the tab changes nothing', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 3);
+  const made = await context(t, browser);
+  const page = await inboxPage(made, gateway, user);
+  for (const n of [1, 2, 3]) await button(page, `Delete: Notification ${n}`).click();
+  await shows(page.getByText('You have no notifications.'));
+  await button(page, 'Undo').click();
+  await lists(page, ['Notification 3']);
+  await button(page, 'Undo').click();
+  await lists(page, ['Notification 3', 'Notification 2']);
+  await until(async () => (await gateway.list(user)).notifications.length === 2);
+  await made.close();
+  assert.deepEqual((await gateway.list(user)).notifications.map((n) => n.title), ['Notification 3', 'Notification 2']);
+});
+
+test('an action that fails is rolled back, and what came meanwhile stays', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 2);
+  const made = await context(t, browser);
+  const page = await inboxPage(made, gateway, user);
+  await shows(row(page, 'Notification 1'));
+  await page.evaluate(() => {
+    globalThis.failures = [];
+    addEventListener('bellboard-failure', (event) => failures.push(event.detail.action));
+  });
+
+  const marked = await hold(made, '**/mark-read');
+  await button(page, 'Mark as read: Notification 1').click();
+  await shows(button(page, 'Mark as unread: Notification 1'));
+  await page.waitForFunction(() => document.title === '(1) Inbox');
+  await gateway.send(user, 'Meanwhile');
+  await shows(row(page, 'Meanwhile'));
+  marked((route) => route.abort());
+  await shows(button(page, 'Mark as read: Notification 1'));
+  await shows(page.getByText('That did not work'));
+  await page.waitForFunction(() => document.title === '(3) Inbox');
+
+  const deleted = await hold(made, /\/notification\/\d+$/);
+  await button(page, 'Delete: Notification 2').click();
+  await lists(page, ['Meanwhile', 'Notification 1']);
+  deleted((route) => route.fulfill({ status: 500, json: { reason: 'no' } }));
+  await lists(page, ['Meanwhile', 'Notification 2', 'Notification 1']);
+  await button(page, 'Undo').waitFor({ state: 'hidden' });
+  assert.deepEqual(await page.evaluate(() => failures), ['read', 'delete']);
+});
+
+test('a gateway that is busy for a moment is asked again when it says', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 1);
+  const made = await context(t, browser);
+  const page = await inboxPage(made, gateway, user);
+  let asked = 0;
+  await made.route('**/mark-read', (route) =>
+    ++asked > 1 ? route.continue() : route.fulfill({ status: 503, headers: { 'retry-after': '1' }, json: {} }));
+  await button(page, 'Mark as read: Notification 1').click();
+  await page.waitForFunction(() => document.title === 'Inbox');
+  await page.waitForResponse((answer) => answer.url().endsWith('/mark-read') && answer.ok());
+  assert.deepEqual([asked, (await gateway.list(user)).unread_count], [2, 0]);
+});
+
+test('marking all marks what was seen, and not what arrives meanwhile', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 25);
+  const made = await context(t, browser);
+  const page = await inboxPage(made, gateway, user);
+  await shows(row(page, 'Notification 25'));
+  const all = await hold(made, '**/mark-all-read');
+  await button(page, 'Mark all read').click();
+  await page.waitForFunction(() => document.title === 'Inbox');
+  await gateway.send(user, 'Not seen');
+  await shows(row(page, 'Not seen'));
+  all((route) => route.continue());
+  await page.waitForResponse('**/mark-all-read');
+  await page.waitForFunction(() => document.title === '(1) Inbox');
+  assert.equal((await gateway.list(user)).unread_count, 1);
+});
+
+test('the unread filter shows those alone, and follows what is read and unread', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 3);
+  const first = (await gateway.list(user)).notifications[2].notification_id;
+  const page = await inboxPage(await context(t, browser), gateway, user);
+  await button(page, 'Mark as read: Notification 2').click();
+  await button(page, 'Unread only').click();
+  await lists(page, ['Notification 3', 'Notification 1']);
+  await gateway.elsewhere(user, 'POST', `/${first}/mark-read`);
+  await lists(page, ['Notification 3']);
+  await gateway.elsewhere(user, 'POST', `/${first}/mark-unread`);
+  await lists(page, ['Notification 3', 'Notification 1']);
+  await gateway.elsewhere(user, 'POST', '/mark-all-read');
+  await shows(page.getByText('You have read everything.'));
+  await gateway.send(user, 'Fresh');
+  await lists(page, ['Fresh']);
+  await button(page, 'Unread only').click();
+  await lists(page, ['Fresh', 'Notification 3', 'Notification 2', 'Notification 1']);
+});
+
+test('the list goes on as it is scrolled, to its end and with nothing twice', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 65);
+  const page = await hostPage(await context(t, browser), gateway, { script: as(user) });
+  await badge(page, '65');
+  await bell(page).click();
+  await shows(row(page, 'Notification 65'));
+  assert.ok(await rows(page).count() < 65);
+  for (let last = 0; last < 65;) {
+    await rows(page).last().scrollIntoViewIfNeeded();
+    await page.waitForFunction((n) => document.querySelector('bellboard-inbox').client.state.items.length > n, last);
+    last = await rows(page).count();
+  }
+  assert.deepEqual(await titles(page), Array.from({ length: 65 }, (_, n) => `Notification ${65 - n}`));
+  await button(page, 'Load more').waitFor({ state: 'hidden' });
+});
+
+test('a list that becomes short goes on by itself', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 30);
+  const page = await inboxPage(await context(t, browser), gateway, user);
+  await button(page, 'Unread only').click();
+  await shows(row(page, 'Notification 11'));
+  const { notifications } = await gateway.list(user);
+  for (const one of notifications.slice(0, 20)) await gateway.elsewhere(user, 'POST', `/${one.notification_id}/mark-read`);
+  await lists(page, notifications.slice(20).map((one) => one.title));
+});
+
+test('a link is followed and marks what it belongs to, unless the page takes it over', async (t) => {
+  const user = gateway.user();
+  await gateway.send(user, 'To the docs', { link: '/crm/notification/docs/' });
+  await gateway.send(user, 'Taken over', { link: '/customers/7' });
+  const made = await context(t, browser);
+  const page = await hostPage(made, gateway, {
+    script: `${as(user)} inbox.addEventListener('bellboard-follow', (event) => {
+      const { link } = event.detail.notification;
+      if (!link.startsWith('/customers')) return;
+      event.preventDefault();
+      globalThis.routed = link;
+    });`,
+  });
+  await bell(page).click();
+  await page.getByRole('link', { name: 'Taken over' }).click();
+  await badge(page, '1');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  assert.equal(await page.evaluate(() => globalThis.routed), '/customers/7');
+  await bell(page).click();
+  await page.getByRole('link', { name: 'To the docs' }).click();
+  await page.waitForURL('**/docs/');
+  const back = await inboxPage(made, gateway, user);
+  await shows(button(back, 'Mark as unread: To the docs'));
+});
+
+test('a token that has expired is asked for anew, once, and nobody notices', async (t) => {
+  const user = gateway.user();
+  await gateway.send(user, 'Hello');
+  const page = await hostPage(await context(t, browser), gateway, {
+    script: `globalThis.asked = [];
+      inbox.token = async ({ refresh }) => {
+        asked.push(refresh);
+        return refresh ? ${JSON.stringify(token(user))} : ${JSON.stringify(token(user, -600))};
+      };
+      inbox.open();`,
+  });
+  await lists(page, ['Hello']);
+  await badge(page, '1');
+  assert.deepEqual(await page.evaluate(() => asked), [false, true]);
+});
+
+test('when no token is accepted the page is told, and a new one goes on', async (t) => {
+  const user = gateway.user();
+  await gateway.send(user, 'Hello');
+  const page = await hostPage(await context(t, browser), gateway, {
+    script: `inbox.addEventListener('bellboard-unauthorized', () => globalThis.unauthorized = true);
+      inbox.token = ${JSON.stringify(token(user, -600))};`,
+  });
+  await page.waitForFunction(() => globalThis.unauthorized);
+  await bell(page).click();
+  await shows(page.getByText('Your session has ended.'));
+  await page.evaluate((fresh) => document.querySelector('bellboard-inbox').token = fresh, token(user));
+  await lists(page, ['Hello']);
+  await page.getByText('Your session has ended.').waitFor({ state: 'hidden' });
+});
+
+test('without a token any more, as after signing out, nothing is left to see', async (t) => {
+  const user = gateway.user();
+  await gateway.send(user, 'Private');
+  const page = await hostPage(await context(t, browser), gateway, { script: `${as(user)} inbox.open();` });
+  await lists(page, ['Private']);
+  await page.evaluate(() => document.querySelector('bellboard-inbox').token = undefined);
+  await lists(page, []);
+  await badge(page, '');
+});
+
+test('a token of another user shows nothing of the first and does nothing for them', async (t) => {
+  const [ada, bruno] = [gateway.user(), gateway.user()];
+  await gateway.send(ada, 'For Ada');
+  await gateway.send(bruno, 'For Bruno');
+  const page = await hostPage(await context(t, browser), gateway, {
+    script: `${as(ada).replace('inbox.token =', 'globalThis.held =')}
+      inbox.token = ({ refresh }) => refresh ? ${JSON.stringify(token(bruno))} : held;
+      inbox.open();`,
+  });
+  await lists(page, ['For Ada']);
+  await page.context().route('**/mark-all-read', async (route) => {
+    const refused = route.request().headers().authorization.includes(await page.evaluate(() => held));
+    return refused ? route.fulfill({ status: 401, json: {} }) : route.continue();
+  });
+  await button(page, 'Mark all read').click();
+  await lists(page, ['For Bruno']);
+  assert.equal((await gateway.list(bruno)).unread_count, 1);
+  assert.equal((await gateway.list(ada)).unread_count, 1);
+  await gone(row(page, 'For Ada'));
+});

@@ -1,0 +1,182 @@
+/** The gateway's reading side over HTTP, a method for each operation. */
+
+import { retryAfter, sleep } from './backoff.js';
+import { parser } from './sse.js';
+import { Tokens, owner, type TokenSource } from './token.js';
+import type { InboxEvent, Notification, Page } from './types.js';
+
+/** Where the gateway is, and with whose token to ask it. */
+export interface ApiOptions {
+  /** The public prefix, `/crm/notification` of this origin unless given. */
+  baseUrl?: string;
+  token: TokenSource;
+}
+
+/** An answer that is no success; with status 0 there was none. */
+export class ApiError extends Error {
+  override name = 'ApiError';
+  constructor(
+    message: string,
+    readonly status: number,
+    /** Milliseconds. */
+    readonly retryAfter?: number,
+  ) {
+    super(message);
+  }
+}
+
+/** Which part of the list to read. */
+export interface ListQuery {
+  limit?: number;
+  cursor?: string | undefined;
+  unread?: boolean;
+  type?: string;
+}
+
+/** What a stream is opened with. */
+export interface StreamOptions {
+  lastEventId: string | undefined;
+  signal: AbortSignal;
+  /** It is open: what comes now is live. */
+  open(): void;
+  event(event: InboxEvent): void;
+  /** Milliseconds to wait before the next connection. */
+  retry(ms: number): void;
+}
+
+interface Asked {
+  body?: string;
+  headers?: Record<string, string>;
+  /** Ends the request, and what comes of it. */
+  signal?: AbortSignal;
+  /** How often it is asked again when the gateway is busy for a moment. */
+  tries?: number;
+}
+
+/** How long an answer may take. */
+const PATIENCE = 20_000;
+/** How long a stream may be silent: several of the gateway's heartbeats. */
+const SILENCE = 60_000;
+/** The longest `Retry-After` that somebody who waits for an answer is kept waiting. */
+const BUSY = 5_000;
+
+export class Api {
+  readonly baseUrl: string;
+  readonly tokens: Tokens;
+
+  constructor(options: ApiOptions) {
+    this.baseUrl = (options.baseUrl ?? '/crm/notification').replace(/\/+$/, '');
+    this.tokens = new Tokens(options.token);
+  }
+
+  /** A page of the list, newest first. */
+  async list(query: ListQuery = {}): Promise<Page> {
+    const asked = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) asked.set(name, String(value));
+    return this.#read<Page>(`/?${asked}`);
+  }
+
+  /** The unread count, and the event that it is right after. */
+  async count(): Promise<Pick<Page, 'unread_count' | 'eventId'>> {
+    return this.#read<Page>('/unread-count');
+  }
+
+  async markRead(id: number): Promise<void> {
+    await this.#ask('POST', `/${id}/mark-read`);
+  }
+
+  async markUnread(id: number): Promise<void> {
+    await this.#ask('POST', `/${id}/mark-unread`);
+  }
+
+  /** Marks all up to that id; those that came after stay unread. Tells how many there were. */
+  async markAllRead(upTo: number): Promise<number> {
+    const answer = await this.#ask('POST', '/mark-all-read', { body: JSON.stringify({ up_to: upTo }) });
+    return (await answer.json() as { updated: number }).updated;
+  }
+
+  async delete(id: number): Promise<void> {
+    await this.#ask('DELETE', `/${id}`);
+  }
+
+  /** Takes a delete back, within 30 seconds. */
+  async restore(id: number): Promise<Notification> {
+    const answer = await this.#ask('POST', `/${id}/restore`);
+    return (await answer.json() as { notification: Notification }).notification;
+  }
+
+  /** Reads one connection of the stream to its end. The token goes in a header, so `EventSource` will not do. */
+  async stream(options: StreamOptions): Promise<void> {
+    const { signal, lastEventId } = options;
+    const silent = new AbortController();
+    const either = AbortSignal.any([signal, silent.signal]);
+    const hush = () => silent.abort(new ApiError('the stream is silent', 0));
+    let timer = setTimeout(hush, PATIENCE);
+    try {
+      const headers: Record<string, string> = { accept: 'text/event-stream' };
+      if (lastEventId !== undefined) headers['last-event-id'] = lastEventId;
+      const answer = await this.#ask('GET', '/stream', { headers, signal: either, tries: 1 });
+      const body = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+      options.open();
+      const parse = parser({
+        retry: options.retry,
+        frame: ({ event, data, id }) => {
+          if (id === undefined) return;
+          options.event({ type: event, id, data: JSON.parse(data) } as InboxEvent);
+        },
+      });
+      for (;;) {
+        clearTimeout(timer);
+        timer = setTimeout(hush, SILENCE);
+        const { value, done } = await body.read();
+        if (done || signal.aborted) return;
+        parse(value);
+      }
+    } finally {
+      clearTimeout(timer);
+      silent.abort();
+    }
+  }
+
+  async #read<T>(path: string): Promise<T> {
+    const answer = await this.#ask('GET', path);
+    const eventId = answer.headers.get('x-event-id') ?? undefined;
+    return { ...await answer.json() as T, eventId };
+  }
+
+  /** Asks with the token, once more with a new one where it is refused, and again where the gateway is busy. */
+  async #ask(method: string, path: string, asked: Asked = {}): Promise<Response> {
+    const { body, signal, tries = 3 } = asked;
+    let refused: string | undefined;
+    for (let tried = 1; ;) {
+      const token = await this.tokens.get(refused);
+      // What one user asked for is never done for another.
+      if (refused !== undefined && owner(token) !== owner(refused)) throw new ApiError('another user', 401);
+      const answer = await fetch(this.baseUrl + path, {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body && { 'content-type': 'application/json' }),
+          ...asked.headers,
+        },
+        body: body ?? null,
+        cache: 'no-store',
+        // A click that leads away must not take its mark with it.
+        keepalive: method !== 'GET',
+        signal: signal ?? AbortSignal.timeout(PATIENCE),
+      }).catch((cause: unknown) => {
+        throw new ApiError(String(cause), 0);
+      });
+      if (answer.ok) return answer;
+      if (answer.status === 401 && refused === undefined) {
+        refused = token;
+        continue;
+      }
+      const wait = retryAfter(answer.headers.get('retry-after'));
+      const { reason, message } = await answer.json().catch(() => ({})) as { reason?: string; message?: string };
+      const error = new ApiError(reason ?? message ?? answer.statusText, answer.status, wait);
+      if (tried++ >= tries || wait === undefined || wait > BUSY) throw error;
+      await sleep(wait);
+    }
+  }
+}
