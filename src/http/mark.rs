@@ -55,6 +55,8 @@ impl MarkApi {
     }
 
     /// Delete a notification
+    ///
+    /// It is gone from the inbox at once, and the unread count with it.
     #[oai(path = "/:id", method = "delete", operation_id = "deleteNotification", tag = "Tag::Inbox")]
     async fn delete(
         &self,

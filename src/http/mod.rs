@@ -57,7 +57,7 @@ use self::{entry::Entry, routes::Routes};
 pub const PREFIX: &str = "/crm/notification";
 
 type Api = (
-    send::SendApi,
+    (send::SendApi, dry_run::DryRunApi),
     inbox::InboxApi,
     mark::MarkApi,
     types::TypesApi,
@@ -81,7 +81,7 @@ enum Tag {
 
 fn service() -> OpenApiService<Api, ()> {
     let api = (
-        send::SendApi,
+        (send::SendApi, dry_run::DryRunApi),
         inbox::InboxApi,
         mark::MarkApi,
         types::TypesApi,
