@@ -8,14 +8,14 @@ use crate::store::command::{Command, NewNotification, Outcome, Stored};
 use crate::store::engine::Applied;
 
 /// A send, with its tenant.
-type Send<'a> = (&'a TenantId, &'a NewNotification);
+type New<'a> = (&'a TenantId, &'a NewNotification);
 
 /// The sends of a batch that nothing but they, and nothing but the heads of their users, is needed for.
-pub(super) fn sends(commands: &[Command]) -> Option<Vec<Send<'_>>> {
+pub(super) fn sends(commands: &[Command]) -> Option<Vec<New<'_>>> {
     commands.iter().map(send).collect()
 }
 
-fn send(command: &Command) -> Option<Send<'_>> {
+fn send(command: &Command) -> Option<New<'_>> {
     match command {
         Command::Send(tenant, new) if new.idempotency.is_none() && new.sealed.collapse_key.is_none() => {
             Some((tenant, new))
@@ -78,7 +78,7 @@ pub(super) struct Mark {
     pub number: i64,
 }
 
-pub(super) fn all(sends: &[Send<'_>], now: Timestamp, mark: &Mark, times: Times) -> Ask {
+pub(super) fn all(sends: &[New<'_>], now: Timestamp, mark: &Mark, times: Times) -> Ask {
     let needed = if sends.iter().any(|(_, new)| new.create_user) { sends.len() } else { 0 };
     ask(ALONE)
         .bind(sends.iter().map(|(tenant, _)| tenant.as_str()).collect::<Vec<_>>())

@@ -123,7 +123,7 @@ impl PostgresEngine {
         loop {
             match self.attempt(commands, now, create, &mut doubt).await {
                 Ok(Some(applied)) => return Ok(applied),
-                Ok(None) => end = None,
+                Ok(None) => {}
                 Err(Stop::Unknown) => create = true,
                 Err(Stop::Failed(error)) if doubt.is_none() => {
                     tries += 1;
