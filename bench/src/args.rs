@@ -53,6 +53,9 @@ pub struct Settings {
     /// server of its own.
     #[arg(long)]
     pub store: Option<String>,
+    /// Nodes on that store: above 1, a further case sends to all of them, beside the sends to one.
+    #[arg(long, default_value_t = 1, requires = "store", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub nodes: u8,
     /// The cases to measure, with commas between; the limit is always measured [default: all]. Those of
     /// `_eddsa` are the same reads with tokens that are signed with Ed25519 instead of HS256.
     #[arg(long, value_delimiter = ',', value_parser = CASES)]

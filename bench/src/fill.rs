@@ -62,7 +62,7 @@ impl Filler {
             unread: Arc::clone(&self.unread),
         };
         let case: Arc<dyn Case> = Arc::new(turn);
-        let sample = load::drive(self.address, self.connections, longest, &case).await?;
+        let sample = load::drive(&[self.address], self.connections, longest, &case).await?;
         eprintln!("  stored {} in {:.1} s", sample.micros.len(), start.elapsed().as_secs_f64());
         Ok(sample.micros.len() as u64)
     }
