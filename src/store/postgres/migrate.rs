@@ -13,6 +13,7 @@ use super::connect::{Database, PostgresError};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "inboxes", include_str!("../../../migrations/postgres/0001_inboxes.sql")),
     (2, "audit", include_str!("../../../migrations/postgres/0002_audit.sql")),
+    (3, "answer", include_str!("../../../migrations/postgres/0003_answer.sql")),
 ];
 
 /// Any number that other programs on this database do not take for theirs.

@@ -1,10 +1,12 @@
 //! The PostgreSQL engine: a few lanes that write, each on a connection of its own, and a pool that reads.
 
+mod alone;
 mod answers;
 mod ask;
 mod audit;
 mod connect;
 mod copy;
+mod doubt;
 mod drift;
 mod error;
 mod flush;
