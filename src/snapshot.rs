@@ -4,7 +4,7 @@
 mod diff;
 mod summary;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub audit_retention: Duration,
     /// How long a user may restore what they deleted.
     pub restore_time: Duration,
+    /// The origins that some tenant allows, and how long a browser may remember it.
+    pub origins: HashMap<String, Duration>,
     /// The proxies whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
     /// All of it for people, and its hash.
@@ -60,6 +62,8 @@ pub struct TenantSettings {
     pub users: UserMode,
     /// How long notifications stay.
     pub retention: Retention,
+    /// The origins whose pages may ask as its users do.
+    pub origins: Vec<String>,
     /// Bearer tokens that are refused though they are still valid. Apart from what verifies tokens, so
     /// that a change of it leaves their memory alone.
     pub revoked: Arc<Revoked>,
@@ -99,6 +103,7 @@ impl Snapshot {
             streams: config.streams,
             audit_retention: config.audit_retention,
             restore_time: config.restore_time,
+            origins: all_origins(config),
             trusted_proxies: config.server.trusted_proxies.clone(),
             summary,
             last_good: false,
@@ -117,6 +122,18 @@ impl Snapshot {
     }
 }
 
+/// Nobody says whose a preflight is: it may be remembered for the shortest time that any tenant sets.
+fn all_origins(config: &Config) -> HashMap<String, Duration> {
+    let mut all = HashMap::new();
+    for tenant in config.tenants.values() {
+        for origin in &tenant.cors.allowed_origins {
+            let age = all.entry(origin.clone()).or_insert(tenant.cors.max_age);
+            *age = tenant.cors.max_age.min(*age);
+        }
+    }
+    all
+}
+
 impl TenantSettings {
     fn build(tenant: &Tenant) -> Result<Self, globset::Error> {
         let mut strict = GlobSetBuilder::new();
@@ -126,6 +143,7 @@ impl TenantSettings {
         Ok(Self {
             users: tenant.users,
             retention: tenant.retention,
+            origins: tenant.cors.allowed_origins.clone(),
             revoked: Arc::new(tenant.revoked.clone()),
             strict_types: strict.build()?,
         })

@@ -4,6 +4,7 @@ mod architecture;
 mod cli;
 mod contract;
 mod deploy;
+mod document;
 mod durability;
 mod http;
 mod licences;

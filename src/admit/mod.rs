@@ -61,7 +61,7 @@ pub struct Refusal {
     /// Why its credential proved nobody, to be counted: known also where the answer is that there
     /// were too many failures.
     pub failure: Option<AuthFailure>,
-    /// Whose credential it is, where that is known though it does not hold.
+    /// Whose credential it is, where that is known.
     pub whose: Option<Arc<Principal>>,
 }
 
@@ -88,7 +88,7 @@ pub fn admit(
     match need {
         Need::Permission(permission) if !proof.principal.permissions.has(permission) => {
             refused(KeyRefusal::Permission);
-            return Err(Refusal::of(Error::lacks(permission)));
+            return Err(Refusal { whose: Some(proof.principal), ..Refusal::of(Error::lacks(permission)) });
         }
         Need::Inbox if proof.principal.user().is_none() => {
             refused(KeyRefusal::Permission);
@@ -104,7 +104,8 @@ pub fn admit(
         }
         Some(retry_after) => {
             refused(KeyRefusal::Limit);
-            Err(Refusal { limit: Some(limit), ..Refusal::of(Error::RateLimited { retry_after }) })
+            let (limit, whose) = (Some(limit), Some(proof.principal));
+            Err(Refusal { limit, whose, ..Refusal::of(Error::RateLimited { retry_after }) })
         }
     }
 }

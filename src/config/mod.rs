@@ -3,6 +3,7 @@
 //! [`Inputs`] does the reading and nothing else does; [`parse`] turns exactly those bytes into a [`Config`]
 //! or into every problem there is, each with file, line and field.
 
+mod cors;
 mod decode;
 mod development;
 mod field;

@@ -187,6 +187,23 @@ pub struct Tenant {
     pub strict_types: Vec<String>,
     /// How long notifications stay.
     pub retention: Retention,
+    /// The pages of other origins that may ask as its users do.
+    pub cors: Cors,
+}
+
+/// Cross-origin requests of a tenant's users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// The origins, as browsers write them.
+    pub allowed_origins: Vec<String>,
+    /// How long a browser may remember that they are allowed.
+    pub max_age: Duration,
+}
+
+impl Default for Cors {
+    fn default() -> Self {
+        Self { allowed_origins: Vec::new(), max_age: Duration::from_secs(600) }
+    }
 }
 
 /// Whether the directory knows all users beforehand.

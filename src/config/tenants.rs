@@ -1,4 +1,4 @@
-//! Tenants: their users, issuers, rate limits and retention.
+//! Tenants: their users, issuers, rate limits, retention and other origins.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,7 +8,7 @@ use std::{
 use indexmap::IndexMap;
 
 use super::{
-    Algorithm, Issuer, Quota, Retention, Secret, Tenant, UserMode,
+    Algorithm, Issuer, Quota, Retention, Secret, Tenant, UserMode, cors,
     decode::{Decoder, rate_limit},
     development,
     field::{Field, Section},
@@ -21,7 +21,8 @@ use crate::domain::{Profile, TenantId, UserId};
 /// The lists of a tenant that let no credential in or keep some out: none is lost by accident.
 pub(super) const ISSUERS: &str = "issuers";
 pub(super) const REVOKED: &str = "revoked_tokens";
-const TENANT: &[&str] = &["users", "seed", ISSUERS, REVOKED, "rate_limits", "strict_types", "retention"];
+const TENANT: &[&str] =
+    &["users", "seed", ISSUERS, REVOKED, "rate_limits", "strict_types", "retention", "cors"];
 const SEED: &[&str] = &["id", "display_name", "locale", "time_zone"];
 const ISSUER: &[&str] = &[
     "issuer",
@@ -121,6 +122,7 @@ impl Decoder<'_> {
             let newest = retention.integer("newest", 1..=1_000_000_000).and_then(|n| u64::try_from(n).ok());
             tenant.retention = Retention { read: age("read"), unread: age("unread"), newest };
         }
+        tenant.cors = cors::decode(&s);
         tenant.key_quota = quota("per_key").unwrap_or(quotas.per_key);
         let is_empty = |name: &&'static str| s.get(name).is_some_and(|list| list.is_empty_list());
         (tenant, [ISSUERS, REVOKED].into_iter().filter(is_empty).collect())

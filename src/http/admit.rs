@@ -143,6 +143,9 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
                 Ok(Self { principal: admitted.principal, context, services, need: PhantomData })
             }
             Err(refusal) => {
+                if let Some(whose) = refusal.whose.as_ref().filter(|_| refusal.failure.is_none()) {
+                    context.note_tenant(&whose.tenant);
+                }
                 if let Some(limit) = refusal.limit {
                     context.note_limit(limit);
                 }

@@ -81,6 +81,15 @@ impl Context {
         let _ = self.0.tenant.set(tenant.clone());
     }
 
+    /// Whether a page of this origin may see the answer: the caller's tenant says so, and where nobody was admitted
+    /// any tenant.
+    pub fn allows(&self, origin: &str) -> bool {
+        match self.0.tenant.get().map(|tenant| self.0.snapshot.tenant(tenant)) {
+            Some(tenant) => tenant.is_ok_and(|tenant| tenant.origins.iter().any(|allowed| allowed == origin)),
+            None => self.0.snapshot.origins.contains_key(origin),
+        }
+    }
+
     /// Room for this request's body: its tenant's, once it is admitted.
     pub fn room(&self) -> Held {
         let tenant = self.0.tenant.get().cloned().unwrap_or_default();

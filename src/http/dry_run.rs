@@ -1,42 +1,73 @@
-//! The answer to a send that only asks what would be stored.
+//! `POST /crm/notification/send/dry-run`: what a send would store.
 
 use std::fmt::Write;
 
-use poem_openapi::Object;
+use poem_openapi::{Object, OpenApi};
 use serde_json::Value;
 
-use super::{render, wire::NotificationContent};
+use super::{
+    Tag,
+    admit::{Admitted, MaySend},
+    answer::Answer,
+    body::Body,
+    error::Failure,
+    render,
+    wire::{NotificationContent, SendRequest},
+};
 use crate::{domain::Timestamp, send::Tried};
+
+/// Trying a send out.
+pub struct DryRunApi;
+
+// Not a parameter of the send: most generators give an operation one good answer, whose type is one.
+#[OpenApi(prefix_path = "/crm/notification")]
+impl DryRunApi {
+    /// Try a send out
+    ///
+    /// Shows what a send of the same body would store, and stores nothing. It is checked, refused and counted
+    /// under the rate limit as a send is; only an unknown user is told in the answer instead.
+    #[oai(path = "/send/dry-run", method = "post", operation_id = "tryNotification", tag = "Tag::Sending")]
+    async fn try_out(
+        &self,
+        caller: Admitted<MaySend>,
+        body: Body<SendRequest>,
+    ) -> poem::Result<Answer<DryRunResponse>> {
+        let (context, Body(draft, _)) = (&caller.context, body);
+        let (snapshot, now) = (context.snapshot(), context.now());
+        let tried = caller.services.sending.try_out(snapshot, &caller.principal, draft, now).await;
+        Ok(Answer::new(tried_text(&tried.map_err(Failure)?, now)))
+    }
+}
 
 /// What a send would do.
 #[derive(Object)]
-pub struct DryRunResponse {
+struct DryRunResponse {
     /// Always `Success`.
-    pub result: String,
+    result: String,
     /// A sentence for people.
-    pub message: String,
+    message: String,
     /// What would be stored, as its reader would see it.
-    pub notification: NotificationContent,
+    notification: NotificationContent,
     /// What is wrong with it, and is let through for this type.
-    pub warnings: Vec<Warning>,
+    warnings: Vec<Warning>,
     /// Whether the directory knows the user. A send to an unknown one makes them in an open directory,
     /// and is a 404 in a managed one.
-    pub user_known: bool,
+    user_known: bool,
 }
 
 /// A problem that does not refuse a notification.
 #[derive(Object)]
-pub struct Warning {
+struct Warning {
     /// The field at fault.
-    pub field: String,
+    field: String,
     /// What is wrong with it, in a clause that starts with the field.
-    pub reason: String,
+    reason: String,
     /// The component that found it.
-    pub component: String,
+    component: String,
 }
 
 /// The body of a dry run's answer.
-pub fn tried(tried: &Tried, now: Timestamp) -> String {
+fn tried_text(tried: &Tried, now: Timestamp) -> String {
     let mut text =
         String::from(r#"{"result":"Success","message":"Dry run: nothing was stored","notification":"#);
     render::unstored(&mut text, &tried.sealed, now);

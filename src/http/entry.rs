@@ -14,7 +14,7 @@ use poem::{
 
 use super::{
     context::Context,
-    error,
+    cors, error,
     routes::{Route, Routes},
     services::Services,
 };
@@ -57,7 +57,11 @@ impl<E: Endpoint> Endpoint for Entry<E> {
         let method = method_label(request.method());
         let route = self.routes.find(request.uri().path());
 
-        let mut answer = self.answer(request, route, &context).await;
+        let origin = cors::origin(request.headers(), &context);
+        let mut answer = match cors::preflight(&request, &context, route) {
+            Some(answer) => answer,
+            None => self.answer(request, route, &context).await,
+        };
 
         if let Some(limit) = context.limit() {
             if limit.retry_after.is_some() {
@@ -68,6 +72,7 @@ impl<E: Endpoint> Endpoint for Entry<E> {
         if let Ok(value) = HeaderValue::from_str(context.request_id()) {
             answer.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
         }
+        cors::show(&mut answer, origin, &context);
         let route = route.map_or("other", Route::pattern);
         self.services.metrics.request(route, method, answer.status().as_str(), started.elapsed());
         Ok(answer)

@@ -31,7 +31,7 @@ use super::{
     context::Context,
     error::{Failure, WrongContentType},
     json,
-    wire::{ImportResult, UserRequest},
+    wire::{Id, ImportResult, UserRequest},
 };
 use crate::{
     audit::Audit,
@@ -41,6 +41,8 @@ use crate::{
 
 /// The media type of JSON lines.
 const LINES: &str = "application/x-ndjson";
+/// The media type that generated clients send a stream as: many know none of JSON lines.
+const BYTES: &str = "application/octet-stream";
 /// The longest line, in bytes.
 const LINE_MAX: u64 = 16 * 1024;
 /// How many results wait for a client that sends before it reads, some 8 MiB of them.
@@ -61,7 +63,8 @@ impl ImportApi {
     /// One JSON object a line: `user_id` and the fields of a profile. The answer streams one result a
     /// line, in order, while the body is still being read: a line that fails does not stop the others. A client
     /// that reads nothing before it has sent all should send at most 65,536 lines at a time. An import counts
-    /// as one request of the rate limit.
+    /// as one request of the rate limit. The body may be called `application/octet-stream`, as generated clients
+    /// do, or `application/x-ndjson`.
     #[oai(path = "/import", method = "post", operation_id = "importUsers", tag = "Tag::Users")]
     async fn import(&self, caller: Admitted<MayManageUsers>, body: Lines) -> ResultLines {
         let Lines { body, room } = body;
@@ -235,7 +238,7 @@ impl<'a> ApiExtractor<'a> for Lines {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let content = vec![MetaMediaType { content_type: LINES, schema: ImportLine::schema_ref() }];
+        let content = vec![MetaMediaType { content_type: BYTES, schema: ImportLine::schema_ref() }];
         Some(MetaRequest { description: Some("One JSON object a line."), content, required: true })
     }
 
@@ -246,7 +249,7 @@ impl<'a> ApiExtractor<'a> for Lines {
     ) -> poem::Result<Self> {
         let sent = request.content_type().unwrap_or_default();
         let media_type = sent.split(';').next().unwrap_or_default().trim();
-        if ["application/x-ndjson", "application/jsonl", "application/json-lines"]
+        if [BYTES, LINES, "application/jsonl", "application/json-lines"]
             .iter()
             .any(|known| media_type.eq_ignore_ascii_case(known))
         {
@@ -265,8 +268,7 @@ impl<'a> ApiExtractor<'a> for Lines {
 #[derive(poem_openapi::Object)]
 struct ImportLine {
     /// The user's id.
-    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
-    user_id: i64,
+    user_id: Id,
     /// How to address them, in characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     display_name: Option<String>,

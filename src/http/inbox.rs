@@ -64,6 +64,8 @@ impl InboxApi {
     }
 
     /// Count the caller's unread notifications
+    ///
+    /// Those of the whole inbox, as the list's `unread_count`. It costs little, so it may be asked often.
     #[oai(path = "/unread-count", method = "get", operation_id = "getUnreadCount", tag = "Tag::Inbox")]
     async fn unread_count(
         &self,

@@ -69,7 +69,8 @@ impl MarkApi {
 
     /// Delete a notification
     ///
-    /// For a while, 30 seconds unless the site sets another time, it can be restored.
+    /// It is gone from the inbox at once, and the unread count with it. For a while, 30 seconds unless the site
+    /// sets another time, it can be restored.
     #[oai(path = "/:id", method = "delete", operation_id = "deleteNotification", tag = "Tag::Inbox")]
     async fn delete(
         &self,

@@ -12,6 +12,7 @@ mod body;
 mod configured;
 mod connections;
 mod context;
+mod cors;
 mod cursor;
 mod docs;
 mod document;
@@ -60,7 +61,7 @@ use self::{entry::Entry, routes::Routes};
 pub const PREFIX: &str = "/crm/notification";
 
 type Api = (
-    send::SendApi,
+    (send::SendApi, dry_run::DryRunApi),
     inbox::InboxApi,
     mark::MarkApi,
     types::TypesApi,
@@ -84,7 +85,7 @@ enum Tag {
 
 fn service() -> OpenApiService<Api, ()> {
     let api = (
-        send::SendApi,
+        (send::SendApi, dry_run::DryRunApi),
         inbox::InboxApi,
         mark::MarkApi,
         types::TypesApi,
@@ -98,8 +99,7 @@ fn service() -> OpenApiService<Api, ()> {
 /// The endpoint of the public listener.
 pub fn api(services: Arc<Services>) -> impl Endpoint<Output = Response> {
     let limits = services.snapshot.load().limits;
-    let pages =
-        [docs::DOCUMENT_PATH, docs::PAGE_PATH, ui::PAGE_PATH, ui::COMPONENT_PATH, ui::SCRIPT_PATH];
+    let pages = [docs::DOCUMENT_PATH, docs::PAGE_PATH, ui::PAGE_PATH, ui::COMPONENT_PATH, ui::SCRIPT_PATH];
     let routes = Routes::new(&document(&limits), &pages);
     let inner = Route::new()
         .at(docs::DOCUMENT_PATH, docs::Page::document())

@@ -1,18 +1,15 @@
 //! `POST /crm/notification/send`: admit, decode, send, respond.
 
-use poem_openapi::{OpenApi, param::Query};
+use poem_openapi::OpenApi;
 
 use super::{
     Tag,
     admit::{Admitted, MaySend},
-    answer::{Answer, Either, Repeatable},
+    answer::{Answer, Repeatable},
     body::{Body, FromBody},
-    dry_run::{self, DryRunResponse},
     error::Failure,
     idempotency_key::IdempotencyKey,
-    json,
-    params::Flag,
-    render,
+    json, render,
     wire::{SendRequest, SendResponse},
 };
 use crate::{
@@ -28,28 +25,20 @@ impl SendApi {
     /// Send a notification
     ///
     /// Stores a notification in a user's inbox. A 201 means that it is durable. What the type's
-    /// pipeline refuses is a 400 that names every problem. A dry run is checked and counted under the
-    /// rate limit as a send is, answers 200 and stores nothing.
+    /// pipeline refuses is a 400 that names every problem.
     #[oai(path = "/send", method = "post", operation_id = "sendNotification", tag = "Tag::Sending")]
     async fn send(
         &self,
         caller: Admitted<MaySend>,
-        /// `true` shows what would be stored, and stores nothing.
-        dry_run: Query<Option<Flag>>,
         /// Names the send, so that it can be sent again when its answer was lost: as a string of RFC 9651, or bare.
         /// For 24 hours the same key and body from the same principal give the first 201 again, and store nothing;
-        /// with another body it is a 422. What was answered otherwise leaves the key free, and a dry run does not
-        /// look at it.
+        /// with another body it is a 422. What was answered otherwise leaves the key free.
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Body<SendRequest>,
-    ) -> poem::Result<Either<Answer<DryRunResponse>, Repeatable<Answer<SendResponse, 201>>>> {
+    ) -> poem::Result<Repeatable<Answer<SendResponse, 201>>> {
         let (context, Body(draft, bytes)) = (&caller.context, body);
         let (snapshot, now, sending) = (context.snapshot(), context.now(), &caller.services.sending);
-        if dry_run.0.is_some_and(|flag| flag.0) {
-            let tried = sending.try_out(snapshot, &caller.principal, draft, now).await.map_err(Failure)?;
-            return Ok(Either::Left(Answer::new(dry_run::tried(&tried, now))));
-        }
         let once = key.0.as_ref().map(|key| Once { key: &key.0, body: &bytes, answer: render::sent });
         let sent = sending
             .send(snapshot, &caller.principal, draft, now, context.request_id(), once)
@@ -59,7 +48,7 @@ impl SendApi {
             Sent::Now(sealed, stored) => (render::sent(&sealed, stored), false),
             Sent::Before(text) => (text, true),
         };
-        Ok(Either::Right(Repeatable { answer: Answer::new(text), replayed }))
+        Ok(Repeatable { answer: Answer::new(text), replayed })
     }
 }
 

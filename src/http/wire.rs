@@ -8,13 +8,13 @@ use poem_openapi::{
 use serde_json::Value;
 
 use super::shape::shape;
+use crate::domain::MAX_ID;
 
 /// A notification to send.
 #[derive(Object)]
 pub struct SendRequest {
     /// The user to notify.
-    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
-    pub user_id: i64,
+    pub user_id: Id,
     /// The notification's type, one of those that `GET /crm/notification/types` lists.
     #[oai(rename = "type", validator(min_length = 1, max_length = 64))]
     pub kind: String,
@@ -30,11 +30,9 @@ pub struct SendRequest {
     /// Structured data, kept as sent. The type's schema, as the list of types shows it, describes it.
     pub metadata: Option<JsonObject>,
     /// The ticket it is about.
-    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
-    pub related_ticket_id: Option<i64>,
+    pub related_ticket_id: Option<Id>,
     /// The user who caused it.
-    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
-    pub related_user_id: Option<i64>,
+    pub related_user_id: Option<Id>,
 }
 
 /// The answer to a send.
@@ -53,9 +51,9 @@ pub struct SendResponse {
 #[oai(skip_serializing_if_is_none)]
 pub struct SentNotification {
     /// Its id: never reused, growing within a user.
-    pub notification_id: i64,
+    pub notification_id: Id,
     /// Whose inbox it is in.
-    pub user_id: i64,
+    pub user_id: Id,
     /// Its type.
     #[oai(rename = "type")]
     pub kind: String,
@@ -72,9 +70,9 @@ pub struct SentNotification {
     /// When it was stored.
     pub created_at: DateTime,
     /// The ticket it is about.
-    pub related_ticket_id: Option<i64>,
+    pub related_ticket_id: Option<Id>,
     /// The user who caused it.
-    pub related_user_id: Option<i64>,
+    pub related_user_id: Option<Id>,
 }
 
 /// A notification as its reader sees it.
@@ -82,7 +80,7 @@ pub struct SentNotification {
 #[oai(skip_serializing_if_is_none)]
 pub struct Notification {
     /// Its id: never reused, growing within a user.
-    pub notification_id: i64,
+    pub notification_id: Id,
     /// The rest of it.
     #[oai(flatten)]
     pub content: NotificationContent,
@@ -93,7 +91,7 @@ pub struct Notification {
 #[oai(skip_serializing_if_is_none)]
 pub struct NotificationContent {
     /// Whose inbox it is in.
-    pub user_id: i64,
+    pub user_id: Id,
     /// Its type.
     #[oai(rename = "type")]
     pub kind: String,
@@ -106,13 +104,13 @@ pub struct NotificationContent {
     /// The sender's structured data.
     pub metadata: Option<JsonObject>,
     /// The ticket it is about.
-    pub related_ticket_id: Option<i64>,
+    pub related_ticket_id: Option<Id>,
     /// How grave it is: `info`, `success`, `warning`, `error` or `critical`.
     pub severity: Option<String>,
     /// The name of an icon.
     pub icon: Option<String>,
     /// The user who caused it, unless erased since.
-    pub related_user_id: Option<i64>,
+    pub related_user_id: Option<Id>,
     /// Whether it was read.
     pub is_read: bool,
     /// When it was first marked read.
@@ -160,8 +158,7 @@ pub struct NotificationResponse {
 pub struct MarkAllReadRequest {
     /// The last notification that the reader has seen: newer ones stay unread. Without it, all are
     /// marked.
-    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
-    pub up_to: Option<i64>,
+    pub up_to: Option<Id>,
 }
 
 /// How many notifications were marked read.
@@ -201,7 +198,7 @@ pub struct UserRequest {
 #[oai(skip_serializing_if_is_none)]
 pub struct User {
     /// Their id.
-    pub user_id: i64,
+    pub user_id: Id,
     /// How to address them.
     pub display_name: Option<String>,
     /// A BCP 47 language tag.
@@ -244,7 +241,7 @@ pub struct ImportResult {
     /// `Success` or `Failed`.
     pub result: String,
     /// The user of the line, where it could be read.
-    pub user_id: Option<i64>,
+    pub user_id: Option<Id>,
     /// Whether the user is new.
     pub created: Option<bool>,
     /// Why the line failed.
@@ -315,5 +312,15 @@ json_type!(
     MetaSchema {
         example: Some("2026-01-11T14:30:00Z".into()),
         ..MetaSchema::new_with_format("string", "date-time")
+    }
+);
+json_type!(
+    /// The id of a notification, user or ticket. The same bounds both ways, so that generators give it one type.
+    Id,
+    "id",
+    MetaSchema {
+        minimum: Some(1.0),
+        maximum: Some(MAX_ID as f64),
+        ..MetaSchema::new_with_format("integer", "int64")
     }
 );

@@ -10,7 +10,7 @@ use super::{
     body::{Body, FromBody},
     error::Failure,
     json, params,
-    wire::DateTime,
+    wire::{DateTime, Id},
 };
 use crate::{
     domain::{Error, Limits, NotificationId, Result, Timestamp},
@@ -50,7 +50,7 @@ impl WithdrawApi {
 struct WithdrawRequest {
     /// These notifications.
     #[oai(validator(min_items = 1, max_items = 1000))]
-    ids: Option<Vec<i64>>,
+    ids: Option<Vec<Id>>,
     /// The latest notification of each inbox that was sent with this collapse key.
     #[oai(validator(min_length = 1, max_length = 255))]
     collapse_key: Option<String>,

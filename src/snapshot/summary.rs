@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     config::{
-        ApiKey, Config, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Streams, Tenant,
+        ApiKey, Config, Cors, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Streams,
+        Tenant,
     },
     domain::{Limits, Permission, Permissions, TenantId},
     registry::{NotificationType, Registry},
@@ -191,6 +192,7 @@ impl Summary {
             user_quota,
             strict_types,
             retention,
+            cors: Cors { allowed_origins, max_age },
         } = tenant;
         let Retention { read, unread, newest } = retention;
         let seed = match seed_users.as_slice() {
@@ -207,6 +209,8 @@ impl Summary {
             ("strict_types", list(strict_types)),
             ("retention.read", span(*read)),
             ("retention.unread", span(*unread)),
+            ("cors.allowed_origins", list(allowed_origins)),
+            ("cors.max_age", span(Some(*max_age))),
             ("retention.newest", newest.map_or("all".to_owned(), |n| n.to_string())),
         ];
         self.add(format!("tenant {id}"), String::new(), fields);

@@ -19,7 +19,7 @@ fn site() -> Site {
     let settings =
         SETTINGS.replace("seed: [1, 2]", "seed: [1, 2, 3, 4]").replace("[admin]}", "[admin, eraser]}");
     let site = Site::new(&format!(
-        "rate_limits: {{per_key: {{per_second: 100000}}}}\nroles: {{eraser: [user.erase]}}\n{settings}"
+        "rate_limits: {{per_key: {{per_second: 100000}}}}\ninbox: {{restore_time: 5m}}\nroles: {{eraser: [user.erase]}}\n{settings}"
     ));
     site.write("config/plugins/parcel/type.yaml", &PARCEL.replace("tenants: [acme]", "tenants: [default]"));
     site
@@ -160,7 +160,7 @@ fn a_site_of_every_kind_of_state_moves_there_and_back() {
     let out = site.good(&["store", "copy", "sqlite://a.db", &server.url]);
     assert!(out.contains("is the same as sqlite://a.db, verified"), "{out}");
     let there = sums(&out);
-    assert_eq!(there.len(), 8, "{out}");
+    assert_eq!(there.len(), 9, "{out}");
     // What is to be purged may be gone by then.
     let mut others = there.iter().filter(|line| !line.starts_with("erasure"));
     assert!(others.all(|line| !line.contains(" 0 rows")), "every table holds something: {out}");
@@ -176,7 +176,9 @@ fn a_site_of_every_kind_of_state_moves_there_and_back() {
         assert!(id > last, "{url}: {id} was given before");
         // What collapses goes on collapsing.
         send(&gateway, &json!({"user_id": 2, "type": "parcel", "title": "t", "metadata": {"parcel": 2}}));
-        assert_eq!(gateway.ask("GET", "/unread-count", &of_two, "").json()["unread_count"], 3, "{url}");
+        // What was deleted a moment ago comes back.
+        assert_eq!(gateway.ask("POST", &format!("/{last}/restore"), &of_two, "").status, 200, "{url}");
+        assert_eq!(gateway.ask("GET", "/unread-count", &of_two, "").json()["unread_count"], 4, "{url}");
         gateway.stop();
     }
 }

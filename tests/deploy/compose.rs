@@ -59,7 +59,8 @@ fn the_image_is_built_from_all_that_the_build_needs_with_a_toolchain_that_is_new
     let manifest = read("Cargo.toml");
     let (_, members) = manifest.split_once("members = [").expect("members");
     let members = members.split(']').next().unwrap_or_default().split('"').skip(1).step_by(2);
-    let needed = ["Cargo.toml", "Cargo.lock", "build.rs", "src", "migrations", "ui"].into_iter().chain(members);
+    let needed =
+        ["Cargo.toml", "Cargo.lock", "build.rs", "src", "migrations", "ui"].into_iter().chain(members);
     for path in needed {
         assert!(sent.iter().any(|sent| path.split('/').next() == Some(sent)), "{path} is not sent");
     }

@@ -1,8 +1,6 @@
 //! A disk that is full, nearly full, or can only be read for a while: refusals are told, reads go on, nothing
 //! acknowledged is lost, and it goes on with no restart.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use reqwest::Method;
 use tokio::task::block_in_place;
 
@@ -43,7 +41,7 @@ async fn outlived(fault: &str, times: usize) -> (usize, usize) {
     let mut load = running.ended().await;
     let gateway = block_in_place(|| disk.serve());
     load.check(&gateway.public, 0).await;
-    (load.acknowledged.load(Relaxed), load.refused.load(Relaxed))
+    (load.acknowledged(), load.refused())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

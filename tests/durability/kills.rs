@@ -39,7 +39,7 @@ async fn what_was_acknowledged_outlives_every_kill() {
         heads_equal_their_rows(&site).await;
     }
     load.check(&gateway.public, 0).await;
-    let acknowledged = load.acknowledged.load(Relaxed);
+    let acknowledged = load.acknowledged();
     report(
         10,
         &format!("{kills} SIGKILLs among sends, marks and deletes"),
@@ -73,7 +73,7 @@ async fn an_outside_reader_of_the_live_file_costs_nothing() {
         load.check(&gateway.public, 0).await;
         heads_equal_their_rows(&site).await;
     }
-    let acknowledged = load.acknowledged.load(Relaxed);
+    let acknowledged = load.acknowledged();
     report(
         11,
         &format!("{kills} SIGKILLs while `sqlite3` opened, read and closed the live file {read} times"),

@@ -1,79 +1,60 @@
 //! Users who send, read and delete without pause until the gateway is gone, and note what was acknowledged.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
 
-use reqwest::{Method, RequestBuilder};
-use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::{
-    HOT, KEY, SECRET, WORKERS,
-    ledger::{Doubt, Ledger, State},
+    HOT, SECRET, WORKERS,
+    client::Tally,
+    ledger::{Ledger, State},
+    repeater::{REPEATER, Repeater},
+    worker::Worker,
 };
 use crate::support::{Api, Token};
 
 /// What all inboxes hold as far as it was acknowledged, from one life of the gateway to the next.
 pub struct Load {
     workers: Vec<Worker>,
+    repeater: Repeater,
     hot: Ledger,
-    /// Changes acknowledged so far.
-    pub acknowledged: Arc<AtomicUsize>,
-    /// Answers of 503 so far: refused, and nothing stored.
-    pub refused: Arc<AtomicUsize>,
-}
-
-/// One who changes an inbox of their own, and sends to the hot one.
-struct Worker {
-    user: i64,
-    step: u64,
-    own: Ledger,
-    hot: Ledger,
-    acknowledged: Arc<AtomicUsize>,
-    refused: Arc<AtomicUsize>,
-}
-
-/// What came of a request.
-enum Answer {
-    Done(Value),
-    /// Nothing was done.
-    Refused,
-    /// It may have been done.
-    NotKnown,
-}
-
-impl Ledger {
-    /// Takes back the last doubt, unless the answer leaves it.
-    fn settle(&mut self, answer: &Answer) {
-        if !matches!(answer, Answer::NotKnown) {
-            self.doubts.pop();
-        }
-    }
+    tally: Tally,
 }
 
 /// The workers at work.
 pub struct Running {
     tasks: Vec<JoinHandle<Worker>>,
+    repeater: JoinHandle<Repeater>,
     enough: Arc<AtomicBool>,
     hot: Ledger,
-    pub acknowledged: Arc<AtomicUsize>,
-    pub refused: Arc<AtomicUsize>,
+    tally: Tally,
 }
+
+/// An answer that takes longer hangs.
+const LONGEST: Duration = Duration::from_secs(60);
+/// So long a test waits for its load.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Load {
     pub fn new() -> Self {
-        let (acknowledged, refused) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let worker = |user| Worker {
-            user,
-            step: 0,
-            own: Ledger::default(),
+        Self::within(LONGEST)
+    }
+
+    /// One that fails where any single answer takes longer.
+    pub fn within(longest: Duration) -> Self {
+        let tally = Tally::new(longest);
+        Self {
+            workers: WORKERS.map(|user| Worker::new(user, tally.clone())).collect(),
+            repeater: Repeater::new(tally.clone()),
             hot: Ledger::default(),
-            acknowledged: Arc::clone(&acknowledged),
-            refused: Arc::clone(&refused),
-        };
-        Self { workers: WORKERS.map(worker).collect(), hot: Ledger::default(), acknowledged, refused }
+            tally,
+        }
     }
 
     /// Sets them to work against a gateway at this address.
@@ -84,10 +65,25 @@ impl Load {
     /// The same against several, each worker at one of them.
     pub fn start_over(self, addresses: &[&str]) -> Running {
         let enough = Arc::<AtomicBool>::default();
-        let bases = addresses.iter().cycle().map(|address| Api::new(format!("http://{address}")));
-        let at_work = |(worker, base): (Worker, Api)| tokio::spawn(worker.work(base, Arc::clone(&enough)));
-        let tasks = self.workers.into_iter().zip(bases).map(at_work).collect();
-        Running { tasks, enough, hot: self.hot, acknowledged: self.acknowledged, refused: self.refused }
+        let bases: Vec<_> = addresses.iter().map(|address| Api::new(format!("http://{address}"))).collect();
+        let at_work = |(place, worker): (usize, Worker)| {
+            let mut nodes = bases.clone();
+            nodes.rotate_left(place % bases.len());
+            tokio::spawn(worker.work(nodes, Arc::clone(&enough)))
+        };
+        let tasks = self.workers.into_iter().enumerate().map(at_work).collect();
+        let repeater = tokio::spawn(self.repeater.work(bases.clone(), Arc::clone(&enough)));
+        Running { tasks, repeater, enough, hot: self.hot, tally: self.tally }
+    }
+
+    /// Changes acknowledged so far.
+    pub fn acknowledged(&self) -> usize {
+        self.tally.acknowledged.load(Relaxed)
+    }
+
+    /// Answers of 503 so far: refused, and nothing stored.
+    pub fn refused(&self) -> usize {
+        self.tally.refused.load(Relaxed)
     }
 
     /// Holds everything acknowledged against what a gateway at this address shows.
@@ -108,7 +104,7 @@ impl Load {
 
     pub fn ledgers(&mut self) -> impl Iterator<Item = (i64, &mut Ledger)> {
         let own = self.workers.iter_mut().map(|worker| (worker.user, &mut worker.own));
-        own.chain([(HOT, &mut self.hot)])
+        own.chain([(REPEATER, &mut self.repeater.own), (HOT, &mut self.hot)])
     }
 
     /// How many acknowledged notifications must be there, and how many there were in all.
@@ -132,25 +128,29 @@ impl Load {
 impl Running {
     /// Waits until so many more changes were acknowledged.
     pub async fn acknowledges(&self, more: usize) {
-        let enough = self.acknowledged.load(Relaxed) + more;
-        while self.acknowledged.load(Relaxed) < enough {
-            assert!(self.tasks.iter().any(|task| !task.is_finished()), "all workers have given up");
-            tokio::task::yield_now().await;
-        }
+        let enough = self.tally.acknowledged.load(Relaxed) + more;
+        self.works_until(|| self.tally.acknowledged.load(Relaxed) >= enough).await;
     }
 
     /// Waits until so many more were refused.
     pub async fn refuses(&self, more: usize) {
-        let enough = self.refused.load(Relaxed) + more;
-        while self.refused.load(Relaxed) < enough {
+        let enough = self.tally.refused.load(Relaxed) + more;
+        self.works_until(|| self.tally.refused.load(Relaxed) >= enough).await;
+    }
+
+    async fn works_until(&self, holds: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < PATIENCE, "not in {PATIENCE:?}");
             assert!(self.tasks.iter().any(|task| !task.is_finished()), "all workers have given up");
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// Fails where a worker had no answer, or one that says that the gateway failed.
     pub fn all_are_at_work(&self) {
         assert!(self.tasks.iter().all(|task| !task.is_finished()), "a worker has given up");
+        assert!(!self.repeater.is_finished(), "the one who repeats has given up");
     }
 
     /// Lets them come to an end; what they noted.
@@ -169,95 +169,12 @@ impl Running {
             self.hot.doubts.extend(hot.doubts);
             workers.push(worker);
         }
-        Load { workers, hot: self.hot, acknowledged: self.acknowledged, refused: self.refused }
+        let repeater = self.repeater.await.expect("no panic");
+        Load { workers, repeater, hot: self.hot, tally: self.tally }
     }
 }
 
 /// An inbox as its user sees it.
 pub fn inbox(address: &str, user: i64) -> Api {
     Api::new(format!("http://{address}")).bearer(Token::of(SECRET, user).sign())
-}
-
-impl Worker {
-    /// Works until there is no answer, or it is enough.
-    async fn work(mut self, base: Api, enough: Arc<AtomicBool>) -> Self {
-        let sender = base.key(KEY);
-        let reader = base.bearer(Token::of(SECRET, self.user).sign());
-        // A step that was not answered is not tried again: it may have been done.
-        while !enough.load(Relaxed) && self.act(&sender, &reader).await.is_some() {}
-        self
-    }
-
-    /// One request. None when no answer came.
-    async fn act(&mut self, sender: &Api, reader: &Api) -> Option<()> {
-        let newest = |wanted: fn(&State) -> bool| {
-            let mut known = self.own.known.iter().rev().take(50);
-            // Of one that may be gone by now nothing more is asked.
-            let sure = |id| !self.own.doubts.contains(&Doubt::Deleted(id));
-            known.find(|(id, (_, state))| wanted(state) && sure(**id)).map(|(id, _)| *id)
-        };
-        self.step += 1;
-        match self.step % 8 {
-            3 | 6 if let Some(id) = newest(|state| *state == State::Unread) => {
-                self.own.doubts.push(Doubt::Read(id));
-                let path = format!("/{id}/mark-read");
-                let answer = self.answer(reader.request(Method::POST, &path)).await?;
-                if let Answer::Done(answer) = &answer {
-                    let at = answer["notification"]["read_at"].as_str().expect("a time").to_owned();
-                    self.own.known.entry(id).and_modify(|(_, state)| *state = State::Read(at));
-                }
-                self.own.settle(&answer);
-            }
-            7 if let Some(id) = newest(|state| *state != State::Deleted) => {
-                self.own.doubts.push(Doubt::Deleted(id));
-                let answer = self.answer(reader.request(Method::DELETE, &format!("/{id}"))).await?;
-                if let Answer::Done(_) = &answer {
-                    self.own.known.entry(id).and_modify(|(_, state)| *state = State::Deleted);
-                }
-                self.own.settle(&answer);
-            }
-            step => {
-                let title = format!("{} of {}", self.step, self.user);
-                let user = if step == 4 { HOT } else { self.user };
-                self.ledger(user).doubts.push(Doubt::Sent(title.clone()));
-                let body = json!({"user_id": user, "type": "custom", "title": title});
-                let answer = self.answer(sender.request(Method::POST, "/send").json(&body)).await?;
-                let ledger = self.ledger(user);
-                if let Answer::Done(answer) = &answer {
-                    let id = answer["notification"]["notification_id"].as_i64().expect("an id");
-                    let twice = ledger.known.insert(id, (title, State::Unread));
-                    assert!(twice.is_none(), "{id} was given to {twice:?} before");
-                }
-                ledger.settle(&answer);
-            }
-        }
-        Some(())
-    }
-
-    fn ledger(&mut self, user: i64) -> &mut Ledger {
-        if user == HOT { &mut self.hot } else { &mut self.own }
-    }
-
-    /// The answer to a request, if any came.
-    async fn answer(&self, request: RequestBuilder) -> Option<Answer> {
-        let response = request.send().await.ok()?;
-        let status = response.status().as_u16();
-        let retry = response.headers().contains_key("retry-after");
-        let answer: Value = response.json().await.ok()?;
-        match status {
-            200 | 201 => {
-                self.acknowledged.fetch_add(1, Relaxed);
-                Some(Answer::Done(answer))
-            }
-            503 => {
-                assert!(retry, "a refusal says when to try again: {answer}");
-                self.refused.fetch_add(1, Relaxed);
-                let reason = answer["reason"].as_str().unwrap_or_default();
-                Some(if reason.contains("not known") { Answer::NotKnown } else { Answer::Refused })
-            }
-            // The gateway has failed, says so, and is about to end: what was asked stays in doubt.
-            500 => None,
-            _ => panic!("{status}: {answer}"),
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Durability, with the real program: what was answered is there after a crash, a power cut, a full disk, a
 //! damaged file. `bash tests/reliability` runs all of it, at length, and writes `docs/reliability.md`.
 
+mod client;
 mod damage;
 mod disk;
 mod full;
@@ -9,6 +10,8 @@ mod ledger;
 pub mod load;
 mod lull;
 mod power;
+mod repeater;
+mod worker;
 
 use std::{fs, path::Path};
 
@@ -19,7 +22,8 @@ use crate::cli::gateway::Site;
 const KEY: &str = "durable-key-00000000000000000000000000001";
 const SECRET: &str = "signing-secret-of-the-durable-tenant-0001";
 
-/// The users that the load works on: one for each worker, and one whom all of them send to.
+/// The users that the load works on: one for each worker, and one whom all of them send to. (Another is the one's who
+/// repeats.)
 const WORKERS: std::ops::RangeInclusive<i64> = 1..=8;
 const HOT: i64 = 100;
 
@@ -27,7 +31,7 @@ pub const SETTINGS: &str = r#"
 rate_limits: {per_key: {per_second: 1000000}, per_user: {per_second: 1000000}}
 tenants:
   default:
-    seed: [1, 2, 3, 4, 5, 6, 7, 8, 100]
+    seed: [1, 2, 3, 4, 5, 6, 7, 8, 9, 100]
     issuers: [{algorithm: HS256, secret: signing-secret-of-the-durable-tenant-0001}]
 api_keys:
   durable-key-00000000000000000000000000001: {roles: [admin]}

@@ -1,6 +1,6 @@
 //! Power cuts, where only what was synced is left, and syncs that fail.
 
-use std::{process::Command, sync::atomic::Ordering::Relaxed};
+use std::process::Command;
 
 use tokio::task::block_in_place;
 
@@ -41,7 +41,7 @@ async fn what_was_acknowledged_outlives_every_power_cut() {
         load.check(&gateway.public, checked).await;
     }
     load.check(&gateway.public, 0).await;
-    let acknowledged = load.acknowledged.load(Relaxed);
+    let acknowledged = load.acknowledged();
     report(
         20,
         &format!(
@@ -70,7 +70,7 @@ async fn what_was_acknowledged_outlives_a_power_cut_while_the_log_is_folded_in()
         gateway = block_in_place(|| disk.serve());
         load.check(&gateway.public, 0).await;
     }
-    let acknowledged = load.acknowledged.load(Relaxed);
+    let acknowledged = load.acknowledged();
     report(
         22,
         &format!("{cuts} power cuts while a start folded the log in, half of what was not synced left"),
@@ -153,7 +153,7 @@ async fn a_failing_sync_ends_the_process() {
         load.check(&gateway.public, 0).await;
         block_in_place(|| disk.lose_power(gateway));
     }
-    let acknowledged = load.acknowledged.load(Relaxed);
+    let acknowledged = load.acknowledged();
     report(
         30,
         &format!("{fails} syncs that failed once, each followed by a restart, more load and a power cut"),

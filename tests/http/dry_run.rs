@@ -1,11 +1,11 @@
-//! `POST /crm/notification/send?dry_run=true`.
+//! `POST /crm/notification/send/dry-run`.
 
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Api, Gateway, settings::*};
 
 async fn dry(api: &Api, body: &Value) -> Answer {
-    api.post_json("/send?dry_run=true", body).await
+    api.post_json("/send/dry-run", body).await
 }
 
 #[tokio::test]
@@ -20,8 +20,8 @@ async fn it_shows_what_a_send_stores_and_stores_nothing() {
     assert_eq!(tried["warnings"], json!([]));
     assert_eq!((as_user(user).unread().await, as_user(user).get("/").await.ids()), (0, vec![]));
 
-    // Without `dry_run`, and with `false`, the same is stored.
-    api.post_json("/send?dry_run=false", &draft).await.expect(201);
+    // A send of the same stores just that.
+    api.post_json("/send", &draft).await.expect(201);
     let mut stored = as_user(user).get("/").await.expect(200).json()["notifications"][0].take();
     let fields = stored.as_object_mut().expect("a notification");
     assert!(fields.shift_remove("notification_id").is_some());

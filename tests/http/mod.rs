@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod connections;
 mod contract;
+mod cors;
 mod credentials;
 mod delete;
 mod docs;

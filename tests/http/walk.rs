@@ -183,12 +183,12 @@ impl Operation<'_> {
         assert!(declared.is_object(), "{id}: {status} is not declared: {answer:?}");
         self.check_headers(&declared["headers"], &answer.headers, &status);
         let media_type = answer.header("content-type");
-        let schema = &declared["content"][media_type]["schema"];
-        assert!(schema.is_object(), "{id}: {status} as {media_type:?} is not declared");
-        let bodies: Vec<&str> = match media_type {
-            "application/x-ndjson" => answer.text.lines().collect(),
-            _ => vec![&answer.text],
+        let media = &declared["content"][media_type];
+        let (schema, bodies): (_, Vec<&str>) = match media_type {
+            "application/x-ndjson" => (&media["x-itemSchema"], answer.text.lines().collect()),
+            _ => (&media["schema"], vec![&answer.text]),
         };
+        assert!(schema.is_object(), "{id}: {status} as {media_type:?} is not declared");
         for body in bodies {
             let body = serde_json::from_str(body).expect("JSON");
             self.schemas.check(schema, &body, &format!("{id}: {status}"));

@@ -1,11 +1,14 @@
 //! Two gateways on one PostgreSQL that fails under load: nothing acknowledged is lost, whatever is not done is a 503,
 //! and all goes on with no restart. `bash tests/reliability` runs it at length, and writes `docs/reliability.md`.
 
+mod crowd;
+mod ends;
 mod failover;
 mod slow;
+mod standby;
 mod wire;
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::task::block_in_place;
 
@@ -15,7 +18,11 @@ use crate::{
         load::{Load, Running, inbox},
         report, rounds,
     },
-    support::{Gateway, gateway::until, postgres::Server},
+    support::{
+        Gateway,
+        gateway::until,
+        postgres::{FAST, Server},
+    },
 };
 
 const DATABASE: &str = "site";
@@ -23,6 +30,23 @@ const DATABASE: &str = "site";
 /// Little patience, so that what is not known is told soon.
 const BRIEF: &str =
     "store: {connect_timeout: 1s, statement_timeout: 1s, lock_timeout: 500ms, commit_timeout: 1500ms}";
+
+/// What any one request may take, whatever is done to the server, as these times add up.
+const LONGEST: Duration = {
+    let (connect, statement, commit) = (1_000, 1_000, 1_500);
+    // A send with a key looks first; what is read is read twice at most.
+    let read = 2 * (connect + statement);
+    let turn = 5_000;
+    // Connecting, the statements, rolling back.
+    let attempt = connect + 2 * statement + connect;
+    // Three go wrong before the COMMIT of the last; it has no answer, and what became of it is looked up.
+    let batch = 3 * attempt + commit + 2 * commit + attempt + commit;
+    Duration::from_millis(read + turn + batch)
+};
+
+fn new_load() -> Load {
+    Load::within(LONGEST)
+}
 
 /// A server, and the nodes on it.
 struct Site {
@@ -33,10 +57,13 @@ struct Site {
 
 impl Site {
     fn start() -> Self {
-        let server = Server::own();
+        Self::on(Server::own())
+    }
+
+    fn on(server: Server) -> Self {
         server.run(&format!("CREATE DATABASE {DATABASE}"));
         let url = server.url(DATABASE);
-        Self { nodes: [&url; 2].map(|url| node(url)), server }
+        Self { nodes: nodes(&url), server }
     }
 
     async fn start_load(&self, load: Load, changes: usize) -> (Running, i64) {
@@ -76,7 +103,8 @@ fn are_ready(nodes: &[Gateway; 2], ready: bool) {
     until(status, || nodes.iter().all(|node| node.admin_get("/readyz").starts_with(status)));
 }
 
-/// Holds all that was acknowledged against what each node shows, and the heads against their rows.
+/// Holds all that was acknowledged against what each node shows, and the database against itself: heads against their
+/// rows, and that no title is there twice, be it of one that was deleted.
 async fn check(nodes: &[Gateway; 2], server: &Server, load: &mut Load, from: i64) {
     // What a node that is gone still had on its way is done then, or never.
     let at_work = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() \
@@ -88,6 +116,13 @@ async fn check(nodes: &[Gateway; 2], server: &Server, load: &mut Load, from: i64
     let wrong = "SELECT count(*) FROM head h WHERE h.unread <> (SELECT count(*) FROM inbox i
         WHERE i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto AND i.read_at IS NULL)";
     assert_eq!(block_in_place(|| server.asks(DATABASE, wrong)), "0", "heads that differ from their rows");
+    let twice = "SELECT string_agg(title, ', ') FROM (SELECT user_id, doc::json ->> 'title' AS title
+        FROM notification GROUP BY 1, 2 HAVING count(*) > 1) AS stored";
+    assert_eq!(block_in_place(|| server.asks(DATABASE, twice)), "", "stored twice");
+}
+
+fn nodes(url: &str) -> [Gateway; 2] {
+    [url; 2].map(node)
 }
 
 fn node(url: &str) -> Gateway {
@@ -99,85 +134,10 @@ fn address(node: &Gateway) -> &str {
 }
 
 fn outcome(load: &mut Load) -> String {
-    let (acknowledged, refused) = (load.acknowledged.load(Relaxed), load.refused.load(Relaxed));
+    let (acknowledged, refused) = (load.acknowledged(), load.refused());
     let sent = load.sent();
     format!(
         "{acknowledged} changes acknowledged, of them {sent} notifications, {refused} requests refused with 503; \
          0 lost, 0 doubled"
     )
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_killed_takes_nothing_with_it_and_the_other_goes_on() {
-    let kills = rounds(5, 100);
-    let mut site = block_in_place(Site::start);
-    let mut load = Load::new();
-    for kill in 0..kills {
-        let (running, checked) = site.start_load(load, 10 + kill * 37 % 90).await;
-        let [one, other] = site.nodes;
-        let one = block_in_place(|| one.crash_and_restart());
-        // The workers of the other node are still there.
-        running.acknowledges(50).await;
-        load = running.stopped().await;
-        // Each in its turn.
-        site.nodes = [other, one];
-        site.check(&mut load, checked).await;
-    }
-    site.check(&mut load, 0).await;
-    assert_eq!(load.refused.load(Relaxed), 0, "of a node that goes on nothing is refused");
-    report(40, &format!("{kills} SIGKILLs of one of two nodes on PostgreSQL"), &outcome(&mut load));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stops_and_comes_back_needs_no_restart_of_a_node() {
-    let stops = rounds(1, 10);
-    let mut site = block_in_place(Site::start);
-    let mut load = Load::new();
-    for _ in 0..stops {
-        for signal in ["INT", "QUIT"] {
-            let (running, checked) = site.start_load(load, 100).await;
-            block_in_place(|| site.server.end(signal));
-            running.refuses(20).await;
-            block_in_place(|| are_ready(&site.nodes, false));
-            for node in &site.nodes {
-                let read = inbox(address(node), 1).get("/").await;
-                assert_eq!(read.status, 503, "of a read");
-            }
-            block_in_place(|| site.server.start_again());
-            load = site.recovers(running, checked).await;
-        }
-    }
-    site.check(&mut load, 0).await;
-    report(
-        41,
-        &format!("PostgreSQL stopped {stops} times fast and {stops} times at once"),
-        &outcome(&mut load),
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn backends_that_are_ended_or_cancelled_lose_nothing() {
-    let times = rounds(10, 200);
-    let site = block_in_place(Site::start);
-    let mut load = Load::new();
-    for ends in ["pg_terminate_backend", "pg_cancel_backend"] {
-        let (running, checked) = site.start_load(load, 10).await;
-        let mut hit = 0;
-        for _ in 0..times {
-            let query = format!(
-                "SELECT count({ends}(pid)) FROM pg_stat_activity WHERE datname = '{DATABASE}' \
-                 AND pid <> pg_backend_pid()"
-            );
-            hit += block_in_place(|| site.server.asks(DATABASE, &query)).parse::<usize>().expect("a count");
-            running.acknowledges(10).await;
-        }
-        load = site.recovers(running, checked).await;
-        println!("{ends}: {hit} backends");
-    }
-    site.check(&mut load, 0).await;
-    report(
-        42,
-        &format!("all of PostgreSQL's backends terminated {times} times, and cancelled {times} times"),
-        &outcome(&mut load),
-    );
 }

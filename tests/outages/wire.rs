@@ -1,5 +1,7 @@
 //! The network between a node and the server loses commits, their answers, or everything.
 
+use std::time::Duration;
+
 use tokio::task::block_in_place;
 
 use super::*;
@@ -8,16 +10,26 @@ use crate::support::{
     proxy::{Fault, Network, Proxy},
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_network_loses_is_done_once_or_not_known() {
-    let times = rounds(1, 10);
+/// So that requests take a while.
+const SLOW: Network = Network::Slow { latency: Duration::from_millis(20), bandwidth: 500_000 };
+/// So that no answer comes in time.
+const TOO_SLOW: Network = Network::Slow { latency: Duration::from_millis(1_500), bandwidth: 500_000 };
+
+/// A site whose first node has its server behind a proxy.
+async fn start() -> (Site, Proxy) {
     let server = block_in_place(Server::own);
     server.run(&format!("CREATE DATABASE {DATABASE}"));
     let proxy = Proxy::before(server.port()).await;
     let far = url_at(proxy.port, DATABASE) + "?sslmode=disable";
     let nodes = block_in_place(|| [node(&far), node(&server.url(DATABASE))]);
-    let site = Site { nodes, server };
-    let mut load = Load::new();
+    (Site { nodes, server }, proxy)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_the_network_loses_is_done_once_or_not_known() {
+    let times = rounds(1, 10);
+    let (site, proxy) = start().await;
+    let mut load = new_load();
     for _ in 0..times {
         for fault in [Fault::LoseReply, Fault::KeepReply, Fault::LoseCommit] {
             let (running, checked) = site.start_load(load, 50).await;
@@ -27,7 +39,23 @@ async fn what_the_network_loses_is_done_once_or_not_known() {
             }
             load = site.recovers(running, checked).await;
         }
-        for network in [Network::Down, Network::Silent] {
+    }
+    report(
+        77,
+        &format!(
+            "{times} times each between a node and PostgreSQL: a COMMIT lost, its answer lost, its answer kept back"
+        ),
+        &outcome(&mut load),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_network_fails_refuses_and_the_other_goes_on() {
+    let times = rounds(1, 10);
+    let (site, proxy) = start().await;
+    let mut load = new_load();
+    for _ in 0..times {
+        for network in [Network::Down, Network::Reset, Network::Silent, TOO_SLOW] {
             let (running, checked) = site.start_load(load, 50).await;
             proxy.turns(network);
             running.refuses(8).await;
@@ -41,12 +69,16 @@ async fn what_the_network_loses_is_done_once_or_not_known() {
             proxy.turns(Network::Whole);
             load = site.recovers(running, checked).await;
         }
+        proxy.turns(SLOW);
+        let (running, checked) = site.start_load(load, 100).await;
+        load = site.recovers(running, checked).await;
+        proxy.turns(Network::Whole);
     }
     report(
-        45,
+        78,
         &format!(
-            "{times} times each between a node and PostgreSQL: a COMMIT lost, its answer lost, its answer kept back, \
-             the network cut, and silent"
+            "{times} times each between a node and PostgreSQL: the network cut, its connections reset, silent, slow, \
+             and too slow"
         ),
         &outcome(&mut load),
     );

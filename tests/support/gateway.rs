@@ -71,6 +71,13 @@ impl Gateway {
         Self::start_build_at(&present(), url, settings)
     }
 
+    /// The same, at once: it need not be ready.
+    pub fn start_unready_at(url: &str, settings: &str) -> Self {
+        let folder = folder_with(settings);
+        let config = folder.join("bellboard.yaml");
+        Self::launch(present(), folder, &config, Store::At(url.to_owned()))
+    }
+
     /// The same with another build of the gateway.
     pub fn start_build_at(program: &Path, url: &str, settings: &str) -> Self {
         let folder = folder_with(settings);
@@ -98,6 +105,12 @@ impl Gateway {
     }
 
     fn run(program: PathBuf, folder: PathBuf, config: &Path, store: Store) -> Self {
+        let gateway = Self::launch(program, folder, config, store);
+        until("ready", || gateway.admin_get("/readyz").starts_with("HTTP/1.1 200"));
+        gateway
+    }
+
+    fn launch(program: PathBuf, folder: PathBuf, config: &Path, store: Store) -> Self {
         let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut child = Command::new(&program)
             .env_clear()
@@ -123,9 +136,7 @@ impl Gateway {
         let (public, admin) = (address("API"), address("admin"));
         // Nobody else reads what the gateway prints, and a full pipe would hold it up.
         thread::spawn(move || lines.for_each(drop));
-        let gateway = Self { public, admin, program, folder, store: Some(store), child, watchdog };
-        until("ready", || gateway.admin_get("/readyz").starts_with("HTTP/1.1 200"));
-        gateway
+        Self { public, admin, program, folder, store: Some(store), child, watchdog }
     }
 
     /// A client of the public listener.

@@ -28,8 +28,7 @@ pub struct Server {
 }
 
 /// What makes tests fast where it is not the loss of power that they try.
-pub(super) const FAST: &[&str] =
-    &["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=32MB"];
+pub const FAST: &[&str] = &["fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=32MB"];
 
 /// The server that tests share.
 static SHARED: LazyLock<Server> = LazyLock::new(|| Server::start(FAST));
@@ -83,23 +82,15 @@ impl Server {
 
     /// Runs a server on what is in a folder.
     pub(super) fn launch(folder: PathBuf, port: u16, settings: &[&str]) -> Self {
-        let log = fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log");
-        let mut postmaster = run_as(&program("postgres"), account());
-        postmaster.arg("-D").arg(folder.join("data")).arg("-k").arg(&folder).args([
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &port.to_string(),
-        ]);
-        for setting in
-            ["max_connections=300", "logging_collector=off", "log_checkpoints=off"].iter().chain(settings)
-        {
-            postmaster.args(["-c", setting]);
-        }
-        let postmaster = postmaster.stdin(Stdio::null()).stderr(log).spawn().expect("the server starts");
-        let watchdog = watch(postmaster.id(), &folder);
-        let server = Self { folder, port, postmaster, watchdog };
+        let (postmaster, watchdog) = spawn(&folder, port, settings);
+        let mut server = Self { folder, port, postmaster, watchdog };
         until("ready", || {
+            // After a SIGKILL the next one ends as long as backends of the last are there.
+            if let Ok(Some(_)) = server.postmaster.try_wait() {
+                let _ = server.watchdog.kill();
+                let _ = server.watchdog.wait();
+                (server.postmaster, server.watchdog) = spawn(&server.folder, port, settings);
+            }
             let asked = Command::new(program("pg_isready"))
                 .arg("-h")
                 .arg(&server.folder)
@@ -149,14 +140,12 @@ impl Server {
         if asked.status.success() { Ok(text(&asked.stdout)) } else { Err(text(&asked.stderr)) }
     }
 
-    /// Ends it by this signal: INT is its fast way, QUIT its immediate one.
+    /// Ends it by this signal: INT is its fast way, QUIT its immediate one; KILL leaves its backends, which see it soon.
     pub fn end(&mut self, signal: &str) {
         if let Ok(Some(_)) = self.postmaster.try_wait() {
             return;
         }
-        let process = self.postmaster.id().to_string();
-        let told = Command::new("kill").args(["-s", signal, &process]).status();
-        assert!(told.is_ok_and(|status| status.success()), "the server was there to be told");
+        tell(&self.postmaster.id().to_string(), signal);
         self.postmaster.wait().expect("it has ended");
     }
 
@@ -171,6 +160,28 @@ impl Server {
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
+}
+
+/// Starts a server on what is in a folder, and what clears up behind it.
+fn spawn(folder: &Path, port: u16, settings: &[&str]) -> (Child, Child) {
+    let log = fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log");
+    let mut postmaster = run_as(&program("postgres"), account());
+    postmaster.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
+    postmaster.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+    for setting in
+        ["max_connections=300", "logging_collector=off", "log_checkpoints=off"].iter().chain(settings)
+    {
+        postmaster.args(["-c", setting]);
+    }
+    let postmaster = postmaster.stdin(Stdio::null()).stderr(log).spawn().expect("the server starts");
+    let watchdog = watch(postmaster.id(), folder);
+    (postmaster, watchdog)
+}
+
+/// Sends a signal to a process of the server.
+pub fn tell(process: &str, signal: &str) {
+    let told = Command::new("kill").args(["-s", signal, process]).status();
+    assert!(told.is_ok_and(|status| status.success()), "{process} was there to be told");
 }
 
 /// Taken again by nobody in between, as the system hands out others first.

@@ -1,8 +1,11 @@
 //! A proxy before PostgreSQL that fails a COMMIT, or silences hints, in the way that a test asks for.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU16, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -31,12 +34,18 @@ pub enum Network {
     Whole,
     /// Every connection ends, and so does each new one.
     Down,
+    /// The same, by a reset.
+    Reset,
     /// Every connection stays open and brings nothing more, and so does each new one.
     Silent,
+    /// All that comes takes so long, and so many bytes a second.
+    Slow { latency: Duration, bandwidth: u32 },
 }
 
 #[derive(Default)]
 struct State {
+    /// Where new connections lead.
+    port: AtomicU16,
     network: watch::Sender<Network>,
     /// What becomes of the next COMMITs, the last first.
     faults: Mutex<Vec<Fault>>,
@@ -56,13 +65,19 @@ impl Proxy {
     pub async fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let proxy = Self { port: listener.local_addr().expect("bound").port(), state: Arc::default() };
+        proxy.leads_to(port);
         let state = proxy.state.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, port, state.clone()));
+                tokio::spawn(serve(client, state.clone()));
             }
         });
         proxy
+    }
+
+    /// From now on new connections lead to this port; those that are there stay.
+    pub fn leads_to(&self, port: u16) {
+        self.state.port.store(port, Ordering::SeqCst);
     }
 
     /// Fails the next COMMITs so.
@@ -91,7 +106,8 @@ impl Proxy {
     }
 }
 
-async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
+async fn serve(mut client: TcpStream, state: Arc<State>) {
+    let port = state.port.load(Ordering::SeqCst);
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
     let (mut to_server, mut to_client) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let mut is_for_hints = false;
@@ -99,10 +115,15 @@ async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
     loop {
         tokio::select! {
             biased;
-            now = leaves_whole(&mut network) => match now {
-                Network::Silent => return silent(client, server, to_server).await,
-                _ => return,
-            },
+            now = breaks(&mut network) => {
+                if now == Network::Silent {
+                    return silent(client, server, to_server).await;
+                }
+                if now == Network::Reset {
+                    let _ = client.set_zero_linger();
+                }
+                return;
+            }
             read = client.read(&mut to_server) => {
                 let Ok(length @ 1..) = read else { return };
                 let says = |word: &[u8]| to_server[..length].windows(word.len()).any(|part| part == word);
@@ -114,6 +135,7 @@ async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
                     true => state.faults.lock().expect("sound").pop(),
                     false => None,
                 };
+                state.delay(length).await;
                 if fault != Some(Fault::LoseCommit) && server.write_all(&to_server[..length]).await.is_err() {
                     return;
                 }
@@ -137,6 +159,7 @@ async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
                 if is_for_hints && state.is_mute.load(Ordering::SeqCst) {
                     return silent(client, server, to_server).await;
                 }
+                state.delay(length).await;
                 if client.write_all(&to_client[..length]).await.is_err() {
                     return;
                 }
@@ -145,8 +168,20 @@ async fn serve(mut client: TcpStream, port: u16, state: Arc<State>) {
     }
 }
 
-async fn leaves_whole(network: &mut watch::Receiver<Network>) -> Network {
-    network.wait_for(|now| *now != Network::Whole).await.map_or(Network::Down, |now| *now)
+impl State {
+    /// What so many bytes take.
+    async fn delay(&self, length: usize) {
+        let network = *self.network.borrow();
+        if let Network::Slow { latency, bandwidth } = network {
+            tokio::time::sleep(latency + Duration::from_secs_f64(length as f64 / f64::from(bandwidth))).await;
+        }
+    }
+}
+
+/// Waits until nothing is brought any more, and how.
+async fn breaks(network: &mut watch::Receiver<Network>) -> Network {
+    let brings_nothing = |now: &Network| matches!(now, Network::Down | Network::Reset | Network::Silent);
+    network.wait_for(brings_nothing).await.map_or(Network::Down, |now| *now)
 }
 
 /// Takes what comes, until the client has gone.

@@ -260,7 +260,42 @@ fn what_was_deleted_can_be_restored_for_a_bounded_time() {
         assert_eq!(Site::new(text).config().restore_time, Duration::from_secs(expected), "{text}");
     }
     let problems = Site::new("inbox: {restore_time: 6m}\n").problems();
-    assert_eq!(problems, ["bellboard.yaml:1: inbox.restore_time: must be from 0s to 5m"]);
+    assert_eq!(problems, ["bellboard.yaml:1: inbox.restore_time: must be from 0ms to 5m"]);
+}
+
+#[test]
+fn other_origins_are_as_browsers_write_them() {
+    let cors = |text: &str| Site::new(&format!("tenants:\n  default:\n    cors: {{{text}}}\n"));
+    let config = cors("allowed_origins: [https://a.example, 'http://localhost:3000'], max_age: 1h").config();
+    let Cors { allowed_origins, max_age } = &config.tenants[&TenantId::default()].cors;
+    assert_eq!(allowed_origins, &["https://a.example", "http://localhost:3000"]);
+    assert_eq!(*max_age, Duration::from_secs(3600));
+    assert_eq!(Site::new("").config().tenants[&TenantId::default()].cors, Cors::default());
+    for (text, told) in [
+        ("'*'", "must be an origin, such as"),
+        ("'null'", "must be an origin, such as"),
+        ("crm.example.com", "must be an origin, such as"),
+        ("https://", "must be an origin, such as"),
+        ("ftp://a.example", "must be an origin, such as"),
+        ("'https://*.example'", "must be an origin"),
+        ("https://a.example/", "must be an origin alone, as browsers write it: https://a.example"),
+        ("https://a.example/x?y", "must be an origin alone, as browsers write it: https://a.example"),
+        ("https://A.example", "must be an origin alone, as browsers write it: https://a.example"),
+        ("'https://a.example:443'", "must be an origin alone, as browsers write it: https://a.example"),
+        ("https://me:secret@a.example", "must be an origin alone, as browsers write it: https://a.example"),
+        (
+            "https://b\u{fc}cher.example",
+            "must be an origin alone, as browsers write it: https://xn--bcher-kva.example",
+        ),
+    ] {
+        let problems = cors(&format!("allowed_origins: [{text}]")).problems();
+        let place = "bellboard.yaml:3: tenants.default.cors.allowed_origins[0]: ";
+        assert!(
+            problems.len() == 1 && problems[0].starts_with(&format!("{place}{told}")),
+            "{text}: {problems:?}"
+        );
+    }
+    assert_eq!(cors("max_age: 2d").problems().len(), 1);
 }
 
 #[test]

@@ -17,8 +17,8 @@ pub fn add(document: &mut Value) {
         "created_at": "2026-01-11T14:30:00Z", "updated_at": "2026-01-11T14:30:00Z",
     });
     let profile = json!({"display_name": "Ada Moser", "locale": "de-CH", "time_zone": "Europe/Zurich"});
-    put("/send", "post", "200", Value::Null, dry_run());
     put("/send", "post", "201", send_request(), sent());
+    put("/send/dry-run", "post", "200", send_request(), dry_run());
     let page = json!({
         "result": "Success", "notifications": [read_notification(false)], "unread_count": 1, "next_cursor": "c1a",
     });
@@ -41,10 +41,20 @@ pub fn add(document: &mut Value) {
     put("/users/{user_id}", "delete", "200", Value::Null, erased);
     let users = json!({"result": "Success", "users": [user], "next_cursor": "c16"});
     put("/users", "get", "200", Value::Null, users);
-    let line = json!({"user_id": 42, "display_name": "Ada Moser"});
-    let result = json!({"line": 1, "result": "Success", "user_id": 42, "created": true});
     audit(&mut put);
-    put("/users/import", "post", "200", line, result);
+    let lines = concat!(
+        r#"{"user_id":42,"display_name":"Ada Moser"}"#,
+        "\n",
+        r#"{"user_id":43,"locale":"de_CH"}"#,
+        "\n",
+    );
+    let results = concat!(
+        r#"{"line":1,"result":"Success","user_id":42,"created":true}"#,
+        "\n",
+        r#"{"line":2,"result":"Failed","user_id":43,"reason":"locale must be a language tag such as en or de-CH"}"#,
+        "\n",
+    );
+    put("/users/import", "post", "200", lines.into(), results.into());
 }
 
 fn audit(put: &mut impl FnMut(&str, &str, &str, Value, Value)) {

@@ -1,6 +1,6 @@
 //! Small corrections of what the framework writes, for the generators of clients that read it.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{domain::Limits, registry};
 
@@ -16,6 +16,10 @@ pub fn simplify(value: &mut Value) {
                 _ => None,
             };
             whole_bounds(object);
+            one_reference(object);
+            if let Some(Value::String(text)) = object.get_mut("description") {
+                *text = unwrapped(text);
+            }
             object.values_mut().for_each(simplify);
         }
         _ => {}
@@ -39,6 +43,42 @@ fn whole_bounds(object: &mut Map<String, Value>) {
         {
             *bound = Value::from(number as i64);
         }
+    }
+}
+
+/// A described reference is `allOf` of it alone: of what stands beside it some generators make a second model.
+fn one_reference(object: &mut Map<String, Value>) {
+    if let Some(Value::Array(parts)) = object.get_mut("allOf") {
+        parts.retain(|part| part.get("$ref").is_some());
+    }
+}
+
+/// Each paragraph in one line: the lines are those of the code.
+fn unwrapped(text: &str) -> String {
+    text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
+}
+
+/// JSON lines are a stream of bytes for generators, which would read or write a single line otherwise. A line's schema
+/// stands beside it, under the name that OpenAPI 3.2 has for it.
+pub fn lines(document: &mut Value) {
+    let mut schemas = document["components"]["schemas"].take();
+    super::for_each_operation(document, |operation| {
+        operation.get_mut("requestBody").map(|body| one_line(body, &mut schemas));
+        let answers = operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut);
+        answers.for_each(|answer| one_line(answer, &mut schemas));
+    });
+    document["components"]["schemas"] = schemas;
+}
+
+fn one_line(holder: &mut Value, schemas: &mut Value) {
+    for name in ["application/x-ndjson", "application/octet-stream"] {
+        let Some(media) = holder.get_mut("content").and_then(|content| content.get_mut(name)) else {
+            continue;
+        };
+        let line = media["schema"]["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+        let line = line.and_then(|line| schemas.as_object_mut()?.shift_remove(line));
+        media["x-itemSchema"] = line.unwrap_or_default();
+        media["schema"] = json!({"type": "string", "format": "binary"});
     }
 }
 
@@ -70,6 +110,8 @@ pub fn limits(document: &mut Value, limits: &Limits) {
     fields["title"]["maxLength"] = limits.title.into();
     fields["message"]["maxLength"] = limits.message.into();
     fields["link"]["maxLength"] = limits.link.into();
+    // Without it a generator of Python names the type after the place of `null` beside it.
+    fields["metadata"]["title"] = "Metadata".into();
     fields["metadata"]["description"] = format!(
         "Structured data, kept as sent: at most {} bytes, nested at most {} levels deep. The type's schema, as \
          the list of types shows it, describes it.",
@@ -95,10 +137,9 @@ pub fn known_types(document: &mut Value) {
     field["x-extensible-enum"] = names.into();
 }
 
-/// The good answers of a send that say that something was done before, or not at all.
+/// The good answer of a send may be one that was given before.
 pub fn send(document: &mut Value) {
     let send = format!("{}/send", super::super::PREFIX);
     let answers = &mut document["paths"][send]["post"]["responses"];
-    answers["200"]["description"] = "A dry run: what would be stored. Nothing was.".into();
     answers["201"]["headers"]["Idempotency-Replayed"] = super::header("IdempotencyReplayed");
 }

@@ -18,8 +18,10 @@ pub fn document(limits: &Limits) -> Value {
     document["openapi"] = "3.0.3".into();
     document["info"]["description"] =
         "Send notifications to users, and read them. Errors have one shape: `result` is `Failed` and `reason` \
-         says why; a 401 has `message` instead. Every answer carries `X-Request-Id`."
+         says why; a 401 has `message` instead. Every answer carries `X-Request-Id`. A request that is not HTTP, \
+         or whose line or headers are too long, is answered with an empty 400, 414 or 431."
             .into();
+    document["info"]["contact"] = json!({"name": "The operator of this gateway"});
     document["info"]["license"] = json!({"name": "MIT", "url": "https://spdx.org/licenses/MIT.html"});
     finish::simplify(&mut document);
     document["servers"] = json!([{"url": "/", "description": "This gateway."}]);
@@ -30,6 +32,7 @@ pub fn document(limits: &Limits) -> Value {
         declare_headers(operation);
     });
     finish::nullable_requests(&mut document);
+    finish::lines(&mut document);
     finish::limits(&mut document, limits);
     finish::known_types(&mut document);
     finish::send(&mut document);
@@ -67,6 +70,7 @@ fn declare_errors(operation: &mut Map<String, Value>) {
         statuses.push(403);
     }
     let never_missing = [
+        "tryNotification",
         "listTypes",
         "listUsers",
         "importUsers",
@@ -128,18 +132,21 @@ fn name(status: u16) -> &'static str {
 
 fn add_error_schemas(document: &mut Value) {
     let text = |description: &str| json!({"type": "string", "description": description});
-    document["components"]["schemas"]["Unauthorized"] = json!({
-        "type": "object", "description": "The body of a 401.", "required": ["message"],
-        "properties": {"message": text("Why the credential proves nobody.")},
-    });
-    document["components"]["schemas"]["Failed"] = json!({
-        "type": "object", "description": "The body of every other error.", "required": ["result", "reason"],
-        "properties": {"result": text("Always `Failed`."), "reason": text("Why, in a sentence.")},
+    // One schema, though a 401 has another body than the rest: several generators take one type of error in an
+    // operation, and in the others' clients one is the easier to read.
+    document["components"]["schemas"]["ErrorBody"] = json!({
+        "type": "object", "title": "ErrorBody",
+        "description": "The body of every error: a 401 has `message`, any other `result` and `reason`.",
+        "properties": {
+            "result": text("Always `Failed`."),
+            "reason": text("Why, in a sentence."),
+            "message": text("Why the credential proves nobody."),
+        },
     });
     for (status, name, description, reason) in ERRORS {
-        let (schema, example) = match status {
-            401 => ("Unauthorized", json!({"message": reason})),
-            _ => ("Failed", json!({"result": "Failed", "reason": reason})),
+        let example = match status {
+            401 => json!({"message": reason}),
+            _ => json!({"result": "Failed", "reason": reason}),
         };
         let mut headers = json!({"X-Request-Id": header("RequestId")});
         // A missing permission or method is not counted; of the 401s, those that may have been guesses are.
@@ -157,7 +164,7 @@ fn add_error_schemas(document: &mut Value) {
             "description": description,
             "headers": headers,
             "content": {"application/json": {
-                "schema": {"$ref": format!("#/components/schemas/{schema}")}, "example": example,
+                "schema": {"$ref": "#/components/schemas/ErrorBody"}, "example": example,
             }},
         });
     }

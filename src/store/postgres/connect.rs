@@ -75,8 +75,9 @@ const BY_KEYS: [(&str, &str); 5] = [
 pub(super) struct Database {
     options: PgConnectOptions,
     pool: PgPool,
-    /// When a connection of the pool was last found lost. When the server comes back, as after a failover, so are all
-    /// that are older, and none is used again: each would fail a read, by the time of a statement where it is silent.
+    /// When a connection of the pool was last found lost, or a lane made one anew. When the server comes back, as after
+    /// a failover, none that is older is used again: each would fail a read, by the time of a statement where it is
+    /// silent, or read at an old primary what is past.
     doubted: Arc<Mutex<Option<Instant>>>,
     /// Whether prepared statements have names.
     pub named: bool,
@@ -189,11 +190,18 @@ impl Database {
     /// plan that is made where a table is small reads all of it, and would be kept when it has grown. Without names
     /// each statement is planned for itself.
     pub async fn connect_lane(&self) -> sqlx::Result<PgConnection> {
-        if self.named {
+        let connection = if self.named {
             Self::connect_with(&self.options.clone().options(BY_KEYS), self.times.connect).await
         } else {
             self.connect().await
-        }
+        }?;
+        // Before anything is acknowledged by it.
+        self.doubt();
+        Ok(connection)
+    }
+
+    fn doubt(&self) {
+        *self.doubted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// For a connection that only waits.
@@ -227,7 +235,7 @@ impl Database {
             // Closed at once: nobody knows what still comes on it.
             drop(connection.detach());
             if !leaves_connection(error) {
-                *self.doubted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                self.doubt();
             }
         }
         answer

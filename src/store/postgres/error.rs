@@ -24,11 +24,9 @@ pub(super) fn failure(error: &sqlx::Error) -> Failure {
         ("22" | "23" | "44" | "54", _) | (_, "P0001" | "XX001" | "XX002") => Failure::Row(text),
         // A statement that another client of the pooler prepared, or that was prepared on another connection.
         (_, "26000" | "42P05") => Failure::Broken(format!("{text}: {POOLER}")),
-        // Connections, passwords, rolled back, resources, locks, stopped and cancelled, the system below; a
-        // standby, which says 25006 or 0A000.
-        ("08" | "28" | "40" | "53" | "55" | "57" | "58", _) | (_, "25006" | "25P03" | "0A000") => {
-            Failure::Busy(text)
-        }
+        // Connections, passwords, rolled back, resources, locks, stopped and cancelled, the system below.
+        ("08" | "28" | "40" | "53" | "55" | "57" | "58", _) | (_, "25P03") => Failure::Busy(text),
+        _ if is_of_standby(told) => Failure::Busy(text),
         _ => Failure::Broken(text),
     }
 }
@@ -54,10 +52,11 @@ pub(super) fn is_passing(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the connection is as good as before, once its transaction is rolled back.
+/// Whether the connection is as good as before, once its transaction is rolled back. One to a standby is not: a new one
+/// may lead to the primary.
 pub(super) fn leaves_connection(error: &sqlx::Error) -> bool {
     match told(error) {
-        Some(told) => !is_end(told),
+        Some(told) => !is_end(told) && !is_of_standby(told),
         None => matches!(error, sqlx::Error::Encode(_) | sqlx::Error::Decode(_)),
     }
 }
@@ -70,6 +69,11 @@ fn told(error: &sqlx::Error) -> Option<&PgDatabaseError> {
 fn is_end(told: &PgDatabaseError) -> bool {
     let ends = matches!(told.severity(), PgSeverity::Fatal | PgSeverity::Panic);
     ends || told.code().starts_with("08") || told.code().starts_with("57P")
+}
+
+/// Whether a standby said it: of a transaction that is to write, or of a write.
+fn is_of_standby(told: &PgDatabaseError) -> bool {
+    matches!(told.code(), "0A000" | "25006")
 }
 
 fn is_lost(error: &sqlx::Error) -> bool {

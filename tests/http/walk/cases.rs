@@ -111,10 +111,6 @@ fn send(ground: &Ground) -> Request {
     body(JSON, sent.to_string())
 }
 
-fn dry_run(ground: &Ground) -> Request {
-    Request { query: "?dry_run=true".into(), ..send(ground) }
-}
-
 /// Every operation, in the document's order.
 pub const CASES: &[Cases] = &[
     Cases {
@@ -123,7 +119,6 @@ pub const CASES: &[Cases] = &[
         good: send,
         done: &[201, 201],
         bad: |ground| {
-            let flag = Request { query: "?dry_run=maybe".into(), ..send(ground) };
             let keyed = |key, user| {
                 let sent = json!({"user_id": user, "type": "custom", "title": "t"});
                 Request { key: Some(key), ..body(JSON, sent.to_string()) }
@@ -135,11 +130,23 @@ pub const CASES: &[Cases] = &[
                 (201, keyed("walk", user)),
                 (422, keyed("walk", user + 1)),
             ];
-            [bad_bodies(), vec![(400, flag)], keys.into()].concat()
+            [bad_bodies(), keys.into()].concat()
         },
-        // A dry run tells of an unknown user instead of failing.
-        missing: |ground| vec![(404, send(ground)), (200, dry_run(ground))],
+        missing: |ground| vec![(404, send(ground))],
         other_tenant: no_such_user,
+    },
+    Cases {
+        operation: "tryNotification",
+        need: Need::Permission("notification.send"),
+        good: send,
+        done: &[200],
+        bad: |_| bad_bodies(),
+        // It tells of an unknown user instead of failing.
+        missing: |ground| vec![(200, send(ground))],
+        other_tenant: |answer, _| {
+            let told = answer.json();
+            assert_eq!((answer.status, &told["user_known"]), (200, &json!(false)));
+        },
     },
     Cases {
         operation: "listNotifications",

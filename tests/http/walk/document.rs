@@ -58,6 +58,11 @@ fn examples(value: &Value, schemas: &Schemas, place: &str) -> usize {
             if let Some(example) = object.get("example") {
                 let schema = object.get("schema").unwrap_or(value);
                 schemas.check(schema, example, place);
+                if let (Some(item), Some(lines)) = (object.get("x-itemSchema"), example.as_str()) {
+                    for line in lines.lines() {
+                        schemas.check(item, &serde_json::from_str(line).expect("JSON"), place);
+                    }
+                }
                 checked = 1;
             }
             let deeper = object.iter().filter(|(name, _)| *name != "example");
@@ -95,11 +100,33 @@ async fn generators_find_what_they_need() {
     assert_eq!(fields["properties"]["message"]["maxLength"], 10_000);
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
-            for field in ["operationId", "summary"] {
+            for field in ["operationId", "summary", "description"] {
                 assert!(operation[field].is_string(), "{method} {path} has no {field}");
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 assert!(parameter["description"].is_string(), "{method} {path}: {parameter}");
+            }
+        }
+    }
+}
+
+/// Many generators take no more, or the first that they find.
+#[tokio::test]
+async fn an_operation_has_one_type_of_success_and_one_of_error() {
+    let document = shared().get("/openapi.json").await.expect(200).json();
+    let schemas = Schemas::of(&document);
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            for good in [true, false] {
+                let answers = operation["responses"].as_object().expect("responses").iter();
+                let types: HashSet<String> = answers
+                    .filter(|(status, _)| status.starts_with('2') == good)
+                    .flat_map(|(_, answer)| {
+                        schemas.resolve(answer)["content"].as_object().into_iter().flatten()
+                    })
+                    .map(|(_, media)| media["schema"].to_string())
+                    .collect();
+                assert_eq!(types.len(), 1, "{method} {path}: {types:?}");
             }
         }
     }

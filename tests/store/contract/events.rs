@@ -169,3 +169,24 @@ pub async fn begin_anew_where_the_head_is_another(bed: Bed) {
     assert_eq!(store.check_heads(&mut walk).await.expect("checked").repaired, 1, "{tool}");
     assert!(is_unknown(&store, 2, 0).await, "what led there is not known");
 }
+
+pub async fn tell_what_came_back(bed: Bed) {
+    let store = bed.with_users().await;
+    let one = send(&store, 1, "one").await;
+    store.mark_read(&tenant(), user_id(1), one).await.expect("marked");
+    store.delete(&tenant(), user_id(1), one).await.expect("deleted");
+    assert_eq!(all_after(&store, 1, 0).await, [(2, "read", 1, 0), (3, "deleted", 1, 0)]);
+    bed.clock.advance_seconds(1);
+    let within = std::time::Duration::from_secs(30);
+    store.restore(&tenant(), user_id(1), one, within).await.expect("restored");
+    let Since::Events(events, _) = after(&store, 1, 3).await.since else { panic!("unknown") };
+    assert!(matches!(&events[..], [Event { what: What::Restored(back), .. }] if back.read_at == Some(NOON)));
+    store.mark_unread(&tenant(), user_id(1), one).await.expect("marked");
+    // Who was not told of the deletion need not be.
+    let again = [(1, "arrived", 1, 1), (2, "read", 1, 0), (4, "restored", 1, 0), (5, "unread", 1, 1)];
+    for (rev, from) in [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3)] {
+        assert_eq!(all_after(&store, 1, rev).await, again[from..], "after {rev}");
+    }
+    store.delete(&tenant(), user_id(1), one).await.expect("deleted");
+    assert_eq!(all_after(&store, 1, 3).await, [(5, "unread", 1, 1), (6, "deleted", 1, 0)]);
+}

@@ -92,6 +92,7 @@ macro_rules! contract {
                 go_on_from_any_place_in_pages
                 are_not_told_past_what_was_forgotten
                 begin_anew_where_the_head_is_another
+                tell_what_came_back
             ]
             random: [
                 agrees_with_a_simple_model
