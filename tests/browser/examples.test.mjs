@@ -1,13 +1,15 @@
 // The examples of embedding, built as they stand and run.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { badge, begin, bell, context, modules, shows } from './browser.mjs';
-import { root, token } from './gateway.mjs';
+import { badge, begin, bell, button, context, lists, modules, shows } from './browser.mjs';
+import { Gateway, root, token, until } from './gateway.mjs';
 
 const require = createRequire(join(modules, 'x'));
 const { build } = require('esbuild');
@@ -85,6 +87,36 @@ for (const [name, script] of [
     assert.equal(new URL(page.url()).pathname, '/crm');
   });
 }
+
+test('on another origin', async (t) => {
+  const site = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end(page)).listen(0, 'localhost');
+  await once(site, 'listening');
+  t.after(() => site.close());
+  const origin = `http://localhost:${site.address().port}`;
+  const other = await Gateway.start(undefined, [origin]);
+  t.after(() => other.stop());
+  const user = other.user();
+  const kept = await other.send(user, 'Kept');
+  const page = `<!DOCTYPE html><html lang="en"><title>CRM</title><bellboard-inbox base-url="${other.base}"></bellboard-inbox>
+    <script type="module">
+      import '${other.base}/ui/inbox.js';
+      const inbox = document.querySelector('bellboard-inbox');
+      inbox.token = ({ refresh }) => refresh ? '${token(user)}' : '${token(user, -600)}';
+      inbox.open();
+    </script>`;
+  const made = await context(t, browser);
+  const shown = await made.newPage();
+  await shown.goto(origin);
+  await lists(shown, ['Kept']);
+  await made.setOffline(true);
+  await shows(shown.getByText('You are offline.'));
+  await other.send(user, 'Missed');
+  await other.elsewhere(user, 'DELETE', `/${kept}`);
+  await made.setOffline(false);
+  await lists(shown, ['Missed']);
+  await button(shown, 'Delete: Missed').click();
+  await until(async () => (await other.list(user)).notifications.length === 0);
+});
 
 test('the types are those of the package', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'bellboard-types-'));

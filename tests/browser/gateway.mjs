@@ -14,12 +14,13 @@ const SECRET = 'a-secret-of-at-least-32-bytes-for-tests';
 const KEY = 'a-key-of-at-least-32-characters-for-tests';
 
 /** Every test has users of its own. */
-const SETTINGS = `
+const settings = (origins) => `
 tenants:
   default:
     users: managed
     seed: [${Array.from({ length: 99 }, (_, n) => n + 1)}]
     issuers: [{algorithm: HS256, secret: ${SECRET}}]
+    cors: {allowed_origins: ${JSON.stringify(origins)}}
 api_keys:
   ${KEY}: {roles: [sender]}
 `;
@@ -45,12 +46,12 @@ export class Gateway {
   #folder;
   #user = 0;
 
-  /** Starts one, with a configuration of the project or one for tests. */
-  static async start(config) {
+  /** Starts one, with a configuration of the project or one for tests, which lets pages of these origins in. */
+  static async start(config, origins = []) {
     const gateway = new Gateway();
     const folder = gateway.#folder = mkdtempSync(join(tmpdir(), 'bellboard-browser-'));
     const path = config ? join(root, config) : join(folder, 'bellboard.yaml');
-    if (!config) writeFileSync(path, SETTINGS);
+    if (!config) writeFileSync(path, settings(origins));
     const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'];
     const child = gateway.#child = spawn(
       program,

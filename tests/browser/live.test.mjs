@@ -145,6 +145,32 @@ test('offline it says so, and back it shows what was missed', async (t) => {
   await page.getByText('You are offline.').waitFor({ state: 'hidden' });
 });
 
+test('however often the connection is lost, in the end all tabs show what the gateway has', async (t) => {
+  const user = gateway.user();
+  const made = await context(t, browser);
+  const pages = [];
+  for (let n = 0; n < 3; n++) pages.push(await inboxPage(made, gateway, user));
+  await Promise.all(pages.map((page) => shows(page.getByText('You have no notifications.'))));
+  for (let n = 0; n < 24; n++) {
+    const id = await gateway.send(user, `Notification ${n}`);
+    if (n % 3 === 1) await gateway.elsewhere(user, 'POST', `/${id}/mark-read`);
+    if (n % 4 === 2) await gateway.elsewhere(user, 'DELETE', `/${id}`);
+    if (n % 8 === 6) await gateway.elsewhere(user, 'POST', `/${id}/restore`);
+    if (n === 15) await gateway.elsewhere(user, 'POST', '/mark-all-read');
+    if (n % 6 === 3) await made.setOffline(true);
+    if (n % 6 === 5) await made.setOffline(false);
+    // The leading tab goes too, once while it is offline.
+    if (n === 10 || n === 17) await pages.shift().close();
+  }
+  const { notifications, unread_count: unread } = await gateway.list(user);
+  const expected = JSON.stringify([notifications.map((one) => [one.notification_id, one.is_read]), unread]);
+  const [last] = pages;
+  await last.waitForFunction((wanted) => {
+    const { items, unread } = document.querySelector('bellboard-inbox').client.state;
+    return JSON.stringify([items.map((one) => [one.notification_id, one.is_read]), unread]) === wanted;
+  }, expected);
+});
+
 test('a page that opened offline loads when it is back', async (t) => {
   const user = gateway.user();
   await gateway.send(user, 'Waiting');

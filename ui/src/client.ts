@@ -317,7 +317,8 @@ export class InboxClient extends EventTarget {
 
   /** The token is another user's: nothing of the last one's may be seen or done. */
   #restart(): void {
-    const { unreadOnly, loaded } = this.#inbox;
+    const { unreadOnly } = this.#inbox;
+    const wanted = this.#phase !== 'idle';
     this.#leave();
     this.#removed.forEach(({ timer }) => clearTimeout(timer));
     this.#inbox = { ...EMPTY, unreadOnly };
@@ -326,7 +327,7 @@ export class InboxClient extends EventTarget {
     this.#phase = 'idle';
     this.#changed();
     void this.#join();
-    if (loaded) void this.load();
+    if (wanted) void this.load();
   }
 
   #cut = (): void => {
