@@ -63,9 +63,12 @@ fn unwrapped(text: &str) -> String {
 pub fn lines(document: &mut Value) {
     let mut schemas = document["components"]["schemas"].take();
     super::for_each_operation(document, |operation| {
-        operation.get_mut("requestBody").map(|body| one_line(body, &mut schemas));
-        let answers = operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut);
-        answers.for_each(|answer| one_line(answer, &mut schemas));
+        if let Some(body) = operation.get_mut("requestBody") {
+            one_line(body, &mut schemas);
+        }
+        for answer in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+            one_line(answer, &mut schemas);
+        }
     });
     document["components"]["schemas"] = schemas;
 }
