@@ -94,7 +94,11 @@ impl Snapshot {
             limiters: Limiters::build(config, previous.map(|p| &p.limiters), ticks),
             registry,
             tenants,
-            streams: config.streams,
+            streams: Streams {
+                // A silent connection ends.
+                heartbeat: config.streams.heartbeat.min(config.server.idle_timeout / 2),
+                ..config.streams
+            },
             audit_retention: config.audit_retention,
             trusted_proxies: config.server.trusted_proxies.clone(),
             summary,

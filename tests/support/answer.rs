@@ -3,6 +3,8 @@
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::stream::{Event, Stream};
+
 /// A whole answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -12,9 +14,17 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads a response to its end.
+    /// Reads a response to its end, and a stream up to its first event, as JSON.
     pub async fn of(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            let Event { name, id, data } = Stream::of(response).await.next().await.expect("an event");
+            return Self {
+                status,
+                headers,
+                text: json!({"event": name, "id": id, "data": data}).to_string(),
+            };
+        }
         let text = response.text().await.expect("a whole answer");
         Self { status, headers, text }
     }

@@ -49,9 +49,13 @@ impl Stream {
         let header = |name| response.headers()[name].to_str().expect("text").to_owned();
         assert_eq!(header("content-type"), "text/event-stream");
         assert_eq!((header("cache-control"), header("x-accel-buffering")), ("no-store".into(), "no".into()));
-        let mut stream = Self { response, text: String::new(), last: last.map(str::to_owned) };
-        let retry = stream.frame().await;
-        assert_eq!(retry.as_deref(), Some("retry: 2000"));
+        Self { last: last.map(str::to_owned), ..Self::of(response).await }
+    }
+
+    /// What was answered, which begins as every stream does.
+    pub async fn of(response: Response) -> Self {
+        let mut stream = Self { response, text: String::new(), last: None };
+        assert_eq!(stream.frame().await.as_deref(), Some("retry: 2000"));
         stream
     }
 

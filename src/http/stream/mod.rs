@@ -65,7 +65,7 @@ impl StreamApi {
         };
         let step = step.map_err(Failure)?;
         let pass = Pass::of(snapshot, request, caller.context.now()).map_err(|why| Failure(why.into()))?;
-        Ok(EventStream(Live::begin(services, seat, pass, snapshot.streams.heartbeat, step).into_body()))
+        Ok(EventStream(Live::begin(services, seat, pass, snapshot.streams, step).into_body()))
     }
 }
 
