@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub streams: Streams,
     /// How long the audit record is kept.
     pub audit_retention: Duration,
+    /// How long a user may restore what they deleted.
+    pub restore_time: Duration,
     /// The proxies whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
     /// All of it for people, and its hash.
@@ -100,6 +102,7 @@ impl Snapshot {
                 ..config.streams
             },
             audit_retention: config.audit_retention,
+            restore_time: config.restore_time,
             trusted_proxies: config.server.trusted_proxies.clone(),
             summary,
             last_good: false,

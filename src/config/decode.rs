@@ -10,6 +10,7 @@ use std::{
 use super::{
     Config, Log, Origin, Quota, Secret, Server, StoreConfig,
     field::{Field, Section},
+    inbox,
     inputs::{Answer, Ask, Source},
     keys,
     problem::{ConfigProblem, ConfigProblems, Report},
@@ -31,6 +32,7 @@ const MAIN: &[&str] = &[
     "rate_limits",
     "streams",
     "audit",
+    "inbox",
     "roles",
     "tenants",
     "api_keys",
@@ -130,6 +132,7 @@ impl Decoder<'_> {
             failed_auth: quota("failed_auth").unwrap_or_default(),
             streams: streams::streams(main),
             audit_retention: audit_retention(main),
+            restore_time: inbox::restore_time(main),
             tenants,
             keys,
             origin: Origin {

@@ -41,6 +41,7 @@ pub(crate) fn config() -> Config {
         failed_auth: quota(10, 20),
         streams: Streams::default(),
         audit_retention: Duration::from_secs(86_400),
+        restore_time: Duration::from_secs(30),
         tenants: [(tenant("default"), plain_tenant())].into_iter().collect(),
         keys: Vec::new(),
         origin: Origin::default(),

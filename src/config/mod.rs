@@ -10,6 +10,7 @@ mod field;
 pub(crate) mod fixture;
 mod folder;
 mod guard;
+mod inbox;
 mod inputs;
 mod jwks;
 mod keys;

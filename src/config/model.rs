@@ -33,6 +33,8 @@ pub struct Config {
     pub streams: Streams,
     /// How long the audit record is kept.
     pub audit_retention: Duration,
+    /// How long a user may restore what they deleted.
+    pub restore_time: Duration,
     /// The tenants by name. `default` is always there.
     pub tenants: IndexMap<TenantId, Tenant>,
     /// Every API key of every tenant.

@@ -26,10 +26,14 @@ pub enum ChangeKind {
     Arrived,
     /// One was marked read.
     Read,
+    /// One that was read was marked unread.
+    Unread,
     /// All up to one were marked read.
     ReadAll,
     /// One was deleted, or replaced by a newer one with the same collapse key.
     Deleted,
+    /// One that its user had deleted was put back as it was.
+    Restored,
     /// One expired or outlived its tenant's retention.
     Expired,
     /// The user was erased.
@@ -44,8 +48,10 @@ impl ChangeKind {
         match self {
             Self::Arrived => "arrived",
             Self::Read => "read",
+            Self::Unread => "unread",
             Self::ReadAll => "read_all",
             Self::Deleted => "deleted",
+            Self::Restored => "restored",
             Self::Expired => "expired",
             Self::Erased => "erased",
             Self::Repaired => "repaired",

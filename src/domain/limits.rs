@@ -1,4 +1,9 @@
-//! How large things may be.
+//! How large things may be, and how long.
+
+use std::time::Duration;
+
+/// The longest time in which what a user deleted can be put back: it undoes a slip, and is no archive.
+pub const MAX_RESTORE_TIME: Duration = Duration::from_secs(300);
 
 /// The core's limits on what is stored. Characters are Unicode scalar values; sizes are bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

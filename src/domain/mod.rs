@@ -18,7 +18,7 @@ pub use change::{Change, ChangeKind};
 pub use error::{AuthFailure, Error, Result};
 pub use event::{Event, EventId, NoEventId, What};
 pub use id::{IdError, MAX_ID, NotificationId, TenantId, UserId};
-pub use limits::Limits;
+pub use limits::{Limits, MAX_RESTORE_TIME};
 pub use notification::{Content, Notification, Sealed};
 pub use permission::{Permission, Permissions};
 pub use principal::{Principal, PrincipalKind};

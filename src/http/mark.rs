@@ -1,4 +1,4 @@
-//! Changing one's own inbox: mark one read, mark all read, delete one.
+//! Changing one's own inbox: mark one read or unread, mark all read, delete one and restore it.
 
 use poem_openapi::{OpenApi, param::Path};
 
@@ -13,7 +13,7 @@ use super::{
     render,
     wire::{MarkAllReadRequest, MarkAllReadResponse, MessageResponse, NotificationResponse},
 };
-use crate::domain::{Error, Limits, NotificationId, Result};
+use crate::domain::{Error, Limits, Notification, NotificationId, Result};
 
 /// Marking and deleting.
 pub struct MarkApi;
@@ -33,10 +33,23 @@ impl MarkApi {
         let owner = caller.inbox()?;
         let id = notification_id(id.0).map_err(Failure)?;
         let marked = caller.services.inbox.mark_read(owner, id).await.map_err(Failure)?;
-        let mut text = String::from(r#"{"result":"Success","notification":"#);
-        render::notification(&mut text, &marked);
-        text.push('}');
-        Ok(Answer::new(text))
+        Ok(one(&marked))
+    }
+
+    /// Mark one notification unread
+    ///
+    /// Its `read_at` goes. One that is unread stays as it is.
+    #[oai(path = "/:id/mark-unread", method = "post", operation_id = "markUnread", tag = "Tag::Inbox")]
+    async fn mark_unread(
+        &self,
+        caller: Admitted<OwnInbox>,
+        /// The notification's id.
+        id: Path<Id>,
+    ) -> poem::Result<Answer<NotificationResponse>> {
+        let owner = caller.inbox()?;
+        let id = notification_id(id.0).map_err(Failure)?;
+        let marked = caller.services.inbox.mark_unread(owner, id).await.map_err(Failure)?;
+        Ok(one(&marked))
     }
 
     /// Mark all notifications read
@@ -55,6 +68,8 @@ impl MarkApi {
     }
 
     /// Delete a notification
+    ///
+    /// For a while, 30 seconds unless the site sets another time, it can be restored.
     #[oai(path = "/:id", method = "delete", operation_id = "deleteNotification", tag = "Tag::Inbox")]
     async fn delete(
         &self,
@@ -67,6 +82,32 @@ impl MarkApi {
         caller.services.inbox.delete(owner, id).await.map_err(Failure)?;
         Ok(Answer::new(r#"{"result":"Success","message":"Notification deleted"}"#.to_owned()))
     }
+
+    /// Restore a notification that the caller deleted
+    ///
+    /// It comes back as it was: in its place, read or unread. When the time for that is over, or it would have left
+    /// the inbox by itself since, it is a 404. One that was not deleted stays as it is, so asking again does no harm.
+    #[oai(path = "/:id/restore", method = "post", operation_id = "restoreNotification", tag = "Tag::Inbox")]
+    async fn restore(
+        &self,
+        caller: Admitted<OwnInbox>,
+        /// The notification's id.
+        id: Path<Id>,
+    ) -> poem::Result<Answer<NotificationResponse>> {
+        let owner = caller.inbox()?;
+        let id = notification_id(id.0).map_err(Failure)?;
+        let within = caller.context.snapshot().restore_time;
+        let restored = caller.services.inbox.restore(owner, id, within).await.map_err(Failure)?;
+        Ok(one(&restored))
+    }
+}
+
+/// The answer that shows one notification.
+fn one(notification: &Notification) -> Answer<NotificationResponse> {
+    let mut text = String::from(r#"{"result":"Success","notification":"#);
+    render::notification(&mut text, notification);
+    text.push('}');
+    Answer::new(text)
 }
 
 fn notification_id(id: Id) -> Result<NotificationId> {

@@ -59,6 +59,7 @@ impl SentApi {
             user: user_id.0.and_then(|id| UserId::new(id.0).ok()),
             since: since.0.map(|t| t.0),
             until: until.0.map(|t| t.0),
+            deleted: false,
         };
         let page = caller.services.audit.sent(&caller.principal.tenant, &query).await.map_err(Failure)?;
         let mut text = String::from(r#"{"result":"Success","sent":"#);

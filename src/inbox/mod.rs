@@ -1,8 +1,8 @@
-//! The use cases of a user's own inbox: list, count, mark, delete.
+//! The use cases of a user's own inbox: list, count, mark, delete, restore.
 
 mod follow;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub use follow::{Step, Tell};
 
@@ -80,6 +80,12 @@ impl Inbox {
         owner.or_empty(marked.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
     }
 
+    /// Marks one unread; a second time changes nothing.
+    pub async fn mark_unread(&self, owner: Owner<'_>, id: NotificationId) -> Result<Notification> {
+        let marked = self.store.mark_unread(owner.tenant, owner.user, id).await;
+        owner.or_empty(marked.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
+    }
+
     /// Marks all read, or those up to one; answers how many were unread.
     pub async fn mark_all_read(&self, owner: Owner<'_>, up_to: Option<NotificationId>) -> Result<u64> {
         let marked = self.store.mark_all_read(owner.tenant, owner.user, up_to).await;
@@ -90,5 +96,16 @@ impl Inbox {
     pub async fn delete(&self, owner: Owner<'_>, id: NotificationId) -> Result<()> {
         let deleted = self.store.delete(owner.tenant, owner.user, id).await;
         owner.or_empty(deleted.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
+    }
+
+    /// Puts back one that was deleted within a time until now; one that is there stays as it is.
+    pub async fn restore(
+        &self,
+        owner: Owner<'_>,
+        id: NotificationId,
+        within: Duration,
+    ) -> Result<Notification> {
+        let restored = self.store.restore(owner.tenant, owner.user, id, within).await;
+        owner.or_empty(restored.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
     }
 }

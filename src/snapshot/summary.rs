@@ -80,6 +80,7 @@ impl Summary {
             failed_auth,
             streams,
             audit_retention,
+            restore_time,
             tenants,
             keys,
             origin,
@@ -89,6 +90,7 @@ impl Summary {
         made.add("rate_limits.failed_auth", String::new(), [("", quota(*failed_auth))]);
         made.streams(*streams);
         made.add("audit.retention", String::new(), [("", span(Some(*audit_retention)))]);
+        made.add("inbox.restore_time", String::new(), [("", span(Some(*restore_time)))]);
         made.fixed(server, store, log);
         made.fixed.retain(|name, _| !origin.overridden.contains(&name.as_str()));
         for (id, tenant) in tenants {

@@ -65,9 +65,12 @@ pub(crate) const CHUNK: u32 = 300;
 pub(crate) enum Command {
     Send(TenantId, Box<NewNotification>),
     MarkRead(InboxKey, NotificationId),
+    MarkUnread(InboxKey, NotificationId),
     /// Marks those that are unread, some hundred in the order of ids.
     MarkSome(InboxKey, Vec<NotificationId>),
     Delete(InboxKey, NotificationId),
+    /// Puts back what its user deleted after a time.
+    Restore(InboxKey, NotificationId, Timestamp),
     /// Removes from one inbox what is due at a time.
     Expire(InboxKey, Timestamp),
     /// Removes what its tenant's retention no longer keeps.
@@ -87,6 +90,8 @@ pub(crate) enum Command {
     PurgeErased(InboxKey),
     /// Purges some changes made before a time, and the contents that only they kept.
     PurgeChanges(Timestamp),
+    /// Purges some of what users deleted before a time, so that it cannot be put back.
+    PurgeDeleted(Timestamp),
     /// Purges some of the answers kept under idempotency keys from before a time.
     PurgeAnswers(Timestamp),
     /// Purges some of the audit record from before a time.
@@ -111,8 +116,10 @@ impl Command {
     fn named(&self) -> Option<&InboxKey> {
         match self {
             Self::MarkRead(inbox, _)
+            | Self::MarkUnread(inbox, _)
             | Self::MarkSome(inbox, _)
             | Self::Delete(inbox, _)
+            | Self::Restore(inbox, ..)
             | Self::Expire(inbox, _)
             | Self::Retire(inbox, _)
             | Self::PutUser(inbox, ..)
@@ -124,6 +131,7 @@ impl Command {
             | Self::Withdraw(..)
             | Self::Record(..)
             | Self::PurgeChanges(_)
+            | Self::PurgeDeleted(_)
             | Self::PurgeAnswers(_)
             | Self::PurgeAudit(_)
             | Self::Probe => None,
@@ -164,6 +172,7 @@ impl Command {
             | Self::Repair(_)
             | Self::PurgeErased(_)
             | Self::PurgeChanges(_)
+            | Self::PurgeDeleted(_)
             | Self::PurgeAnswers(_)
             | Self::PurgeAudit(_) => CHUNK as usize,
             Self::MarkSome(_, ids) | Self::Retire(_, ids) => ids.len(),
@@ -171,7 +180,9 @@ impl Command {
             Self::Withdraw(_, owners, _) => owners.len(),
             Self::Send(..)
             | Self::MarkRead(..)
+            | Self::MarkUnread(..)
             | Self::Delete(..)
+            | Self::Restore(..)
             | Self::PutUser(..)
             | Self::EraseUser(..)
             | Self::Record(..)
@@ -188,7 +199,7 @@ pub(crate) enum Outcome {
     Repeated(String),
     /// Its idempotency key was used with another body.
     KeyReused,
-    /// The notification as it is now that it is read.
+    /// The notification as it is now.
     Marked(Box<Notification>),
     /// How many rows a chunk of long work changed; none when there is nothing left.
     Rows(u64),

@@ -108,13 +108,13 @@ pub(crate) trait Reads: Send + Sync {
     async fn audit(&self, tenant: &TenantId, window: &AuditWindow<'_>) -> Result<Window<AuditRecord>>;
     /// The newest of what was sent in a window.
     async fn sent(&self, tenant: &TenantId, window: &SentWindow<'_>) -> Result<Window<Sent>>;
-    /// Whose inboxes show these notifications.
+    /// Whose inboxes hold these notifications, or held them until their users deleted them a while ago.
     async fn owners(
         &self,
         tenant: &TenantId,
         ids: &[NotificationId],
     ) -> Result<Vec<(UserId, NotificationId)>>;
-    /// Of the users after one, those whose inboxes show the latest notification with a collapse key,
+    /// The same of the latest notification with a collapse key, of the users after one,
     /// and the last user looked at: `None` at the end.
     async fn collapsed(
         &self,

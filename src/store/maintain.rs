@@ -9,7 +9,7 @@ use super::engine::{Keep, UserRange};
 use super::idempotency::oldest;
 use super::{Store, key, unexpected};
 use crate::config::Retention;
-use crate::domain::{NotificationId, Result, TenantId, Timestamp, UserId};
+use crate::domain::{MAX_RESTORE_TIME, NotificationId, Result, TenantId, Timestamp, UserId};
 
 /// What a round of upkeep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,6 +57,8 @@ impl Store {
         }
         let before = before(now, self.0.keep_changes);
         done.changes = self.repeat(|| Command::PurgeChanges(before)).await?;
+        let before = self::before(now, MAX_RESTORE_TIME);
+        self.repeat(|| Command::PurgeDeleted(before)).await?;
         let before = oldest(now);
         done.answers = self.repeat(|| Command::PurgeAnswers(before)).await?;
         Ok(done)

@@ -26,6 +26,8 @@ pub struct SentQuery {
     pub since: Option<Timestamp>,
     /// Only those before this time.
     pub until: Option<Timestamp>,
+    /// Those too that their users deleted a while ago and may put back.
+    pub deleted: bool,
 }
 
 /// A notification with what only those who audit see.
@@ -58,6 +60,7 @@ pub(crate) struct SentWindow<'a> {
     pub sender: Option<&'a str>,
     pub kind: Option<&'a str>,
     pub user: Option<UserId>,
+    pub deleted: bool,
     pub now: Timestamp,
 }
 
@@ -99,6 +102,7 @@ impl Store {
             sender: query.sender.as_deref(),
             kind: query.kind.as_deref(),
             user: query.user,
+            deleted: query.deleted,
             now: self.0.clock.now(),
         };
         let found = self.0.reads.sent(tenant, &window).await?;

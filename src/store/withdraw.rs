@@ -79,6 +79,7 @@ impl Store {
                     sender: Some(sender.clone()),
                     since: Some(*since),
                     until: *until,
+                    deleted: true,
                     ..SentQuery::default()
                 };
                 loop {

@@ -17,6 +17,8 @@ mod limits;
 mod list;
 mod mark_all_read;
 mod mark_read;
+mod mark_unread;
+mod restore;
 mod send;
 mod sent;
 mod slow;

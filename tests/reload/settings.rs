@@ -54,6 +54,19 @@ fn listed(gateway: &Gateway, token: &str) -> u16 {
 }
 
 #[test]
+fn the_time_in_which_what_was_deleted_is_restored() {
+    let site = Site::new(&format!("inbox: {{restore_time: 0s}}\n{SETTINGS}"));
+    let gateway = site.serve();
+    let id = gateway.hello(KEY).json()["notification"]["notification_id"].to_string();
+    let bearer = format!("Bearer {}", site.good(&["token", "--user", "1"]).trim());
+    let ask = |method, path: &str| gateway.ask(method, path, &[("Authorization", &bearer)], "").status;
+    assert_eq!(ask("DELETE", &format!("/{id}")), 200);
+    assert_eq!(ask("POST", &format!("/{id}/restore")), 404);
+    site.write(MAIN, &format!("inbox: {{restore_time: 5m}}\n{SETTINGS}"));
+    until("it comes back", || (ask("POST", &format!("/{id}/restore")) == 200).then_some(()));
+}
+
+#[test]
 fn issuers_whose_secret_lies_in_a_file_of_its_own() {
     let site =
         Site::new(&SETTINGS.replace("secret: a-signing-secret-that-only-tests-know", "secret_file: hs.key"));

@@ -255,6 +255,15 @@ fn nothing_at_all_is_the_defaults() {
 }
 
 #[test]
+fn what_was_deleted_can_be_restored_for_a_bounded_time() {
+    for (text, expected) in [("", 30), ("inbox:\n", 30), ("inbox: {restore_time: 0s}\n", 0)] {
+        assert_eq!(Site::new(text).config().restore_time, Duration::from_secs(expected), "{text}");
+    }
+    let problems = Site::new("inbox: {restore_time: 6m}\n").problems();
+    assert_eq!(problems, ["bellboard.yaml:1: inbox.restore_time: must be from 0s to 5m"]);
+}
+
+#[test]
 fn the_audit_record_is_kept_for_a_bounded_time() {
     let day = Duration::from_secs(86_400);
     for (text, expected) in [("", 400), ("audit:\n", 400), ("audit: {retention: 30d}\n", 30)] {

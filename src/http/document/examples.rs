@@ -31,6 +31,9 @@ pub fn add(document: &mut Value) {
     put("/stream", "get", "200", Value::Null, arrived);
     let marked = json!({"result": "Success", "notification": read_notification(true)});
     put("/{id}/mark-read", "post", "200", Value::Null, marked);
+    let unread = json!({"result": "Success", "notification": read_notification(false)});
+    put("/{id}/mark-unread", "post", "200", Value::Null, unread.clone());
+    put("/{id}/restore", "post", "200", Value::Null, unread);
     put("/mark-all-read", "post", "200", json!({"up_to": 46}), json!({"result": "Success", "updated": 3}));
     let deleted = json!({"result": "Success", "message": "Notification deleted"});
     put("/{id}", "delete", "200", Value::Null, deleted);

@@ -71,6 +71,21 @@ pub(crate) const TABLES: &[Table] = &[
         key: 3,
     },
     Table {
+        name: "deleted",
+        columns: &[
+            ("id", Number),
+            ("tenant", Text),
+            ("user_id", Number),
+            ("rev", Number),
+            ("unread", Number),
+            ("read_at", Number),
+            ("is_latest", Number),
+            ("deleted_rev", Number),
+            ("deleted_at", Number),
+        ],
+        key: 1,
+    },
+    Table {
         name: "collapse",
         columns: &[("tenant", Text), ("user_id", Number), ("key", Bytes), ("id", Number)],
         key: 3,

@@ -10,7 +10,7 @@ use super::connect::Database;
 use super::error::{corrupt, internal};
 use super::page;
 use super::writes::Batch;
-use crate::domain::{ChangeKind, NotificationId, Result};
+use crate::domain::{ChangeKind, Notification, NotificationId, Result};
 use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
 /// Rows that one read looks at.
@@ -18,7 +18,8 @@ const SCAN: i64 = 10_000;
 
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     mark_some(batch, commands).await?;
-    mark_single(batch, commands).await
+    mark_single(batch, commands, ChangeKind::Unread).await?;
+    mark_single(batch, commands, ChangeKind::Read).await
 }
 
 /// Marks those that are unread: one change for each command, however many rows.
@@ -63,53 +64,103 @@ async fn mark_some(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<
     Ok(())
 }
 
-/// Marks and reads in one statement. What it reads is as it was before it: so those stand there unread that it
-/// marks.
-const MARK: &str = "WITH w AS MATERIALIZED (
-        SELECT number, tenant, user_id, id
-          FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS w (number, tenant, user_id, id)),
-     marked AS (
+/// What the inboxes show of these, with each of them its number, and what is done to them in the same statement. What
+/// it reads is as it was before it: so those stand there unread that it marks read.
+macro_rules! shown {
+    ($with:literal) => {
+        concat!(
+            "WITH w AS MATERIALIZED (
+                SELECT number, tenant, user_id, id
+                  FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS w (number, tenant, user_id, id))",
+            $with,
+            "SELECT n.id, n.type, n.doc, n.related_user_id, n.created_at, i.read_at, i.expires_at, w.number
+               FROM w
+               JOIN inbox i ON i.tenant = w.tenant AND i.user_id = w.user_id AND i.id = w.id
+                    AND (i.expires_at IS NULL OR i.expires_at > $5)
+               JOIN notification n ON n.id = i.id AND n.tenant = i.tenant"
+        )
+    };
+}
+
+const MARK_READ: &str = shown!(
+    ", marked AS (
         UPDATE inbox i SET read_at = $5 FROM w
          WHERE i.tenant = w.tenant AND i.user_id = w.user_id AND i.id = w.id AND i.read_at IS NULL
            AND (i.expires_at IS NULL OR i.expires_at > $5))
-SELECT n.id, n.type, n.doc, n.related_user_id, n.created_at, i.read_at, i.expires_at, w.number
-  FROM w
-  JOIN inbox i ON i.tenant = w.tenant AND i.user_id = w.user_id AND i.id = w.id
-       AND (i.expires_at IS NULL OR i.expires_at > $5)
-  JOIN notification n ON n.id = i.id AND n.tenant = i.tenant";
+"
+);
 
-async fn mark_single(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
-    let mut wanted = Vec::new();
-    for (place, command) in commands.iter().enumerate() {
-        if let Command::MarkRead(inbox, id) = command {
-            batch.settle(place, Outcome::NoNotification);
-            if batch.heads.shows(inbox, *id) {
-                wanted.push((place, inbox, *id));
-            }
-        }
-    }
+const MARK_UNREAD: &str = shown!(
+    ", marked AS (
+        UPDATE inbox i SET read_at = NULL FROM w
+         WHERE i.tenant = w.tenant AND i.user_id = w.user_id AND i.id = w.id AND i.read_at IS NOT NULL
+           AND (i.expires_at IS NULL OR i.expires_at > $5))
+"
+);
+
+pub(super) const SHOWN: &str = shown!("");
+
+/// What such a statement shows of some, by their places among them. What erasing hides must not be there.
+pub(super) async fn some(
+    batch: &mut Batch<'_>,
+    statement: &'static str,
+    wanted: &[(&InboxKey, NotificationId)],
+) -> sqlx::Result<Vec<(usize, Notification)>> {
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let rows = ask(MARK)
+    let rows = ask(statement)
         .bind((0_i64..).take(wanted.len()).collect::<Vec<_>>())
-        .bind(wanted.iter().map(|(_, inbox, _)| inbox.tenant.as_str()).collect::<Vec<_>>())
-        .bind(wanted.iter().map(|(_, inbox, _)| inbox.user.get()).collect::<Vec<_>>())
-        .bind(wanted.iter().map(|(.., id)| id.get()).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|(inbox, _)| inbox.tenant.as_str()).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|(inbox, _)| inbox.user.get()).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|(_, id)| id.get()).collect::<Vec<_>>())
         .bind(batch.now.0)
         .rows(&mut batch.on)
         .await?;
+    let shown = |row| placed(row, wanted);
+    rows.iter().map(shown).collect()
+}
+
+/// A notification, and its place among those wanted, which stands in its row's last column.
+pub(super) fn placed(
+    row: &PgRow,
+    wanted: &[(&InboxKey, NotificationId)],
+) -> sqlx::Result<(usize, Notification)> {
+    let place = usize::try_from(row.try_get::<i64, _>(7)?).map_err(corrupt)?;
+    let (inbox, _) = wanted.get(place).ok_or(sqlx::Error::RowNotFound)?;
+    Ok((place, page::notification(inbox.user, row)?))
+}
+
+/// Marks single notifications, all read or all unread.
+async fn mark_single(batch: &mut Batch<'_>, commands: &[Command], kind: ChangeKind) -> sqlx::Result<()> {
+    let (mut places, mut wanted) = (Vec::new(), Vec::new());
+    for (place, command) in commands.iter().enumerate() {
+        let (inbox, id) = match command {
+            Command::MarkRead(inbox, id) if kind == ChangeKind::Read => (inbox, *id),
+            Command::MarkUnread(inbox, id) if kind == ChangeKind::Unread => (inbox, *id),
+            _ => continue,
+        };
+        batch.settle(place, Outcome::NoNotification);
+        if batch.heads.shows(inbox, id) {
+            places.push(place);
+            wanted.push((inbox, id));
+        }
+    }
+    let (statement, read_at, unread) = match kind {
+        ChangeKind::Read => (MARK_READ, Some(batch.now), -1),
+        _ => (MARK_UNREAD, None, 1),
+    };
     // A second mark of the same one makes no second change.
     let mut marked = HashSet::new();
-    for row in &rows {
-        let number = usize::try_from(row.try_get::<i64, _>(7)?).map_err(corrupt)?;
-        let (place, inbox, id) = *wanted.get(number).ok_or(sqlx::Error::RowNotFound)?;
-        let mut notification = page::notification(inbox.user, row)?;
-        if notification.read_at.is_none() && marked.insert((inbox, id)) {
-            batch.step(inbox, ChangeKind::Read, Some(id), -1)?;
+    for (number, mut notification) in some(batch, statement, &wanted).await? {
+        let (inbox, id) = wanted[number];
+        if notification.read_at.is_some() != read_at.is_some() {
+            if marked.insert((inbox, id)) {
+                batch.step(inbox, kind, Some(id), unread)?;
+            }
+            notification.read_at = read_at;
         }
-        notification.read_at.get_or_insert(batch.now);
-        batch.settle(place, Outcome::Marked(Box::new(notification)));
+        batch.settle(places[number], Outcome::Marked(Box::new(notification)));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "inboxes", include_str!("../../../migrations/postgres/0001_inboxes.sql")),
     (2, "audit", include_str!("../../../migrations/postgres/0002_audit.sql")),
     (3, "stream", include_str!("../../../migrations/postgres/0003_stream.sql")),
+    (4, "restore", include_str!("../../../migrations/postgres/0004_restore.sql")),
 ];
 
 /// Any number that other programs on this database do not take for theirs.

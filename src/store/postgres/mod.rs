@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod connect;
 mod copy;
+mod deleted;
 mod drift;
 mod error;
 mod events;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::answers;
 use super::ask::ask;
 use super::writes::Batch;
+use super::{answers, deleted};
 use crate::domain::Timestamp;
 use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
@@ -19,6 +19,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
             command,
             Command::PurgeErased(_)
                 | Command::PurgeChanges(_)
+                | Command::PurgeDeleted(_)
                 | Command::PurgeAnswers(_)
                 | Command::PurgeAudit(_)
         )
@@ -31,6 +32,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
         let outcome = match command {
             Command::PurgeErased(inbox) => Outcome::Rows(purge_erased(batch, inbox).await?),
             Command::PurgeChanges(before) => Outcome::Rows(purge_changes(batch, *before).await?),
+            Command::PurgeDeleted(before) => Outcome::Rows(deleted::purge(batch, *before).await?),
             Command::PurgeAnswers(before) => Outcome::Rows(answers::purge(batch, *before).await?),
             Command::PurgeAudit(before) => Outcome::Rows(purge_audit(batch, *before).await?),
             // Each batch is marked as committed: that is a small durable write.

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use super::ask::ask;
+use super::deleted::{self, Deleted};
 use super::error::corrupt;
 use super::writes::Batch;
 use crate::domain::{AuditEntry, ChangeKind, NotificationId, TenantId, Timestamp};
@@ -17,7 +19,7 @@ struct Want {
     inbox: InboxKey,
     id: NotificationId,
     kind: ChangeKind,
-    /// Only while it is shown: not when it has expired.
+    /// By its user: only while it is shown, and so that it can be put back.
     shown: bool,
 }
 
@@ -58,7 +60,8 @@ pub(super) async fn apply<'a>(batch: &mut Batch<'a>, commands: &'a [Command]) ->
         let outcome = match command {
             Command::Delete(..) if ids.is_empty() => Outcome::NoNotification,
             Command::Delete(..) => Outcome::Done,
-            Command::Withdraw(tenant, _, entry) => {
+            Command::Withdraw(tenant, owners, entry) => {
+                deleted::let_go(batch, tenant, owners.iter().map(|(_, id)| *id)).await?;
                 record(batch, tenant, entry, ids);
                 Outcome::Rows(rows)
             }
@@ -137,7 +140,7 @@ async fn take(batch: &mut Batch<'_>, wants: Vec<Want>) -> sqlx::Result<Vec<Want>
                 AS w (number, tenant, user_id, id, shown)
           WHERE i.tenant = w.tenant AND i.user_id = w.user_id AND i.id = w.id
             AND (NOT w.shown OR i.expires_at IS NULL OR i.expires_at > $6)
-         RETURNING w.number, i.read_at IS NULL")
+         RETURNING w.number, i.rev, i.unread, i.read_at")
     .bind((0_i64..).take(taken.len()).collect::<Vec<_>>())
     .bind(taken.iter().map(|want| want.inbox.tenant.as_str()).collect::<Vec<_>>())
     .bind(taken.iter().map(|want| want.inbox.user.get()).collect::<Vec<_>>())
@@ -146,17 +149,25 @@ async fn take(batch: &mut Batch<'_>, wants: Vec<Want>) -> sqlx::Result<Vec<Want>
     .bind(batch.now.0)
     .rows(&mut batch.on)
     .await?;
-    let mut was_unread: HashMap<usize, bool> = HashMap::with_capacity(rows.len());
+    let mut gone: HashMap<usize, &PgRow> = HashMap::with_capacity(rows.len());
     for row in &rows {
-        was_unread.insert(usize::try_from(row.try_get::<i64, _>(0)?).map_err(corrupt)?, row.try_get(1)?);
+        gone.insert(usize::try_from(row.try_get::<i64, _>(0)?).map_err(corrupt)?, row);
     }
-    let mut met = Vec::with_capacity(rows.len());
+    let (mut met, mut kept) = (Vec::with_capacity(rows.len()), Vec::new());
     for (number, want) in taken.into_iter().enumerate() {
-        if let Some(unread) = was_unread.get(&number) {
-            batch.step(&want.inbox, want.kind, Some(want.id), -i64::from(*unread))?;
+        if let Some(row) = gone.get(&number) {
+            let read_at: Option<i64> = row.try_get(3)?;
+            batch.step(&want.inbox, want.kind, Some(want.id), -i64::from(read_at.is_none()))?;
+            if want.shown {
+                let (inbox, id) = (want.inbox.clone(), want.id);
+                let (rev, unread) = (row.try_get(1)?, row.try_get(2)?);
+                let deleted_rev = batch.changes.last().map_or(0, |change| change.rev);
+                kept.push(Deleted { inbox, id, rev, unread, read_at, deleted_rev });
+            }
             met.push(want);
         }
     }
+    deleted::keep(batch, &kept).await?;
     Ok(met)
 }
 

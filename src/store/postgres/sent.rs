@@ -17,8 +17,9 @@ macro_rules! columns {
                     n.user_id, n.sender, n.request_id FROM ",
             $source,
             " AND ($5::text IS NULL OR n.sender = $5) AND ($6::text IS NULL OR n.type = $6)
-              AND (i.expires_at IS NULL OR i.expires_at > $7)
-              ORDER BY i.id DESC LIMIT $8"
+              AND (i.id IS NOT NULL OR $9 AND EXISTS (SELECT FROM deleted x WHERE x.id = n.id))
+              AND (n.expires_at IS NULL OR n.expires_at > $7)
+              ORDER BY n.id DESC LIMIT $8"
         )
     };
 }
@@ -27,7 +28,7 @@ macro_rules! columns {
 const BY_ID: &str = columns!(
     "notification n
      JOIN directory d ON d.tenant = n.tenant AND d.id = n.user_id AND d.erased_at IS NULL
-     JOIN inbox i ON i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id AND i.id > d.erased_upto
+     LEFT JOIN inbox i ON i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id AND i.id > d.erased_upto
     WHERE n.tenant = $1 AND n.id < $2 AND n.id >= $3 AND $4::bigint IS NULL"
 );
 
@@ -53,7 +54,8 @@ pub(super) async fn window(
         .bind(window.sender)
         .bind(window.kind)
         .bind(window.now.0)
-        .bind(i64::from(window.limit) + 1);
+        .bind(i64::from(window.limit) + 1)
+        .bind(window.deleted);
     let rows = database.rows(&rows).await?;
     Ok(Window { found: rows.iter().map(sent).collect::<sqlx::Result<_>>().map_err(internal)?, floor })
 }

@@ -20,7 +20,9 @@ pub(super) async fn owners(
     let owners = ask("SELECT n.user_id, n.id
            FROM unnest($2::bigint[]) AS wanted (id)
            JOIN notification n ON n.id = wanted.id AND n.tenant = $1
-           JOIN inbox i ON i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id")
+          WHERE EXISTS (SELECT FROM inbox i
+                         WHERE i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id)
+             OR EXISTS (SELECT FROM deleted d WHERE d.id = n.id)")
     .bind(tenant.as_str())
     .bind(ids.iter().map(|id| id.get()).collect::<Vec<_>>());
     database.rows(&owners).await?.iter().map(owner).collect::<sqlx::Result<_>>().map_err(internal)
@@ -42,8 +44,10 @@ pub(super) async fn collapsed(
     let last = database.rows(&last).await?;
     let last: Option<i64> = last.first().map(|row| row.try_get(0)).transpose().map_err(internal)?;
     let found = ask("SELECT c.user_id, c.id FROM collapse c
-           JOIN inbox i ON i.tenant = c.tenant AND i.user_id = c.user_id AND i.id = c.id
-          WHERE c.tenant = $1 AND c.user_id > $2 AND c.user_id <= $3 AND c.key = $4")
+          WHERE c.tenant = $1 AND c.user_id > $2 AND c.user_id <= $3 AND c.key = $4
+            AND (EXISTS (SELECT FROM inbox i
+                          WHERE i.tenant = c.tenant AND i.user_id = c.user_id AND i.id = c.id)
+                 OR EXISTS (SELECT FROM deleted d WHERE d.id = c.id))")
     .bind(tenant.as_str())
     .bind(after)
     .bind(last.unwrap_or(i64::MAX))

@@ -15,7 +15,7 @@ use super::flush::{Arrival, flush};
 use super::heads::Heads;
 use super::hints::Hints;
 use super::notices::Notices;
-use super::{answers, audit, drift, marks, purge, random, remove, send, users};
+use super::{answers, audit, deleted, drift, marks, purge, random, remove, send, users};
 use crate::domain::{AuditEntry, Change, ChangeKind, NotificationId, TenantId, Timestamp};
 use crate::store::command::{Command, InboxKey, Outcome};
 use crate::store::engine::{Applied, Engine, Failure};
@@ -249,6 +249,7 @@ async fn run(
         return Err(Stop::Unknown);
     }
     drift::apply(&mut batch, commands).await?;
+    deleted::restore(&mut batch, commands).await?;
     remove::apply(&mut batch, commands).await?;
     marks::apply(&mut batch, commands).await?;
     let repeats = answers::look(&mut batch, commands).await?;

@@ -1,15 +1,15 @@
 //! Marks notifications read and takes them out of inboxes.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
 
 use super::error::{corrupt, internal};
 use super::heads::Pending;
-use super::page;
 use super::values::{ROWS, id_array};
 use super::writes::Batch;
+use super::{deleted, page};
 use crate::domain::{ChangeKind, NotificationId, Result};
 use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
@@ -18,7 +18,8 @@ const SCAN: i64 = 10_000;
 
 /// Whether the batch is marks alone that one statement makes.
 pub(super) fn fits_one_statement(commands: &[Command]) -> bool {
-    commands.len() <= ROWS && commands.iter().all(|command| matches!(command, Command::MarkRead(..)))
+    let is_mark = |command: &Command| matches!(command, Command::MarkRead(..) | Command::MarkUnread(..));
+    commands.len() <= ROWS && commands.iter().all(is_mark)
 }
 
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
@@ -29,12 +30,8 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
                 batch.settle(place, Outcome::Rows(rows));
             }
             Command::Delete(inbox, id) => {
-                let removed = match is_visible(batch, inbox, *id).await? {
-                    true => remove(batch, inbox, &[id.get()], ChangeKind::Deleted).await?,
-                    false => Vec::new(),
-                };
-                batch.settle(place, if removed.is_empty() { Outcome::NoNotification } else { Outcome::Done });
-                batch.pending.extend(removed);
+                let deleted = deleted::delete(batch, inbox, *id).await?;
+                batch.settle(place, if deleted { Outcome::Done } else { Outcome::NoNotification });
             }
             _ => {}
         }
@@ -44,30 +41,31 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
 
 /// Marks single notifications. They are marked when the heads are moved, so nothing else of the batch may
 /// look at them in between.
-pub(super) async fn apply_reads(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
+pub(super) async fn apply_single(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     let marks = commands.iter().enumerate().filter_map(|(place, command)| match command {
-        Command::MarkRead(inbox, id) => Some((place, (inbox, *id))),
+        Command::MarkRead(inbox, id) => Some(((place, ChangeKind::Read), (inbox, *id))),
+        Command::MarkUnread(inbox, id) => Some(((place, ChangeKind::Unread), (inbox, *id))),
         _ => None,
     });
-    let (places, wanted): (Vec<_>, Vec<_>) = marks.unzip();
-    // A second mark of the same one makes no second change.
-    let mut marked = HashSet::with_capacity(wanted.len());
-    for (places, wanted) in places.chunks(ROWS).zip(wanted.chunks(ROWS)) {
+    let (marks, wanted): (Vec<_>, Vec<_>) = marks.unzip();
+    // What the marks before lead to: a second one of the same kind makes no second change.
+    let mut marked = HashMap::with_capacity(wanted.len());
+    for (marks, wanted) in marks.chunks(ROWS).zip(wanted.chunks(ROWS)) {
         let shown = page::some(batch.connection, wanted, batch.now).await?;
-        for ((place, (inbox, id)), shown) in places.iter().zip(wanted).zip(shown) {
+        for (((place, kind), (inbox, id)), shown) in marks.iter().zip(wanted).zip(shown) {
             let Some(mut notification) = shown else {
                 batch.settle(*place, Outcome::NoNotification);
                 continue;
             };
-            if notification.read_at.is_none() && marked.insert((*inbox, *id)) {
-                batch.pending.push(Pending {
-                    inbox: (*inbox).clone(),
-                    kind: ChangeKind::Read,
-                    notification: Some(*id),
-                    unread: -1,
-                });
+            let read_at = marked.entry((*inbox, *id)).or_insert(notification.read_at);
+            let read = *kind == ChangeKind::Read;
+            if read != read_at.is_some() {
+                *read_at = read.then_some(batch.now);
+                let unread = if read { -1 } else { 1 };
+                let (inbox, notification) = ((*inbox).clone(), Some(*id));
+                batch.pending.push(Pending { inbox, kind: *kind, notification, unread });
             }
-            notification.read_at.get_or_insert(batch.now);
+            notification.read_at = *read_at;
             batch.settle(*place, Outcome::Marked(Box::new(notification)));
         }
     }
@@ -137,23 +135,6 @@ pub(super) async fn unread(
     let is_full = ids.len() >= CHUNK as usize;
     let last = if is_full { ids.last().copied() } else { last };
     Ok((ids, last))
-}
-
-/// Whether the inbox shows a notification.
-async fn is_visible(batch: &mut Batch<'_>, inbox: &InboxKey, id: NotificationId) -> sqlx::Result<bool> {
-    let visible: Option<i64> = sqlx::query_scalar(
-        "SELECT 1 FROM head h
-           JOIN inbox i ON i.tenant = h.tenant AND i.user_id = h.user_id AND i.id > h.erased_upto
-          WHERE h.tenant = ? AND h.user_id = ? AND i.id = ?
-            AND (i.expires_at IS NULL OR i.expires_at > ?)",
-    )
-    .bind(inbox.tenant.as_str())
-    .bind(inbox.user.get())
-    .bind(id.get())
-    .bind(batch.now.0)
-    .fetch_optional(&mut *batch.connection)
-    .await?;
-    Ok(visible.is_some())
 }
 
 /// Takes notifications out of an inbox. What was hidden before moves no head. (The `+` keeps SQLite

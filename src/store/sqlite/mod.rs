@@ -4,6 +4,7 @@ mod answers;
 mod audit;
 mod backup;
 mod copy;
+mod deleted;
 mod drift;
 mod error;
 mod events;

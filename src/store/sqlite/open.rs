@@ -131,6 +131,7 @@ pub(super) fn migrations() -> Migrator {
         (1, "inboxes", include_str!("../../../migrations/sqlite/0001_inboxes.sql")),
         (2, "audit", include_str!("../../../migrations/sqlite/0002_audit.sql")),
         (3, "stream", include_str!("../../../migrations/sqlite/0003_stream.sql")),
+        (4, "restore", include_str!("../../../migrations/sqlite/0004_restore.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::answers;
 use super::values::{ROWS, id_array, made, values};
 use super::writes::Batch;
+use super::{answers, deleted};
 use crate::domain::Timestamp;
 use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
@@ -15,6 +15,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
         let outcome = match command {
             Command::PurgeErased(inbox) => Outcome::Rows(purge_erased(batch, inbox).await?),
             Command::PurgeChanges(before) => Outcome::Rows(purge_changes(batch, *before).await?),
+            Command::PurgeDeleted(before) => Outcome::Rows(deleted::purge(batch, *before).await?),
             Command::PurgeAnswers(before) => Outcome::Rows(answers::purge(batch, *before).await?),
             Command::Probe => {
                 sqlx::query(

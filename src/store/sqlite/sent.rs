@@ -11,7 +11,7 @@ use crate::store::sent::{Sent, SentWindow, Window};
 /// By id: whole windows of the table of contents, in which other tenants' rows are passed over.
 const BY_ID: &str = "notification n
     CROSS JOIN head h ON h.tenant = n.tenant AND h.user_id = n.user_id
-    CROSS JOIN inbox i ON i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id AND i.id > h.erased_upto
+    LEFT JOIN inbox i ON i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id AND i.id > h.erased_upto
     WHERE n.tenant = ?1 AND n.id < ?2 AND n.id >= ?3 AND ?4 IS NULL";
 
 /// By user: the inbox's own key.
@@ -31,7 +31,8 @@ pub(super) async fn window(
         "SELECT n.id, n.user_id, n.type, n.doc, n.related_user_id, n.created_at, i.read_at, i.expires_at,
                 n.sender, n.request_id
            FROM {source} AND (?5 IS NULL OR n.sender = ?5) AND (?6 IS NULL OR n.type = ?6)
-            AND (i.expires_at IS NULL OR i.expires_at > ?7)
+            AND (i.id IS NOT NULL OR ?9 AND EXISTS (SELECT 1 FROM deleted d WHERE d.id = n.id))
+            AND (n.expires_at IS NULL OR n.expires_at > ?7)
           ORDER BY {order} DESC LIMIT ?8"
     ));
     let rows = query
@@ -43,6 +44,7 @@ pub(super) async fn window(
         .bind(window.kind)
         .bind(window.now.0)
         .bind(i64::from(window.limit) + 1)
+        .bind(window.deleted)
         .fetch_all(pool)
         .await
         .map_err(internal)?;

@@ -3,11 +3,11 @@
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use super::audit;
 use super::error::{corrupt, internal};
 use super::marks::remove;
 use super::values::id_array;
 use super::writes::Batch;
+use super::{audit, deleted};
 use crate::domain::{AuditEntry, ChangeKind, NotificationId, Result, TenantId, UserId};
 use crate::store::collapse::CollapseHash;
 use crate::store::command::{Command, Outcome};
@@ -42,6 +42,7 @@ async fn withdraw(
         gone.extend(removed.iter().filter_map(|change| change.notification).map(NotificationId::get));
         batch.pending.extend(removed);
     }
+    deleted::let_go(batch, tenant, owners.iter().map(|(_, id)| *id)).await?;
     let rows = gone.len();
     if rows > 0 {
         audit::write(batch, tenant, &entry.clone().with("count", rows).with("ids", gone)).await?;
@@ -56,7 +57,9 @@ pub(super) async fn owners(
 ) -> Result<Vec<(UserId, NotificationId)>> {
     let query = "SELECT n.user_id, n.id FROM json_each(?2) AS wanted
          CROSS JOIN notification n ON n.id = wanted.value AND n.tenant = ?1
-         CROSS JOIN inbox i ON i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id";
+         WHERE EXISTS (SELECT 1 FROM inbox i
+                        WHERE i.tenant = n.tenant AND i.user_id = n.user_id AND i.id = n.id)
+            OR EXISTS (SELECT 1 FROM deleted d WHERE d.id = n.id)";
     let rows = sqlx::query(query)
         .bind(tenant.as_str())
         .bind(id_array(ids.iter().map(|id| id.get())))
@@ -84,8 +87,10 @@ pub(super) async fn collapsed(
         .await
         .map_err(internal)?;
     let query = "SELECT c.user_id, c.id FROM collapse c
-         CROSS JOIN inbox i ON i.tenant = c.tenant AND i.user_id = c.user_id AND i.id = c.id
-         WHERE c.tenant = ? AND c.user_id > ? AND c.user_id <= ? AND c.key = ?";
+         WHERE c.tenant = ? AND c.user_id > ? AND c.user_id <= ? AND c.key = ?
+           AND (EXISTS (SELECT 1 FROM inbox i
+                         WHERE i.tenant = c.tenant AND i.user_id = c.user_id AND i.id = c.id)
+                OR EXISTS (SELECT 1 FROM deleted d WHERE d.id = c.id))";
     let rows = sqlx::query(query)
         .bind(tenant.as_str())
         .bind(after)

@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
+use super::deleted::Deleted;
 use super::heads::{Heads, Pending, move_heads};
 use super::lull::Lulls;
 use super::open::{Lock, assert_durable, connect_writer};
-use super::{audit, drift, expire, marks, purge, send, users, withdraw};
+use super::{audit, deleted, drift, expire, marks, purge, send, users, withdraw};
 use crate::domain::{Change, Timestamp};
 use crate::store::command::{Command, Outcome};
 use crate::store::engine::{Applied, Engine, Failure};
@@ -33,6 +34,8 @@ pub(super) struct Batch<'a> {
     pub outcomes: Vec<Option<Outcome>>,
     /// Changes whose heads are not yet moved.
     pub pending: Vec<Pending>,
+    /// What users deleted, to be kept when the heads are moved.
+    pub deleted: Vec<Deleted>,
     pub changes: Vec<Change>,
 }
 
@@ -87,6 +90,7 @@ impl SqliteEngine {
             heads,
             outcomes: commands.iter().map(|_| None).collect(),
             pending: Vec::new(),
+            deleted: Vec::new(),
             changes: Vec::new(),
         };
         // What one statement does is a transaction by itself.
@@ -111,11 +115,13 @@ impl SqliteEngine {
 /// moves inboxes, then users, so that an erased user's inbox is moved by nothing after that.
 async fn apply_all(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     send::apply(batch, commands).await?;
+    deleted::restore(batch, commands).await?;
     marks::apply(batch, commands).await?;
     expire::apply(batch, commands).await?;
     withdraw::apply(batch, commands).await?;
-    marks::apply_reads(batch, commands).await?;
+    marks::apply_single(batch, commands).await?;
     batch.move_heads().await?;
+    deleted::keep(batch).await?;
     drift::apply(batch, commands).await?;
     users::apply(batch, commands).await?;
     audit::apply(batch, commands).await?;

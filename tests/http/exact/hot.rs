@@ -11,19 +11,20 @@ use serde_json::json;
 use super::{Page, Person};
 use crate::support::Dice;
 
-const ROUNDS: usize = 40;
+/// So that all that is sent fits on one page, however much of it is taken back.
+const ROUNDS: usize = 32;
 
 /// What was begun and what was answered, by all.
 #[derive(Default)]
 pub struct Figures {
     sending: AtomicI64,
     sent: AtomicI64,
-    /// Marked read or deleted, each a notification of its own.
+    /// Marked read or deleted, each a notification of its own at a time.
     taking: AtomicI64,
     taken: AtomicI64,
 }
 
-/// Sends, takes every other one back, and looks each time.
+/// Sends, takes every other one back, undoes that half of the time, and looks each time.
 pub async fn work(person: Person, figures: Arc<Figures>, seed: u64) {
     let mut dice = Dice::new(seed + 101);
     for round in 0..ROUNDS {
@@ -33,13 +34,22 @@ pub async fn work(person: Person, figures: Arc<Figures>, seed: u64) {
         look(&person, &figures).await;
         if round % 2 == 0 {
             figures.taking.fetch_add(1, SeqCst);
-            if dice.roll(2) == 0 {
+            let back = if dice.roll(2) == 0 {
                 person.own.post(&format!("/{id}/mark-read")).await.expect(200);
+                "mark-unread"
             } else {
                 person.own.delete(&format!("/{id}")).await.expect(200);
-            }
+                "restore"
+            };
             figures.taken.fetch_add(1, SeqCst);
             look(&person, &figures).await;
+            if round % 4 == 0 {
+                // Back among the unread ones, as if it had been sent now.
+                figures.sending.fetch_add(1, SeqCst);
+                person.own.post(&format!("/{id}/{back}")).await.expect(200);
+                figures.sent.fetch_add(1, SeqCst);
+                look(&person, &figures).await;
+            }
         }
     }
 }

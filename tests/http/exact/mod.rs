@@ -26,6 +26,7 @@ const SECRETS: [(&str, &str, &str); 2] = [
 const SETTINGS: &str = r#"
 rate_limits: {per_key: {per_second: 1000000}, per_user: {per_second: 1000000}}
 plugins: ./plugins
+inbox: {restore_time: 5m}
 roles: {eraser: [user.erase]}
 tenants:
   default: {issuers: [{algorithm: HS256, secret: signing-secret-of-the-default-tenant-0001}]}

@@ -27,13 +27,24 @@ impl Row {
 struct Owner {
     person: Person,
     rows: BTreeMap<i64, Row>,
+    /// What was deleted last.
+    deleted: Option<(i64, Row)>,
+    /// The latest sent with each key.
+    latest: BTreeMap<u64, i64>,
     dice: Dice,
     expired: usize,
 }
 
 /// Lives for some rounds of a change and a look; tells how many notifications were seen to expire.
 pub async fn live(person: Person, seed: u64) -> usize {
-    let mut owner = Owner { person, rows: BTreeMap::new(), dice: Dice::new(seed + 11), expired: 0 };
+    let mut owner = Owner {
+        person,
+        rows: BTreeMap::new(),
+        deleted: None,
+        latest: BTreeMap::new(),
+        dice: Dice::new(seed + 11),
+        expired: 0,
+    };
     for _ in 0..ROUNDS {
         owner.change().await;
         owner.look().await;
@@ -43,7 +54,7 @@ pub async fn live(person: Person, seed: u64) -> usize {
 
 impl Owner {
     async fn change(&mut self) {
-        match (self.dice.roll(12), self.pick()) {
+        match (self.dice.roll(15), self.pick()) {
             (0..=2, _) => {
                 let sends = (0..=self.dice.roll(3)).map(|_| self.person.send(json!({})));
                 for id in join_all(sends).await {
@@ -67,8 +78,11 @@ impl Owner {
             }
             (8..=9, Some(id)) => {
                 let path = format!("/{id}");
-                self.judged(id, self.person.own.delete(&path)).await;
-                self.rows.remove(&id);
+                let deleted = self.judged(id, self.person.own.delete(&path)).await;
+                let row = self.rows.remove(&id);
+                if deleted {
+                    self.deleted = row.map(|row| (id, row));
+                }
             }
             (10, up_to) => {
                 let up_to = up_to.filter(|_| self.dice.roll(2) == 0);
@@ -82,9 +96,36 @@ impl Owner {
                     self.person.own.get(path).await.expect(404);
                 }
                 self.rows.clear();
+                self.latest.clear();
+                self.deleted = None;
                 self.person.put().await;
             }
+            (12, Some(id)) => {
+                let path = format!("/{id}/mark-unread");
+                if self.judged(id, self.person.own.post(&path)).await
+                    && let Some(row) = self.rows.get_mut(&id)
+                {
+                    row.read = false;
+                }
+            }
+            (13..=14, _) => self.restore().await,
             _ => {}
+        }
+    }
+
+    /// Puts back what was deleted last.
+    async fn restore(&mut self) {
+        let Some((id, row)) = self.deleted.take() else { return };
+        let latest = row.key.and_then(|key| self.latest.get(&key));
+        let is_replaced = !row.read && latest.is_some_and(|latest| *latest != id);
+        let path = format!("/{id}/restore");
+        if is_replaced {
+            self.person.own.post(&path).await.expect(404);
+            return;
+        }
+        self.rows.insert(id, row);
+        if !self.judged(id, self.person.own.post(&path)).await {
+            self.rows.remove(&id);
         }
     }
 
@@ -102,6 +143,7 @@ impl Owner {
             self.rows.remove(&old);
         }
         self.rows.insert(id, Row { read: false, expires_at: None, key: Some(key) });
+        self.latest.insert(key, id);
     }
 
     /// Whether a notification was found, which must be so before it expires and must not be so after.

@@ -91,6 +91,26 @@ pub async fn marks_once_and_keeps_the_first_time(bed: Bed) {
     }
 }
 
+pub async fn marks_unread_what_is_read(bed: Bed) {
+    let store = bed.with_users().await;
+    let sent = send(&store, 1, "a").await;
+    store.mark_read(&tenant(), user_id(1), sent).await.expect("marked");
+    let marked = store.mark_unread(&tenant(), user_id(1), sent).await.expect("marked");
+    assert_eq!((marked.id, marked.read_at, unread(&store, 1).await), (sent, None, 1));
+    assert_eq!(title(marked.content.as_json()), "a");
+    let again = store.mark_unread(&tenant(), user_id(1), sent).await.expect("marked");
+    assert_eq!((again.read_at, unread(&store, 1).await), (None, 1));
+    bed.clock.advance_seconds(60);
+    let read = store.mark_read(&tenant(), user_id(1), sent).await.expect("marked");
+    assert_eq!((read.read_at, unread(&store, 1).await), (Some(NOON.plus_seconds(60)), 0));
+    let told: Vec<_> = bed.changes().iter().map(|c| (c.rev, c.kind.as_str(), c.unread)).collect();
+    assert_eq!(told, [(1, "arrived", 1), (2, "read", 0), (3, "unread", 1), (4, "read", 0)]);
+    for (user, one) in [(2, sent), (1, id(77)), (9, sent)] {
+        let missing = store.mark_unread(&tenant(), user_id(user), one).await;
+        assert!(matches!(missing, Err(Error::NotificationNotFound(named)) if named == one));
+    }
+}
+
 pub async fn marks_all_up_to_one(bed: Bed) {
     let store = bed.with_users().await;
     let sends: Vec<_> = (0..700).map(|n| draft(1, &n.to_string())).collect();

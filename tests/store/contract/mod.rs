@@ -9,6 +9,7 @@ pub mod model;
 pub mod order;
 pub mod random;
 pub mod repeats;
+pub mod restore;
 pub mod steps;
 pub mod stored;
 pub mod upkeep;
@@ -24,6 +25,7 @@ macro_rules! contract {
                 filters_by_unread_and_type
                 answers_each_of_a_mixed_batch
                 marks_once_and_keeps_the_first_time
+                marks_unread_what_is_read
                 marks_all_up_to_one
                 marks_all_among_many_that_are_read
                 deletes_for_good
@@ -48,6 +50,15 @@ macro_rules! contract {
                 withdraws_what_one_key_sent_in_a_time
                 withdraws_by_collapse_key
                 withdraws_among_sends_marks_and_deletions
+            ]
+            restore: [
+                puts_back_what_was_deleted_as_it_was
+                only_for_a_while_and_only_for_its_user
+                what_would_have_gone_by_itself_stays_away
+                what_others_took_out_stays_away
+                what_is_withdrawn_meanwhile_stays_away
+                what_was_put_back_outlives_its_deletion
+                what_cannot_be_put_back_is_purged
             ]
             upkeep: [
                 expires_before_every_read

@@ -26,6 +26,14 @@ impl Row {
     }
 }
 
+/// A notification that its user deleted.
+struct Deleted {
+    row: Row,
+    at: Timestamp,
+    /// The collapse key that it was the latest of.
+    key: Option<u8>,
+}
+
 /// A change that the store must tell, and by how much it moves the unread count.
 type Owed = (ChangeKind, Option<i64>, i64);
 
@@ -36,6 +44,7 @@ pub struct Inbox {
     pub rows: BTreeMap<i64, Row>,
     pub rev: i64,
     keys: BTreeMap<u8, i64>,
+    deleted: BTreeMap<i64, Deleted>,
     owed: Vec<Owed>,
     /// Revision and count of the last change told.
     told: (i64, i64),
@@ -82,6 +91,15 @@ impl Inbox {
         row.read_at
     }
 
+    /// Whether it is there.
+    pub fn mark_unread(&mut self, id: i64, now: Timestamp) -> bool {
+        let Some(row) = self.rows.get_mut(&id).filter(|row| !row.is_due(now)) else { return false };
+        if row.read_at.take().is_some() {
+            self.owe(ChangeKind::Unread, Some(id), 1);
+        }
+        true
+    }
+
     /// How many were unread.
     pub fn mark_all(&mut self, up_to: i64, now: Timestamp) -> i64 {
         let unread = self.rows.range_mut(..=up_to).filter(|(_, row)| row.read_at.is_none());
@@ -97,8 +115,38 @@ impl Inbox {
     }
 
     pub fn delete(&mut self, id: i64, now: Timestamp) -> bool {
-        let there = self.rows.get(&id).is_some_and(|row| !row.is_due(now));
-        there && self.take(id, ChangeKind::Deleted)
+        let Some(row) = self.rows.get(&id).filter(|row| !row.is_due(now)).cloned() else { return false };
+        let key = self.keys.iter().find(|(_, latest)| **latest == id).map(|(key, _)| *key);
+        self.deleted.insert(id, Deleted { row, at: now, key });
+        self.take(id, ChangeKind::Deleted)
+    }
+
+    /// Whether it was put back, and when it was read; `None` where it is not there then.
+    pub fn restore(
+        &mut self,
+        id: i64,
+        within: Duration,
+        now: Timestamp,
+    ) -> Option<(bool, Option<Timestamp>)> {
+        if let Some(row) = self.rows.get(&id).filter(|row| !row.is_due(now)) {
+            return Some((false, row.read_at));
+        }
+        let since = now.0 - i64::try_from(within.as_micros()).expect("short");
+        let keys = &self.keys;
+        let comes = |deleted: &Deleted| {
+            let is_replaced = deleted.key.is_some_and(|key| keys.get(&key) != Some(&id));
+            deleted.at.0 > since
+                && !deleted.row.is_due(now)
+                && (deleted.row.read_at.is_some() || !is_replaced)
+        };
+        if !self.deleted.get(&id).is_some_and(comes) {
+            return None;
+        }
+        let Deleted { row, .. } = self.deleted.remove(&id)?;
+        self.owe(ChangeKind::Restored, Some(id), row.counts());
+        let read_at = row.read_at;
+        self.rows.insert(id, row);
+        Some((true, read_at))
     }
 
     /// Takes out what is due.
@@ -121,6 +169,7 @@ impl Inbox {
 
     /// Takes out those that match.
     pub fn withdraw(&mut self, goes: impl Fn(i64, &Row) -> bool) -> u64 {
+        self.deleted.retain(|id, deleted| !goes(*id, &deleted.row));
         self.take_all(goes, ChangeKind::Deleted)
     }
 
@@ -131,7 +180,7 @@ impl Inbox {
 
     pub fn erase(&mut self) {
         self.owe(ChangeKind::Erased, None, -self.unread());
-        (self.known, self.rows, self.keys) = <_>::default();
+        (self.known, self.rows, self.keys, self.deleted) = <_>::default();
     }
 
     fn take_all(&mut self, goes: impl Fn(i64, &Row) -> bool, kind: ChangeKind) -> u64 {

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::bed::*;
 use super::model::{Inbox, Row};
-use super::steps::{Act, Answer, PEOPLE, Step, Sweep, picked, title_of};
+use super::steps::{Act, Answer, PEOPLE, RESTORE_TIME, Step, Sweep, picked, title_of};
 use super::stored::Stored;
 use crate::support::{Dice, Tool};
 
@@ -149,6 +149,21 @@ impl World {
             Step::Put => Answer::Number(i64::from(!std::mem::replace(&mut inbox.known, true))),
             Step::MarkRead(at) => match inbox.mark(picked(ids, *at).get(), now) {
                 Some(at) => Answer::Number(at.0),
+                None => Answer::NoNotification,
+            },
+            Step::MarkUnread(at) => match inbox.mark_unread(picked(ids, *at).get(), now) {
+                true => Answer::Number(0),
+                false => Answer::NoNotification,
+            },
+            Step::Restore(at) => match inbox.restore(picked(ids, *at).get(), RESTORE_TIME, now) {
+                Some((put_back, read_at)) => {
+                    // The change that tells of the deletion goes with it.
+                    let (id, deleted) = (Some(picked(ids, *at)), ChangeKind::Deleted);
+                    self.kept.retain(|(other, _, change)| {
+                        !put_back || *other != who || (change.kind, change.notification) != (deleted, id)
+                    });
+                    Answer::Number(read_at.map_or(0, |at| at.0))
+                }
                 None => Answer::NoNotification,
             },
             Step::Delete(at) => match inbox.delete(picked(ids, *at).get(), now) {

@@ -15,14 +15,19 @@ use crate::support::Dice;
 pub const PEOPLE: [(&str, i64); 5] =
     [("default", 1), ("default", 2), ("default", 3), ("acme", 1), ("acme", 2)];
 
+/// How long what was deleted can be put back.
+pub const RESTORE_TIME: Duration = Duration::from_secs(10);
+
 /// A step. Notifications are picked from all that were sent so far, the latest first, so that a step makes
 /// sense after any others.
 #[derive(Debug, Clone)]
 pub enum Step {
     Send { expires: Option<i64>, key: Option<u8>, by: u8, create: bool },
     MarkRead(usize),
+    MarkUnread(usize),
     MarkAllRead(Option<usize>),
     Delete(usize),
+    Restore(usize),
     Erase,
     Put,
     Count,
@@ -92,7 +97,7 @@ fn pick(dice: &mut Dice) -> usize {
 impl Step {
     fn roll(dice: &mut Dice) -> Self {
         let maybe = |dice: &mut Dice| (dice.roll(3) == 0).then(|| pick(dice));
-        match dice.roll(20) {
+        match dice.roll(26) {
             0..=6 => Self::Send {
                 expires: (dice.roll(3) == 0).then(|| dice.roll(12).cast_signed() - 1),
                 key: (dice.roll(3) == 0).then(|| small(dice, 2)),
@@ -105,6 +110,8 @@ impl Step {
             14 if dice.roll(2) == 0 => Self::Erase,
             14..=15 => Self::Put,
             16..=17 => Self::Count,
+            18..=19 => Self::MarkUnread(pick(dice)),
+            20..=23 => Self::Restore(pick(dice)),
             _ => Self::List {
                 before: maybe(dice),
                 unread_only: dice.roll(2) == 0,
@@ -130,6 +137,14 @@ impl Step {
             Self::MarkRead(one) => {
                 let marked = store.mark_read(&tenant, user, at(one)).await;
                 marked.map(|marked| marked.read_at.map_or(0, |at| at.0))
+            }
+            Self::MarkUnread(one) => {
+                let marked = store.mark_unread(&tenant, user, at(one)).await;
+                marked.map(|marked| marked.read_at.map_or(0, |at| at.0))
+            }
+            Self::Restore(one) => {
+                let restored = store.restore(&tenant, user, at(one), RESTORE_TIME).await;
+                restored.map(|restored| restored.read_at.map_or(0, |at| at.0))
             }
             Self::MarkAllRead(up_to) => {
                 store.mark_all_read(&tenant, user, up_to.as_ref().map(at)).await.map(u64::cast_signed)
