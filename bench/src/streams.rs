@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    Result,
+    Error, Result,
     args::Settings,
     cases::SendTemplate,
     credentials::Credentials,
@@ -265,7 +265,7 @@ async fn follow(address: SocketAddr, place: u64, token: &str) -> Result<TcpStrea
                 return Err(format!("a stream did not begin: {answer}").into());
             }
         }
-        Ok(())
+        Ok::<_, Error>(())
     };
     timeout(LONGEST, beginning).await.map_err(|_| "a stream did not begin in time")??;
     Ok(stream)

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use bellboard::domain::Timestamp;
 use serde_json::{Value, json};
 
 use super::{SETTINGS, key, own};
@@ -111,11 +112,19 @@ async fn work(nodes: Vec<(Api, Api)>, user: i64, seed: u64, left: Arc<AtomicUsiz
         match (dice.roll(20), some) {
             (0..4, Some(id)) => drop(own.post(&format!("/{id}/mark-read")).await),
             (4..9, Some(id)) => drop(own.delete(&format!("/{id}")).await),
+            (15, Some(id)) => drop(own.post(&format!("/{id}/mark-unread")).await),
+            (16, Some(_)) => {
+                // Deleted and restored once, and left alone then.
+                let metadata = json!({"user_id": user, "type": "note", "title": "t"});
+                let id = key.send(&metadata).await.expect(201).id();
+                own.delete(&format!("/{id}")).await.expect(200);
+                own.post(&format!("/{id}/restore")).await.expect(200);
+            }
             (9, Some(id)) => drop(own.post_json("/mark-all-read", &json!({ "up_to": id })).await.expect(200)),
             (10, _) => drop(own.post("/mark-all-read").await.expect(200)),
             (roll, _) => {
                 let metadata = match roll {
-                    11 | 12 => json!({"until": now() + 1}),
+                    11 | 12 => json!({"until": Timestamp((now() + 1) * 1_000_000).to_string()}),
                     13 | 14 => json!({"key": format!("{}", dice.roll(3))}),
                     _ => json!({}),
                 };
@@ -135,7 +144,7 @@ struct Model {
     badge: i64,
     last: String,
     rev: i64,
-    /// Arrivals that are not to be told, as they are gone: their going is.
+    /// Changes that are told by others that came after them: an arrival by its going, a deletion by its restoring.
     untold: i64,
     events: usize,
 }
@@ -166,10 +175,10 @@ impl Model {
         self.rows.values().filter(|(read, _)| !read).count() as i64
     }
 
-    /// The badge is the count: but for those who came and went untold, of whom none may be unread.
+    /// The badge is the count, but for what came and went untold.
     fn is_right(&self) {
-        let unread = self.unread();
-        assert!((unread..=unread + self.untold).contains(&self.badge), "{} of {unread}", self.badge);
+        let (unread, untold) = (self.unread(), self.untold);
+        assert!((unread - untold..=unread + untold).contains(&self.badge), "{} of {unread}", self.badge);
     }
 
     fn apply(&mut self, event: &Event) {
@@ -182,7 +191,10 @@ impl Model {
         match event.name.as_str() {
             "notification" => {
                 let (id, row) = row(&event.data["notification"]);
-                assert!(self.rows.insert(id, row).is_none(), "twice: {event:?}");
+                if self.rows.insert(id, row).is_some() {
+                    assert_eq!(event.data["restored"], true, "twice: {event:?}");
+                    self.untold -= 1;
+                }
             }
             "read" => {
                 if let Some(row) = self.rows.get_mut(&about) {
@@ -194,6 +206,11 @@ impl Model {
                 for (_, (read, expires)) in self.rows.range_mut(..=about) {
                     // What was due by then is no longer marked: it expires next.
                     *read |= expires.as_deref().is_none_or(|expires| expires > at);
+                }
+            }
+            "unread" => {
+                if let Some(row) = self.rows.get_mut(&about) {
+                    row.0 = false;
                 }
             }
             "deleted" | "expired" => {

@@ -3,7 +3,7 @@
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-use super::stream::{Event, Stream};
+use super::stream::Stream;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -18,12 +18,7 @@ impl Answer {
     pub async fn of(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
-            let Event { name, id, data } = Stream::of(response).await.next().await.expect("an event");
-            return Self {
-                status,
-                headers,
-                text: json!({"event": name, "id": id, "data": data}).to_string(),
-            };
+            return Stream::first(status, headers, response).await;
         }
         let text = response.text().await.expect("a whole answer");
         Self { status, headers, text }

@@ -116,6 +116,8 @@ pub struct Live {
     at: EventId,
     /// Whether more is to be told at once.
     has_more: bool,
+    /// Until when it does not read again.
+    rests_until: Instant,
     /// When something in the inbox expires next.
     next_expiry: Option<Timestamp>,
     settings: Streams,
@@ -133,6 +135,9 @@ pub struct Live {
 /// How soon a stream looks again whether what it told was taken.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// How long a stream rests that has told all: what happens to an inbox again and again is read together.
+const REST: Duration = Duration::from_millis(10);
+
 /// What a stream was woken by.
 enum Woken {
     Moved,
@@ -149,6 +154,7 @@ impl Live {
             seat,
             at: step.at,
             has_more: false,
+            rests_until: Instant::now(),
             next_expiry: None,
             settings,
             peer: pass.peer,
@@ -190,7 +196,7 @@ impl Live {
             if waits.is_some_and(|time| time >= self.settings.slow) {
                 return Err(End::Slow);
             }
-            if self.has_more && waits.is_none() {
+            if self.has_more && waits.is_none() && self.rests_until <= Instant::now() {
                 let mut text = String::new();
                 self.read(&mut text).await?;
                 if !text.is_empty() {
@@ -199,6 +205,7 @@ impl Live {
             }
             let next_look = match waits {
                 Some(_) => Instant::now() + LOOK_AGAIN,
+                None if self.has_more => self.rests_until,
                 None => self.next_look(),
             };
             let woken = tokio::select! {
@@ -267,6 +274,9 @@ impl Live {
         self.seat.reached(step.head.event_id());
         self.at = step.at;
         self.has_more = step.has_more();
+        if !self.has_more {
+            self.rests_until = Instant::now() + REST;
+        }
         self.next_expiry = step.next_expiry();
         if told > 0 {
             self.beat = Instant::now() + self.settings.heartbeat;

@@ -4,6 +4,7 @@ mod bounds;
 mod ends;
 mod reset;
 
+use bellboard::domain::Timestamp;
 use serde_json::json;
 
 use crate::support::{Token, settings::*, stream::Stream, token::now};
@@ -68,26 +69,24 @@ async fn it_tells_what_leaves_by_itself_or_is_withdrawn() {
     sender.put_json(&format!("/users/{user}"), &json!({})).await.expect(201);
     let mut stream = Stream::open(&api, None).await;
     stream.expect("ready").await;
-    let parcel = async |number: i64, until: i64| {
+    let parcel = async |number: i64, seconds: i64| {
+        let until = Timestamp((now() + seconds) * 1_000_000).to_string();
         let metadata = json!({"parcel": number, "until": until});
         let body = json!({"user_id": user, "type": "parcel", "title": "t", "metadata": metadata});
         sender.send(&body).await.expect(201).id()
     };
     // Nobody asks for the inbox meanwhile: the stream alone knows when it is time.
-    let brief = parcel(1, now() + 2).await;
+    let brief = parcel(1, 2).await;
     assert_eq!(stream.expect("notification").await.about(), brief);
     let expired = stream.expect("expired").await;
     assert_eq!((expired.about(), expired.unread()), (brief, 0));
 
-    let first = parcel(2, now() + 3600).await;
-    let second = parcel(2, now() + 3600).await;
-    let told = ["notification", "deleted", "notification"];
-    let mut seen = Vec::new();
-    for name in told {
-        let event = stream.expect(name).await;
-        seen.push((event.about(), event.unread()));
-    }
-    assert_eq!(seen, [(first, 1), (first, 0), (second, 1)], "the second replaced the first");
+    let first = parcel(2, 3600).await;
+    assert_eq!(stream.expect("notification").await.about(), first);
+    let second = parcel(2, 3600).await;
+    let told = [stream.expect("deleted").await, stream.expect("notification").await];
+    let told = told.map(|event| (event.about(), event.unread()));
+    assert_eq!(told, [(first, 0), (second, 1)], "the second replaced the first");
     sender.post_json("/withdraw", &json!({"ids": [second]})).await.expect(200);
     assert_eq!(stream.expect("deleted").await.data, json!({"unread_count": 0, "notification_id": second}));
 }
