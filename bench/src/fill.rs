@@ -101,7 +101,8 @@ impl Case for Turn {
     }
 }
 
-fn notification_id(body: &[u8]) -> Option<u64> {
+/// The first id of a notification in a text.
+pub fn notification_id(body: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, rest) = text.split_once(r#""notification_id":"#)?;
     let rest = rest.trim_start();

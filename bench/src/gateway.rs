@@ -86,7 +86,9 @@ pub fn database(dir: &RunDir) -> PathBuf {
 /// The site's settings: known users alone, and limits that nothing here can reach.
 fn configuration(tenants: &[&Credentials]) -> String {
     let mut text = String::from(
-        "rate_limits:
+        "server: {max_connections: 400000}
+streams: {per_tenant: 300000}
+rate_limits:
   per_key: {per_second: 1000000, burst: 1000000}
   per_user: {per_second: 1000000, burst: 1000000}
 tenants:

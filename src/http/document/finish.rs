@@ -146,3 +146,18 @@ pub fn send(document: &mut Value) {
     let answers = &mut document["paths"][send]["post"]["responses"];
     answers["201"]["headers"]["Idempotency-Replayed"] = super::header("IdempotencyReplayed");
 }
+
+/// The answers that say where in the inbox's history they are from, and the stream that goes on from there.
+pub fn stream(document: &mut Value) {
+    let prefix = super::super::PREFIX;
+    let mut put = |path: &str, name: &str, header: &str| {
+        let answer = &mut document["paths"][format!("{prefix}{path}")]["get"]["responses"]["200"];
+        answer["headers"][name] = super::header(header);
+    };
+    put("", "X-Event-Id", "EventId");
+    put("/unread-count", "X-Event-Id", "EventId");
+    put("/stream", "Cache-Control", "CacheControl");
+    put("/stream", "X-Accel-Buffering", "AccelBuffering");
+    document["paths"][format!("{prefix}/stream")]["get"]["responses"]["200"]["description"] =
+        "Events, one after the other, without end. The schema shows one.".into();
+}
