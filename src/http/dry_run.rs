@@ -16,6 +16,9 @@ use super::{
 };
 use crate::{domain::Timestamp, send::Tried};
 
+/// Where a dry run is asked for.
+pub const PATH: &str = "/crm/notification/send/dry-run";
+
 /// Trying a send out.
 pub struct DryRunApi;
 
@@ -25,7 +28,8 @@ impl DryRunApi {
     /// Try a send out
     ///
     /// Shows what a send of the same body would store, and stores nothing. It is checked, refused and counted
-    /// under the rate limit as a send is; only an unknown user is told in the answer instead.
+    /// under the rate limit as a send is; only an unknown user is told in the answer instead. On a command line
+    /// `?dry_run=true` behind the path of a send asks for the same.
     #[oai(path = "/send/dry-run", method = "post", operation_id = "tryNotification", tag = "Tag::Sending")]
     async fn try_out(
         &self,

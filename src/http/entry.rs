@@ -3,7 +3,7 @@
 //! It takes the one snapshot of the request, gives it an id, turns every failure into the
 //! contract's body, a panic too, adds the headers that every answer has, and reports the request.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -11,14 +11,17 @@ use poem::{
     Endpoint, IntoResponse, Request, Response,
     http::{HeaderName, HeaderValue, Method, Uri},
 };
+use url::form_urlencoded;
 
 use super::{
     context::Context,
-    cors, error,
+    cors, dry_run, error,
     routes::{Route, Routes},
     services::Services,
 };
 use crate::limit::LimitStatus;
+
+const SEND: &str = "/crm/notification/send";
 
 /// Wraps the whole public listener.
 pub struct Entry<E> {
@@ -53,6 +56,7 @@ impl<E: Endpoint> Endpoint for Entry<E> {
         let started = Instant::now();
         let context = Context::start(&self.services, request.headers());
         without_trailing_slash(&mut request);
+        dry_run_by_query(&mut request);
         request.extensions_mut().insert(context.clone());
         let method = method_label(request.method());
         let route = self.routes.find(request.uri().path());
@@ -92,6 +96,16 @@ fn without_trailing_slash(request: &mut Request) {
     };
     if let Ok(uri) = target.parse::<Uri>() {
         *request.uri_mut() = uri;
+    }
+}
+
+/// `/send?dry_run=true`, for the end of a command line, is `/send/dry-run`; so is what was meant as that, since a send
+/// cannot be taken back. It is no parameter of the document's: an operation there has one good answer.
+fn dry_run_by_query(request: &mut Request) {
+    let Some(query) = request.uri().query().filter(|_| request.uri().path() == SEND) else { return };
+    let asks = |(name, value): (Cow<str>, Cow<str>)| name == "dry_run" && value != "false";
+    if form_urlencoded::parse(query.as_bytes()).any(asks) {
+        *request.uri_mut() = Uri::from_static(dry_run::PATH);
     }
 }
 

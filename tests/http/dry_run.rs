@@ -1,4 +1,4 @@
-//! `POST /crm/notification/send/dry-run`.
+//! `POST /crm/notification/send/dry-run`, and `?dry_run=true` behind a send's path.
 
 use serde_json::{Value, json};
 
@@ -85,4 +85,18 @@ async fn it_may_do_no_more_than_a_send_and_spends_the_same_limit() {
         answers.push(dry(&api, &body).await.status);
     }
     assert_eq!((answers[0], answers.last()), (200, Some(&429)), "{answers:?}");
+}
+
+#[tokio::test]
+async fn the_query_of_a_send_asks_for_it_too() {
+    let (user, api) = (fresh_user().await, with_key(SENDER));
+    let body = json!({"user_id": user, "type": "custom", "title": "Hello"});
+    for query in ["dry_run=true", "dry_run", "trace=1&dry_run=yes", "dry%5Frun=true"] {
+        let tried = api.post_json(&format!("/send?{query}"), &body).await.expect(200).json();
+        assert_eq!(tried["message"], "Dry run: nothing was stored", "{query}");
+    }
+    api.post_json("/send/?dry_run=true", &body).await.expect(200);
+    assert_eq!(as_user(user).unread().await, 0);
+    api.post_json("/send?dry_run=false", &body).await.expect(201);
+    assert_eq!(as_user(user).unread().await, 1);
 }
