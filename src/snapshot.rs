@@ -100,7 +100,11 @@ impl Snapshot {
             limiters: Limiters::build(config, previous.map(|p| &p.limiters), ticks),
             registry,
             tenants,
-            streams: config.streams,
+            streams: Streams {
+                // A silent connection ends.
+                heartbeat: config.streams.heartbeat.min(config.server.idle_timeout / 2),
+                ..config.streams
+            },
             audit_retention: config.audit_retention,
             restore_time: config.restore_time,
             origins: all_origins(config),

@@ -49,10 +49,23 @@ pub struct Settings {
     /// million) one.
     #[arg(long, conflicts_with_all = ["cases", "fair", "store"])]
     pub scale: bool,
+    /// Measures instead what open live streams cost in memory, and how long after a send's answer its event is there.
+    /// Needs a limit of open files above their number.
+    #[arg(long, conflicts_with_all = ["cases", "fair", "scale"])]
+    pub streams: bool,
+    /// With --streams: how many are open [default: 10000, quick: 2000].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=200_000))]
+    streams_open: Option<u64>,
+    /// With --streams: sends a second.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub streams_rate: u32,
     /// The gateway's store, empty [default: a database of SQLite in --dir]. `bench/postgres` makes one on a
     /// server of its own.
     #[arg(long)]
     pub store: Option<String>,
+    /// Nodes on that store: above 1, a further case sends to all of them, beside the sends to one.
+    #[arg(long, default_value_t = 1, requires = "store", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub nodes: u8,
     /// The cases to measure, with commas between; the limit is always measured [default: all]. Those of
     /// `_eddsa` are the same reads with tokens that are signed with Ed25519 instead of HS256.
     #[arg(long, value_delimiter = ',', value_parser = CASES)]
@@ -124,6 +137,11 @@ impl Settings {
     /// Notifications in the larger database of a comparison of sizes.
     pub fn many(&self) -> u64 {
         self.rows.unwrap_or(if self.quick { 1_000_000 } else { 10_000_000 }).max(100_000)
+    }
+
+    /// Streams that are open.
+    pub fn streams_open(&self) -> u64 {
+        self.streams_open.unwrap_or(if self.quick { 2_000 } else { 10_000 })
     }
 
     /// Rounds measured.

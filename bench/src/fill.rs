@@ -62,7 +62,7 @@ impl Filler {
             unread: Arc::clone(&self.unread),
         };
         let case: Arc<dyn Case> = Arc::new(turn);
-        let sample = load::drive(self.address, self.connections, longest, &case).await?;
+        let sample = load::drive(&[self.address], self.connections, longest, &case).await?;
         eprintln!("  stored {} in {:.1} s", sample.micros.len(), start.elapsed().as_secs_f64());
         Ok(sample.micros.len() as u64)
     }
@@ -101,7 +101,8 @@ impl Case for Turn {
     }
 }
 
-fn notification_id(body: &[u8]) -> Option<u64> {
+/// The first id of a notification in a text.
+pub fn notification_id(body: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, rest) = text.split_once(r#""notification_id":"#)?;
     let rest = rest.trim_start();

@@ -46,7 +46,7 @@ impl Gateway {
         command.arg("--listen").arg(address.to_string()).arg("--admin-listen").arg(admin.to_string());
         // Not on the command line, which others may read: it may hold a password.
         command.env("BELLBOARD_STORE", site.store.clone().unwrap_or_else(file));
-        let mut process = Process::start(command, dir.join("gateway.log"))?;
+        let mut process = Process::start(command, dir.join(format!("gateway-{}.log", address.port())))?;
         let ready_after = process.ready(admin, "/readyz", 200).await?;
         Ok(Self { process, address, ready_after })
     }
@@ -86,7 +86,9 @@ pub fn database(dir: &RunDir) -> PathBuf {
 /// The site's settings: known users alone, and limits that nothing here can reach.
 fn configuration(tenants: &[&Credentials]) -> String {
     let mut text = String::from(
-        "rate_limits:
+        "server: {max_connections: 400000}
+streams: {per_tenant: 300000}
+rate_limits:
   per_key: {per_second: 1000000, burst: 1000000}
   per_user: {per_second: 1000000, burst: 1000000}
 tenants:

@@ -50,16 +50,17 @@ impl Sample {
     }
 }
 
-/// Drives a case until `length` has passed or nothing is left to ask. Any answer but the expected one fails it.
+/// Drives a case until `length` has passed or nothing is left to ask, over servers in turn. Any answer but the
+/// expected one fails it.
 pub async fn drive(
-    address: SocketAddr,
+    servers: &[SocketAddr],
     connections: u64,
     length: Duration,
     case: &Arc<dyn Case>,
 ) -> Result<Sample> {
     let mut open = Vec::new();
-    for _ in 0..connections {
-        open.push(Connection::open(address).await.map_err(|e| format!("cannot connect to {address}: {e}"))?);
+    for (_, address) in (0..connections).zip(servers.iter().cycle()) {
+        open.push(Connection::open(*address).await.map_err(|e| format!("cannot connect to {address}: {e}"))?);
     }
     let start = Instant::now();
     let mut tasks = JoinSet::new();

@@ -20,6 +20,7 @@ mod process;
 mod report;
 mod run;
 mod scale;
+mod streams;
 
 use clap::Parser as _;
 
@@ -36,6 +37,7 @@ async fn main() -> std::process::ExitCode {
     let outcome = match args.mode {
         Some(args::Mode::LimitServer { listen }) => limit_server::serve(listen).await,
         None if args.settings.fair => fair::run(&args.settings).await,
+        None if args.settings.streams => streams::run(&args.settings).await,
         None if args.settings.scale => scale::run(&args.settings).await,
         None => run::run(&args.settings).await,
     };

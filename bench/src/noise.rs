@@ -96,7 +96,7 @@ impl Noise<'_> {
                 (self.gateway, 1, Arc::new(MarksAll::new(&self.credentials.tokens[..INBOXES as usize])))
             }
         };
-        Ok(load::drive(address, connections, length, &case).await?.rate())
+        Ok(load::drive(&[address], connections, length, &case).await?.rate())
     }
 }
 

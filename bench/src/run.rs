@@ -26,9 +26,14 @@ pub async fn run(settings: &Settings) -> Result<()> {
     let credentials = Credentials::new("default", settings.readers)?;
     let [limit_address] = free_addresses()?;
     let limit = limit_server::start(limit_address, &dir).await?;
-    let gateway = Gateway::start(&settings.site()?, &dir, &[&credentials]).await?;
+    let site = settings.site()?;
+    let gateway = Gateway::start(&site, &dir, &[&credentials]).await?;
+    let mut others = Vec::new();
+    for _ in 1..settings.nodes {
+        others.push(Gateway::start(&site, &dir, &[&credentials]).await?);
+    }
     gateway.import(&credentials, settings.users).await?;
-    measure(settings, &credentials, limit, limit_address, &gateway).await.map_err(|error| {
+    measure(settings, &credentials, limit, limit_address, &gateway, &others).await.map_err(|error| {
         format!("{error}\nThe gateway's last words:\n{}", gateway.process.last_words()).into()
     })
 }
@@ -39,6 +44,7 @@ async fn measure(
     limit: Process,
     limit_address: SocketAddr,
     gateway: &Gateway,
+    others: &[Gateway],
 ) -> Result<()> {
     let template = Arc::new(SendTemplate::new(credentials));
     let unread = Arc::new(Unread::default());
@@ -61,19 +67,23 @@ async fn measure(
     let [list50_eddsa, unread_count_eddsa] = reads(&credentials.eddsa_tokens);
     let marks: Arc<dyn Case> = Arc::new(Marks::new(credentials, Arc::clone(&unread)));
     let of_gateway = [Arc::clone(&sends), list50, list50_eddsa, unread_count, unread_count_eddsa, marks];
-    let mut cases = vec![("limit", &limit, limit_address, sends)];
+    let mut cases = vec![("limit", &limit, vec![limit_address], Arc::clone(&sends))];
     for (name, case) in CASES.into_iter().zip(of_gateway).filter(|(name, _)| settings.wants(name)) {
-        cases.push((name, &gateway.process, gateway.address, case));
+        cases.push((name, &gateway.process, vec![gateway.address], case));
+    }
+    if !others.is_empty() {
+        let nodes = std::iter::once(gateway).chain(others).map(|node| node.address);
+        cases.push(("send_nodes", &gateway.process, nodes.collect(), sends));
     }
     let mut report = Report::new(cases.iter().map(|(name, ..)| *name));
     let mut marks = FIRST_MARKS;
     for round in 0..=settings.rounds() {
         let length = if round == 0 { WARM_UP } else { settings.slice() };
-        for (place, (name, process, address, case)) in cases.iter().enumerate() {
+        for (place, (name, process, servers, case)) in cases.iter().enumerate() {
             if *name == "mark_read" {
                 filler.top_up(marks, length * 3).await?;
             }
-            let sample = load::drive(*address, settings.connections, length, case)
+            let sample = load::drive(servers, settings.connections, length, case)
                 .await
                 .map_err(|error| format!("{name}: {error}"))?;
             eprintln!("round {round} of {}: {name} {:.0}/s", settings.rounds(), sample.rate());

@@ -137,7 +137,7 @@ impl Side {
         };
         // What is sent makes the smaller database larger: little of it.
         let length = if name == "send" { settings.slice() / 20 } else { settings.slice() };
-        let sample = load::drive(self.gateway.address, settings.connections, length, &case)
+        let sample = load::drive(&[self.gateway.address], settings.connections, length, &case)
             .await
             .map_err(|error| format!("{name}: {error}\n{}", self.gateway.process.last_words()))?;
         let now = self.gateway.process.memory()?;

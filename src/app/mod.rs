@@ -128,6 +128,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         body_timeout: config.server.request_timeout,
         streams: Arc::clone(&streams),
         connections: public.most,
+        waiting: public.waiting.clone(),
         draining: draining.clone(),
     });
     let admin = Admin {

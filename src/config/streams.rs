@@ -15,15 +15,18 @@ pub struct Streams {
     pub most: Option<usize>,
     /// How long a stream is silent at most.
     pub heartbeat: Duration,
+    /// How long a client may not take what it was told.
+    pub slow: Duration,
 }
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { per_user: 16, per_tenant: None, most: None, heartbeat: Duration::from_secs(15) }
+        Self { per_user: 16, per_tenant: None, most: None, heartbeat: 15 * SECOND, slow: 10 * SECOND }
     }
 }
 
-const FIELDS: &[&str] = &["per_user", "per_tenant", "most", "heartbeat"];
+const FIELDS: &[&str] = &["per_user", "per_tenant", "most", "heartbeat", "slow"];
+const SECOND: Duration = Duration::from_secs(1);
 const MOST: i64 = 1_000_000;
 
 pub(super) fn streams(main: &Section<'_>) -> Streams {
@@ -34,8 +37,7 @@ pub(super) fn streams(main: &Section<'_>) -> Streams {
         per_user: number("per_user").unwrap_or(default.per_user),
         per_tenant: number("per_tenant"),
         most: number("most"),
-        heartbeat: s
-            .duration("heartbeat", Duration::from_secs(1)..=Duration::from_secs(60))
-            .unwrap_or(default.heartbeat),
+        heartbeat: s.duration("heartbeat", SECOND..=60 * SECOND).unwrap_or(default.heartbeat),
+        slow: s.duration("slow", SECOND..=60 * SECOND).unwrap_or(default.slow),
     }
 }

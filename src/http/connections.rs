@@ -4,10 +4,12 @@
 //! file descriptor; whoever can open connections could otherwise hold all of them.
 
 use std::{
+    collections::HashMap,
     future::Future,
     io,
+    net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -40,6 +42,24 @@ pub struct Bounds {
     pub open: IntGauge,
     /// Counts those that were ended by these times.
     pub timed_out: IntCounter,
+    /// Those whose other side does not take what is written.
+    pub waiting: Waiting,
+}
+
+/// The connections on which an answer waits to be taken, by the other side's address, and since when: an answer
+/// without end does not go on meanwhile.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting(Arc<Mutex<HashMap<SocketAddr, Instant>>>);
+
+impl Waiting {
+    /// How long what was written has waited, if it does.
+    pub fn time(&self, peer: SocketAddr) -> Option<Duration> {
+        self.lock().get(&peer).map(Instant::elapsed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How long to wait when no connection can be taken, as without free file descriptors.
@@ -78,7 +98,8 @@ impl Acceptor for Bounded {
         loop {
             match self.inner.accept().await {
                 Ok((stream, local, remote, scheme)) => {
-                    return Ok((Connection::new(stream, &self.bounds, place), local, remote, scheme));
+                    let peer = remote.as_socket_addr().copied();
+                    return Ok((Connection::new(stream, peer, &self.bounds, place), local, remote, scheme));
                 }
                 // The other side has gone already.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -97,6 +118,7 @@ impl Acceptor for Bounded {
 /// A connection that ends itself when it is silent for too long.
 pub struct Connection {
     stream: TcpStream,
+    peer: Option<SocketAddr>,
     bounds: Arc<Bounds>,
     /// When a byte was last read or written.
     moved: Instant,
@@ -112,11 +134,17 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, bounds: &Arc<Bounds>, place: OwnedSemaphorePermit) -> Self {
+    fn new(
+        stream: TcpStream,
+        peer: Option<SocketAddr>,
+        bounds: &Arc<Bounds>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
         let now = Instant::now();
         bounds.open.inc();
         Self {
             stream,
+            peer,
             bounds: Arc::clone(bounds),
             moved: now,
             written: now,
@@ -151,8 +179,27 @@ impl Connection {
     }
 }
 
+impl Connection {
+    fn waits(&mut self) {
+        if self.waits.is_none() {
+            let now = Instant::now();
+            self.waits = Some(now);
+            if let Some(peer) = self.peer {
+                self.bounds.waiting.lock().insert(peer, now);
+            }
+        }
+    }
+
+    fn waits_no_more(&mut self) {
+        if let (Some(_), Some(peer)) = (self.waits.take(), self.peer) {
+            self.bounds.waiting.lock().remove(&peer);
+        }
+    }
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.waits_no_more();
         self.bounds.open.dec();
     }
 }
@@ -177,15 +224,15 @@ impl AsyncWrite for Connection {
         if polled.is_ready() {
             self.moved = Instant::now();
             self.written = self.moved;
-        } else if self.waits.is_none() {
-            self.waits = Some(Instant::now());
+        } else {
+            self.waits();
         }
         self.or_ended(cx, polled)
     }
 
     /// Asked for only when all that was to be written has been.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.waits = None;
+        self.waits_no_more();
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

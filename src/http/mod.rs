@@ -49,6 +49,7 @@ use poem_openapi::{OpenApiService, Tags};
 pub use self::{
     admin::{Admin, admin},
     bodies::Bodies,
+    connections::Waiting,
     document::document,
     drain::Draining,
     render::unstored,

@@ -125,13 +125,14 @@ impl Summary {
         }
     }
 
-    fn streams(&mut self, Streams { per_user, per_tenant, most, heartbeat }: Streams) {
+    fn streams(&mut self, Streams { per_user, per_tenant, most, heartbeat, slow }: Streams) {
         let number = |n: Option<usize>| n.map_or("none".into(), |n| n.to_string());
         for (name, value) in [
             ("streams.per_user", per_user.to_string()),
             ("streams.per_tenant", number(per_tenant)),
             ("streams.most", number(most)),
             ("streams.heartbeat", span(Some(heartbeat))),
+            ("streams.slow", span(Some(slow))),
         ] {
             self.add(name, String::new(), [("", value)]);
         }

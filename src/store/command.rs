@@ -66,8 +66,9 @@ pub(crate) enum Command {
     Send(TenantId, Box<NewNotification>),
     MarkRead(InboxKey, NotificationId),
     MarkUnread(InboxKey, NotificationId),
-    /// Marks those that are unread, some hundred in the order of ids.
-    MarkSome(InboxKey, Vec<NotificationId>),
+    /// Marks those that are unread, some hundred in the order of ids, and with them all before the last that have come to
+    /// be unread since a revision: so that all up to the last are read then.
+    MarkSome(InboxKey, Vec<NotificationId>, i64),
     Delete(InboxKey, NotificationId),
     /// Puts back what its user deleted after a time.
     Restore(InboxKey, NotificationId, Timestamp),
@@ -117,7 +118,7 @@ impl Command {
         match self {
             Self::MarkRead(inbox, _)
             | Self::MarkUnread(inbox, _)
-            | Self::MarkSome(inbox, _)
+            | Self::MarkSome(inbox, ..)
             | Self::Delete(inbox, _)
             | Self::Restore(inbox, ..)
             | Self::Expire(inbox, _)
@@ -175,7 +176,7 @@ impl Command {
             | Self::PurgeDeleted(_)
             | Self::PurgeAnswers(_)
             | Self::PurgeAudit(_) => CHUNK as usize,
-            Self::MarkSome(_, ids) | Self::Retire(_, ids) => ids.len(),
+            Self::MarkSome(_, ids, _) | Self::Retire(_, ids) => ids.len(),
             Self::SeedUsers(_, users) => users.len(),
             Self::Withdraw(_, owners, _) => owners.len(),
             Self::Send(..)

@@ -43,7 +43,8 @@ impl Store {
         up_to: Option<NotificationId>,
     ) -> Result<u64> {
         let inbox = key(tenant, user);
-        if self.head(tenant, user).await?.unread == 0 {
+        let head = self.head(tenant, user).await?;
+        if head.unread == 0 {
             return Ok(0);
         }
         let newest = self.0.reads.newest(&inbox).await?;
@@ -55,7 +56,7 @@ impl Store {
             let (unread, last) = self.0.reads.unread(&inbox, after, end).await?;
             if !unread.is_empty() {
                 // Fewer where some were marked or have expired meanwhile.
-                match self.submit(Command::MarkSome(inbox.clone(), unread)).await? {
+                match self.submit(Command::MarkSome(inbox.clone(), unread, head.rev)).await? {
                     Outcome::Rows(rows) => marked += rows,
                     other => return Err(unexpected(&other)),
                 }

@@ -203,3 +203,25 @@ fn a_database_on_a_server_is_not_for_it() {
     let help = help.output().expect("runs");
     assert!(help.status.success() && !String::from_utf8_lossy(&help.stdout).contains("se-cret"));
 }
+
+#[test]
+fn every_copy_begins_a_history_of_its_own() {
+    let site = site();
+    let gateway = site.serve();
+    send(&gateway, "kept");
+    site.good(&["backup", "one.db"]);
+    site.good(&["backup", "two.db"]);
+    gateway.stop();
+    let epoch = |file: &str| sqlite3(&site, file, "SELECT epoch FROM history");
+    let first = epoch("bellboard.db");
+    site.good(&["restore", "one.db"]);
+    let restored = epoch("bellboard.db");
+    site.good(&["restore", "one.db"]);
+    let epochs = [first, restored, epoch("bellboard.db"), epoch("one.db"), epoch("two.db")];
+    let distinct: std::collections::BTreeSet<_> = epochs.iter().collect();
+    assert_eq!(distinct.len(), epochs.len(), "{epochs:?}");
+    let again = site.serve();
+    assert_eq!(titles(&site, &again), ["kept"]);
+    again.stop();
+    assert_eq!(epoch("bellboard.db"), epochs[2], "it stays as long as the database goes on");
+}

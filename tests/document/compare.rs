@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 /// Words of a schema that say nothing about which values are good.
-const DESCRIPTIVE: [&str; 7] =
-    ["title", "description", "example", "deprecated", "x-extensible-enum", "$ref", "allOf"];
+const DESCRIPTIVE: [&str; 5] = ["title", "description", "example", "deprecated", "x-extensible-enum"];
 /// Words of a schema that are compared one by one.
 const COMPARED: [&str; 8] =
     ["type", "nullable", "enum", "pattern", "required", "properties", "additionalProperties", "items"];
@@ -167,6 +166,10 @@ impl Comparison<'_> {
                 return;
             }
         }
+        let null = |document, value: &Value| {
+            value["nullable"] == true || schema(document, value)["nullable"] == true
+        };
+        let (was_null, is_null) = (null(self.old, old), null(self.new, new));
         let (old, new) = (schema(self.old, old), schema(self.new, new));
         let number = |from: From| from == From::Client && old["type"] == "integer" && new["type"] == "number";
         if old["type"] != new["type"] && !number(from) {
@@ -175,7 +178,7 @@ impl Comparison<'_> {
         }
         // What clients send must still be taken; what they get must be what they knew.
         let (narrow, wide) = if from == From::Client { (new, old) } else { (old, new) };
-        if wide["nullable"] == true && narrow["nullable"] != true {
+        if was_null != is_null && was_null == (from == From::Client) {
             self.tell(place, "null is taken no longer, or may come");
         }
         if let Some(values) = narrow["enum"].as_array()

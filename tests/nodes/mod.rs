@@ -1,5 +1,7 @@
 //! Two gateways on one PostgreSQL behave as one.
 
+mod streams;
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;

@@ -58,7 +58,7 @@ async fn a_node_whose_network_fails_refuses_and_the_other_goes_on() {
         for network in [Network::Down, Network::Reset, Network::Silent, TOO_SLOW] {
             let (running, checked) = site.start_load(load, 50).await;
             proxy.turns(network);
-            running.refuses(8).await;
+            running.refuses(4).await;
             block_in_place(|| {
                 until("it says so", || site.nodes[0].admin_get("/readyz").starts_with("HTTP/1.1 503"));
             });

@@ -3,6 +3,8 @@
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::stream::Stream;
+
 /// A whole answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -12,9 +14,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads a response to its end.
+    /// Reads a response to its end, and a stream up to its first event, as JSON.
     pub async fn of(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            return Stream::first(status, headers, response).await;
+        }
         let text = response.text().await.expect("a whole answer");
         Self { status, headers, text }
     }

@@ -35,6 +35,13 @@ impl Api {
         Self { credential: Some(("Authorization", value)), ..self.clone() }
     }
 
+    /// The gateway's address, and the line of the head that is the credential.
+    pub fn raw(&self) -> (&str, String) {
+        let credential = self.credential.as_ref();
+        let address = self.base.strip_prefix("http://").unwrap_or(&self.base);
+        (address, credential.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default())
+    }
+
     /// A request to a path behind the prefix, to be finished.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.request_at(method, &format!("{PREFIX}{path}"))

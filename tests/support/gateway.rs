@@ -189,9 +189,14 @@ impl Gateway {
         Self::run(program, folder, &config, store)
     }
 
-    fn terminate(&mut self) {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let told = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(told.is_ok_and(|status| status.success()), "the gateway was there to be told");
+    }
+
+    fn terminate(&mut self) {
+        self.signal("TERM");
         let mut ended = None;
         until("stopped", || {
             ended = self.child.try_wait().expect("a child of ours");

@@ -257,7 +257,7 @@ impl Drop for Database {
 }
 
 /// A program of PostgreSQL: on the path, or where Debian has it.
-pub(super) fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let homes = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = homes.map(|home| home.path().join("bin").join(name)).collect();
     found.retain(|path| path.is_file());

@@ -1,4 +1,4 @@
-//! A proxy before PostgreSQL that fails a COMMIT, or silences hints, in the way that a test asks for.
+//! A proxy before PostgreSQL that fails a commit, or silences hints, in the way that a test asks for.
 
 use std::{
     sync::{
@@ -25,6 +25,8 @@ pub enum Fault {
     LoseCommit,
     /// The server gets it, and then the network is down.
     Cut,
+    /// The server gets it when the test says so: the network has it meanwhile.
+    Delay,
 }
 
 /// What becomes of everything.
@@ -50,6 +52,8 @@ struct State {
     /// What becomes of the next COMMITs, the last first.
     faults: Mutex<Vec<Fault>>,
     is_mute: AtomicBool,
+    /// What is delayed, and whereto.
+    delayed: tokio::sync::Mutex<Option<(TcpStream, Vec<u8>)>>,
 }
 
 pub struct Proxy {
@@ -59,6 +63,36 @@ pub struct Proxy {
 
 /// A COMMIT as it stands on the wire, alone.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+/// What stands in the statement alone that is a transaction by itself and writes.
+const ALONE: &[u8] = b"UPDATE lane SET batch";
+
+/// The name of that statement on one connection.
+#[derive(Default)]
+struct Prepared(Vec<u8>);
+
+impl Prepared {
+    /// Whether a message commits; learns the name where it prepares that statement.
+    fn commits(&mut self, message: &[u8]) -> bool {
+        // The kind and the length go before.
+        let says = message.get(5..).unwrap_or_default();
+        match message.first() {
+            Some(b'P') if contains(message, ALONE) => {
+                self.0 = says.iter().take_while(|byte| **byte != 0).copied().collect();
+                false
+            }
+            // To a portal without a name.
+            Some(b'B') if !self.0.is_empty() => says
+                .strip_prefix(b"\0")
+                .and_then(|rest| rest.strip_prefix(&*self.0))
+                .is_some_and(|rest| rest[0] == 0),
+            _ => message == COMMIT,
+        }
+    }
+}
+
+fn contains(message: &[u8], word: &[u8]) -> bool {
+    message.windows(word.len()).any(|part| part == word)
+}
 
 impl Proxy {
     /// A proxy before a port of this machine.
@@ -90,6 +124,14 @@ impl Proxy {
         self.state.faults.lock().expect("sound").is_empty()
     }
 
+    /// Brings the server what was delayed, and waits until it has dealt with it.
+    pub async fn deliver(&self) {
+        let (mut server, message) = self.state.delayed.lock().await.take().expect("something is delayed");
+        server.write_all(&message).await.expect("the server is there");
+        let mut answer = vec![0; 64 << 10];
+        assert!(server.read(&mut answer).await.expect("an answer") > 0, "the server is there");
+    }
+
     /// From now on the network is so.
     pub fn turns(&self, network: Network) {
         self.state.network.send_replace(network);
@@ -111,6 +153,7 @@ async fn serve(mut client: TcpStream, state: Arc<State>) {
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
     let (mut to_server, mut to_client) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let mut is_for_hints = false;
+    let mut prepared = Prepared::default();
     let mut network = state.network.subscribe();
     loop {
         tokio::select! {
@@ -126,21 +169,26 @@ async fn serve(mut client: TcpStream, state: Arc<State>) {
             }
             read = client.read(&mut to_server) => {
                 let Ok(length @ 1..) = read else { return };
-                let says = |word: &[u8]| to_server[..length].windows(word.len()).any(|part| part == word);
-                is_for_hints = is_for_hints || says(b"LISTEN ") || says(b"pg_notify(");
+                let message = &to_server[..length];
+                is_for_hints = is_for_hints || contains(message, b"LISTEN ") || contains(message, b"pg_notify(");
                 if is_for_hints && state.is_mute.load(Ordering::SeqCst) {
                     return silent(client, server, to_server).await;
                 }
-                let fault = match to_server[..length] == *COMMIT {
+                let fault = match prepared.commits(message) {
                     true => state.faults.lock().expect("sound").pop(),
                     false => None,
                 };
                 state.delay(length).await;
+                if fault == Some(Fault::Delay) {
+                    *state.delayed.lock().await = Some((server, message.to_vec()));
+                    while client.read(&mut to_client).await.is_ok_and(|length| length > 0) {}
+                    return;
+                }
                 if fault != Some(Fault::LoseCommit) && server.write_all(&to_server[..length]).await.is_err() {
                     return;
                 }
                 match fault {
-                    None => {}
+                    None | Some(Fault::Delay) => {}
                     Some(Fault::LoseReply) => {
                         let _ = server.read(&mut to_client).await;
                         return;

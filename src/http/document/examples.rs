@@ -24,6 +24,11 @@ pub fn add(document: &mut Value) {
     });
     put("", "get", "200", Value::Null, page);
     put("/unread-count", "get", "200", Value::Null, json!({"result": "Success", "unread_count": 3}));
+    let arrived = json!({
+        "event": "notification", "id": "6f1c03d2a95e8b47.58",
+        "data": {"unread_count": 4, "notification": read_notification(false)},
+    });
+    put("/stream", "get", "200", Value::Null, arrived);
     let marked = json!({"result": "Success", "notification": read_notification(true)});
     put("/{id}/mark-read", "post", "200", Value::Null, marked);
     let unread = json!({"result": "Success", "notification": read_notification(false)});

@@ -63,9 +63,12 @@ fn unwrapped(text: &str) -> String {
 pub fn lines(document: &mut Value) {
     let mut schemas = document["components"]["schemas"].take();
     super::for_each_operation(document, |operation| {
-        operation.get_mut("requestBody").map(|body| one_line(body, &mut schemas));
-        let answers = operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut);
-        answers.for_each(|answer| one_line(answer, &mut schemas));
+        if let Some(body) = operation.get_mut("requestBody") {
+            one_line(body, &mut schemas);
+        }
+        for answer in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+            one_line(answer, &mut schemas);
+        }
     });
     document["components"]["schemas"] = schemas;
 }
@@ -142,4 +145,19 @@ pub fn send(document: &mut Value) {
     let send = format!("{}/send", super::super::PREFIX);
     let answers = &mut document["paths"][send]["post"]["responses"];
     answers["201"]["headers"]["Idempotency-Replayed"] = super::header("IdempotencyReplayed");
+}
+
+/// The answers that say where in the inbox's history they are from, and the stream that goes on from there.
+pub fn stream(document: &mut Value) {
+    let prefix = super::super::PREFIX;
+    let mut put = |path: &str, name: &str, header: &str| {
+        let answer = &mut document["paths"][format!("{prefix}{path}")]["get"]["responses"]["200"];
+        answer["headers"][name] = super::header(header);
+    };
+    put("", "X-Event-Id", "EventId");
+    put("/unread-count", "X-Event-Id", "EventId");
+    put("/stream", "Cache-Control", "CacheControl");
+    put("/stream", "X-Accel-Buffering", "AccelBuffering");
+    document["paths"][format!("{prefix}/stream")]["get"]["responses"]["200"]["description"] =
+        "Events, one after the other, without end. The schema shows one.".into();
 }

@@ -36,6 +36,7 @@ pub fn document(limits: &Limits) -> Value {
     finish::limits(&mut document, limits);
     finish::known_types(&mut document);
     finish::send(&mut document);
+    finish::stream(&mut document);
     examples::add(&mut document);
     document
 }
@@ -56,7 +57,9 @@ fn declare_errors(operation: &mut Map<String, Value>) {
     let mut statuses = vec![401, 405, 429, 500, 503];
     let takes_body = operation.contains_key("requestBody");
     // A bad line of an import is told in its result.
-    if (takes_body && id != "importUsers") || operation.contains_key("parameters") {
+    // A stream begins anew behind an event that it does not know.
+    let takes_parameters = operation.contains_key("parameters") && id != "streamNotifications";
+    if (takes_body && id != "importUsers") || takes_parameters {
         statuses.push(400);
     }
     if takes_body {
@@ -119,7 +122,7 @@ const ERRORS: [(u16, &str, &str, &str); 11] = [
     (
         429,
         "TooManyRequests",
-        "A rate limit is exceeded; nothing was done.",
+        "A rate limit is exceeded, or too many streams are open; nothing was done.",
         "Rate limit exceeded; retry in 1 s",
     ),
     (500, "InternalServerError", "The gateway's own fault.", "Internal server error"),
@@ -182,6 +185,9 @@ fn add_headers(document: &mut Value) {
         "RateLimitPolicy": text("The limit that applies: `q` requests in `w` seconds.", "\"key\";q=200;w=2"),
         "Allow": text("The methods that the path takes.", "GET, HEAD"),
         "IdempotencyReplayed": {"description": "`true` where the answer was given before, under the same Idempotency-Key; else absent.", "schema": {"type": "string", "enum": ["true"]}, "example": "true"},
+        "EventId": text("The place in the inbox's history that the answer shows: a stream goes on from there when `Last-Event-ID` says so. Opaque.", "6f1c03d2a95e8b47.57"),
+        "CacheControl": {"description": "A stream is not to be kept.", "schema": {"type": "string", "enum": ["no-store"]}, "example": "no-store"},
+        "AccelBuffering": {"description": "A proxy is not to hold back a stream.", "schema": {"type": "string", "enum": ["no"]}, "example": "no"},
         "Authenticate": text("How to authenticate instead.", "Bearer"),
         "RetryAfter": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer", "minimum": 1}, "example": 1},
     });

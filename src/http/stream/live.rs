@@ -1,6 +1,10 @@
 //! A stream while it is open: it is woken, looks whether it may go on, reads what is new and tells it.
 
-use std::{net::IpAddr, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use poem::{Body, Request};
 use tokio::{
@@ -17,6 +21,7 @@ use super::{
 };
 use crate::{
     admit::{self, Presented},
+    config::Streams,
     domain::{AuthFailure, Error, EventId, TenantId, Timestamp, UserId},
     events::Seat,
     inbox::{Owner, Step},
@@ -31,6 +36,8 @@ pub struct Pass {
     user: UserId,
     /// When the token ends.
     ends: Timestamp,
+    /// Who opened the connection.
+    peer: Option<SocketAddr>,
 }
 
 impl Pass {
@@ -45,6 +52,7 @@ impl Pass {
             tenant: principal.tenant.clone(),
             user: principal.user().ok_or(AuthFailure::UserRequired)?,
             ends,
+            peer: request.remote_addr().as_socket_addr().copied(),
         })
     }
 
@@ -79,6 +87,8 @@ enum End {
     Erased,
     /// The gateway stops.
     Stopping,
+    /// The client did not take what it was told.
+    Slow,
     /// The store could not be read.
     Failed,
 }
@@ -91,6 +101,7 @@ impl End {
             Self::Refused => "token_refused",
             Self::Erased => "user_erased",
             Self::Stopping => "stopping",
+            Self::Slow => "slow",
             Self::Failed => "store_failed",
         }
     }
@@ -105,9 +116,13 @@ pub struct Live {
     at: EventId,
     /// Whether more is to be told at once.
     has_more: bool,
+    /// Until when it does not read again.
+    rests_until: Instant,
     /// When something in the inbox expires next.
     next_expiry: Option<Timestamp>,
-    heartbeat: Duration,
+    settings: Streams,
+    /// The other side of the connection.
+    peer: Option<SocketAddr>,
     /// When a comment is due.
     beat: Instant,
     swaps: watch::Receiver<()>,
@@ -116,6 +131,12 @@ pub struct Live {
     first: String,
     end: End,
 }
+
+/// How soon a stream looks again whether what it told was taken.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// How long a stream rests that has told all: what happens to an inbox again and again is read together.
+const REST: Duration = Duration::from_millis(10);
 
 /// What a stream was woken by.
 enum Woken {
@@ -127,15 +148,17 @@ enum Woken {
 
 impl Live {
     /// Begins with a step.
-    pub fn begin(services: &Arc<Services>, seat: Seat, pass: Pass, heartbeat: Duration, step: Step) -> Self {
+    pub fn begin(services: &Arc<Services>, seat: Seat, pass: Pass, settings: Streams, step: Step) -> Self {
         services.metrics.streams.inc();
         let mut live = Self {
             seat,
-            pass,
             at: step.at,
             has_more: false,
+            rests_until: Instant::now(),
             next_expiry: None,
-            heartbeat,
+            settings,
+            peer: pass.peer,
+            pass,
             beat: Instant::now(),
             swaps: services.snapshot.swaps(),
             draining: services.draining.heard(),
@@ -163,20 +186,28 @@ impl Live {
         Body::from_bytes_stream(futures_util::stream::unfold(self, next))
     }
 
-    /// What is to be written next; waits until there is something.
+    /// What is to be written next; waits until there is something, and until what was written before was taken.
     async fn next(&mut self) -> Result<String, End> {
         if !self.first.is_empty() {
             return Ok(std::mem::take(&mut self.first));
         }
         loop {
-            let mut text = String::new();
-            if self.has_more {
+            let waits = self.peer.and_then(|peer| self.services.waiting.time(peer));
+            if waits.is_some_and(|time| time >= self.settings.slow) {
+                return Err(End::Slow);
+            }
+            if self.has_more && waits.is_none() && self.rests_until <= Instant::now() {
+                let mut text = String::new();
                 self.read(&mut text).await?;
                 if !text.is_empty() {
                     return Ok(text);
                 }
             }
-            let next_look = self.next_look();
+            let next_look = match waits {
+                Some(_) => Instant::now() + LOOK_AGAIN,
+                None if self.has_more => self.rests_until,
+                None => self.next_look(),
+            };
             let woken = tokio::select! {
                 () = self.seat.moved() => Woken::Moved,
                 _ = self.swaps.changed() => Woken::Swapped,
@@ -190,9 +221,9 @@ impl Live {
                 Woken::Time => {
                     self.check()?;
                     let now = self.services.clock.now();
-                    self.has_more = self.next_expiry.is_some_and(|at| at <= now);
-                    if !self.has_more && self.beat <= Instant::now() {
-                        self.beat = Instant::now() + self.heartbeat;
+                    self.has_more |= self.next_expiry.is_some_and(|at| at <= now);
+                    if !self.has_more && waits.is_none() && self.beat <= Instant::now() {
+                        self.beat = Instant::now() + self.settings.heartbeat;
                         return Ok(frames::BEAT.to_owned());
                     }
                 }
@@ -214,7 +245,7 @@ impl Live {
         let first = self.next_expiry.map_or(self.pass.ends, |at| at.min(self.pass.ends));
         let micros = first.0.saturating_sub(self.services.clock.now().0);
         let wait = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
-        self.beat.min(Instant::now() + wait.min(self.heartbeat))
+        self.beat.min(Instant::now() + wait.min(self.settings.heartbeat))
     }
 
     /// Reads what is new, and appends it.
@@ -243,8 +274,13 @@ impl Live {
         self.seat.reached(step.head.event_id());
         self.at = step.at;
         self.has_more = step.has_more();
+        if !self.has_more {
+            self.rests_until = Instant::now() + REST;
+        }
         self.next_expiry = step.next_expiry();
-        self.beat = Instant::now() + self.heartbeat;
+        if told > 0 {
+            self.beat = Instant::now() + self.settings.heartbeat;
+        }
     }
 }
 

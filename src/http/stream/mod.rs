@@ -56,7 +56,7 @@ impl StreamApi {
         }
         let bounds = bounds(&caller.context);
         let seat = services.streams.open(owner.tenant, owner.user, bounds).map_err(Failure)?;
-        let step = match last.0 {
+        let step = match last.0.filter(|text| !text.0.is_empty()) {
             None => services.inbox.follow(owner).await,
             Some(text) => match text.0.parse::<EventId>() {
                 Ok(id) => services.inbox.follow_on(owner, id).await,
@@ -65,7 +65,7 @@ impl StreamApi {
         };
         let step = step.map_err(Failure)?;
         let pass = Pass::of(snapshot, request, caller.context.now()).map_err(|why| Failure(why.into()))?;
-        Ok(EventStream(Live::begin(services, seat, pass, snapshot.streams.heartbeat, step).into_body()))
+        Ok(EventStream(Live::begin(services, seat, pass, snapshot.streams, step).into_body()))
     }
 }
 

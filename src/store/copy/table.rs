@@ -24,7 +24,7 @@ pub(crate) struct Table {
     pub key: usize,
 }
 
-/// Every table, in the order in which they are copied: users come last, as the schema of SQLite moves the heads
+/// Every table but what streams go by: a copy has a history of its own. In the order in which they are copied: users come last, as the schema of SQLite moves the heads
 /// that are there when it stores a change.
 pub(crate) const TABLES: &[Table] = &[
     Table {

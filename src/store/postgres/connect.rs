@@ -62,7 +62,8 @@ const APPLICATION: &str = "bellboard";
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 128;
 
-/// How a lane's statements are planned.
+/// How statements are planned that have names: once, by the indexes, as all that is asked goes by keys. A plan that is
+/// made where a table is small reads all of it, and would be kept when it has grown.
 const BY_KEYS: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
@@ -124,10 +125,12 @@ impl Database {
         }
         let (statement, lock) = (settings.statement_timeout.as_millis(), settings.lock_timeout.as_millis());
         if named {
-            // What reads alone, outside of transactions, go by.
-            options = options.options([
+            // What a statement goes by that is a transaction by itself. Without names each is planned for itself.
+            options = options.options(BY_KEYS).options([
                 ("statement_timeout", statement.to_string()),
+                ("idle_in_transaction_session_timeout", lock.to_string()),
                 ("default_transaction_isolation", "read committed".to_owned()),
+                ("default_transaction_read_only", "off".to_owned()),
             ]);
         }
         let at = options.get_socket().map(|path| path.display().to_string());
@@ -179,22 +182,14 @@ impl Database {
 
     /// A new connection of one's own.
     pub async fn connect(&self) -> sqlx::Result<PgConnection> {
-        Self::connect_with(&self.options, self.times.connect).await
+        timeout(self.times.connect, PgConnection::connect_with(&self.options))
+            .await
+            .map_err(|_| timed_out())?
     }
 
-    async fn connect_with(options: &PgConnectOptions, within: Duration) -> sqlx::Result<PgConnection> {
-        timeout(within, PgConnection::connect_with(options)).await.map_err(|_| timed_out())?
-    }
-
-    /// A new connection for a lane. All it asks goes by keys, so its statements are planned once, by the indexes: a
-    /// plan that is made where a table is small reads all of it, and would be kept when it has grown. Without names
-    /// each statement is planned for itself.
+    /// A new connection for a lane.
     pub async fn connect_lane(&self) -> sqlx::Result<PgConnection> {
-        let connection = if self.named {
-            Self::connect_with(&self.options.clone().options(BY_KEYS), self.times.connect).await
-        } else {
-            self.connect().await
-        }?;
+        let connection = self.connect().await?;
         // Before anything is acknowledged by it.
         self.doubt();
         Ok(connection)

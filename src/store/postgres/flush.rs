@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
+use super::alone::Mark;
 use super::ask::ask;
 use super::error::corrupt;
 use super::writes::Batch;
@@ -61,7 +62,7 @@ marked AS (
 SELECT id FROM arrived";
 
 /// Writes all of it that is not in the database yet. The last flush of a batch has its lane and number.
-pub(super) async fn flush(batch: &mut Batch<'_>, mark: Option<(i64, i64)>) -> sqlx::Result<()> {
+pub(super) async fn flush(batch: &mut Batch<'_>, mark: Option<&Mark>) -> sqlx::Result<()> {
     let arrivals = std::mem::take(&mut batch.arrivals);
     let told: Vec<_> =
         batch.changes[batch.written..].iter().filter(|change| change.kind != ChangeKind::Arrived).collect();
@@ -96,8 +97,8 @@ pub(super) async fn flush(batch: &mut Batch<'_>, mark: Option<(i64, i64)>) -> sq
         .bind(moved.values().map(|head| head.unread).collect::<Vec<_>>())
         .bind(moved.values().map(|head| head.next_expiry).collect::<Vec<_>>())
         .bind(moved.values().map(|head| head.is_revived).collect::<Vec<_>>())
-        .bind(mark.map(|(lane, _)| lane))
-        .bind(mark.map(|(_, number)| number));
+        .bind(mark.map(|mark| mark.lane))
+        .bind(mark.map(|mark| mark.number));
     for head in moved.into_values() {
         (head.is_moved, head.is_revived) = (false, false);
     }

@@ -1,6 +1,6 @@
 //! Marks notifications read.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -27,13 +27,14 @@ async fn mark_some(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<
     let mut wanted = Vec::new();
     let mut seen = HashSet::new();
     let mut last: Vec<(usize, &InboxKey, Option<NotificationId>, i64)> = Vec::new();
+    let mut unread = made_unread(batch, commands).await?;
     for (place, command) in commands.iter().enumerate() {
-        let Command::MarkSome(inbox, ids) = command else { continue };
+        let Command::MarkSome(inbox, ids, _) = command else { continue };
         let number = last.len();
         last.push((place, inbox, ids.last().copied(), 0));
-        for id in ids {
-            if batch.heads.shows(inbox, *id) && seen.insert((inbox, *id)) {
-                wanted.push((number, inbox, *id));
+        for id in ids.iter().copied().chain(unread.remove(&place).unwrap_or_default()) {
+            if batch.heads.shows(inbox, id) && seen.insert((inbox, id)) {
+                wanted.push((number, inbox, id));
             }
         }
     }
@@ -62,6 +63,45 @@ async fn mark_some(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<
         batch.settle(place, Outcome::Rows(marked.unsigned_abs()));
     }
     Ok(())
+}
+
+/// What has come to be unread since what a command marks was looked for, before the last of that: by the command's place.
+async fn made_unread(
+    batch: &mut Batch<'_>,
+    commands: &[Command],
+) -> sqlx::Result<HashMap<usize, Vec<NotificationId>>> {
+    let mut asked = Vec::new();
+    let mut found: HashMap<usize, Vec<NotificationId>> = HashMap::new();
+    for (place, command) in commands.iter().enumerate() {
+        let Command::MarkSome(inbox, ids, since) = command else { continue };
+        let Some(last) = ids.last().copied() else { continue };
+        asked.push((place, inbox, *since, last));
+        let own = batch.changes.iter().filter(|change| {
+            change.kind == ChangeKind::Restored && change.tenant == inbox.tenant && change.user == inbox.user
+        });
+        let restored = own.filter_map(|change| change.notification).filter(|id| *id <= last);
+        found.entry(place).or_default().extend(restored);
+    }
+    if asked.is_empty() {
+        return Ok(found);
+    }
+    let rows = ask("SELECT c.notification_id, w.place
+           FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+                AS w (place, tenant, user_id, since, last)
+           JOIN change c ON c.tenant = w.tenant AND c.user_id = w.user_id AND c.rev > w.since
+                AND c.kind IN ('unread', 'restored') AND c.notification_id <= w.last")
+    .bind(asked.iter().map(|(place, ..)| i64::try_from(*place).unwrap_or_default()).collect::<Vec<_>>())
+    .bind(asked.iter().map(|(_, inbox, ..)| inbox.tenant.as_str()).collect::<Vec<_>>())
+    .bind(asked.iter().map(|(_, inbox, ..)| inbox.user.get()).collect::<Vec<_>>())
+    .bind(asked.iter().map(|(_, _, since, _)| *since).collect::<Vec<_>>())
+    .bind(asked.iter().map(|(.., last)| last.get()).collect::<Vec<_>>())
+    .rows(&mut batch.on)
+    .await?;
+    for row in &rows {
+        let place = usize::try_from(row.try_get::<i64, _>(1)?).map_err(corrupt)?;
+        found.entry(place).or_default().push(id(row)?);
+    }
+    Ok(found)
 }
 
 /// What the inboxes show of these, with each of them its number, and what is done to them in the same statement. What

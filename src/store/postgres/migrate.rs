@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "audit", include_str!("../../../migrations/postgres/0002_audit.sql")),
     (3, "stream", include_str!("../../../migrations/postgres/0003_stream.sql")),
     (4, "restore", include_str!("../../../migrations/postgres/0004_restore.sql")),
+    (5, "answer", include_str!("../../../migrations/postgres/0005_answer.sql")),
 ];
 
 /// Any number that other programs on this database do not take for theirs.

@@ -1,11 +1,13 @@
 //! The PostgreSQL engine: a few lanes that write, each on a connection of its own, and a pool that reads.
 
+mod alone;
 mod answers;
 mod ask;
 mod audit;
 mod connect;
 mod copy;
 mod deleted;
+mod doubt;
 mod drift;
 mod error;
 mod events;

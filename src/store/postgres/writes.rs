@@ -8,8 +8,10 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 use tokio::time::timeout;
 
-use super::ask::{Session, ask};
+use super::alone::{self, Mark};
+use super::ask::{Ask, Session};
 use super::connect::Database;
+use super::doubt::Doubt;
 use super::error::{failure, is_passing, leaves_connection, timed_out};
 use super::flush::{Arrival, flush};
 use super::heads::Heads;
@@ -28,7 +30,9 @@ pub(in crate::store) struct PostgresEngine {
     connection: Option<PgConnection>,
     notices: Notices,
     lane: i64,
+    /// The number of the last batch that was begun, and of the last that is known to have been committed.
     batch: i64,
+    committed: i64,
 }
 
 /// A batch while it is applied.
@@ -76,7 +80,7 @@ enum Stop {
     Failed(sqlx::Error),
     /// Users are to be created first.
     Unknown,
-    /// Its COMMIT was sent, and whether it took place is not known.
+    /// Its COMMIT was sent, or it is one by itself, and whether it took place is not known.
     Doubt,
 }
 
@@ -86,6 +90,13 @@ impl From<sqlx::Error> for Stop {
     }
 }
 
+/// What a transaction came to before its COMMIT.
+enum Done {
+    Applied(Applied),
+    /// Whether what is in doubt took place.
+    Looked(bool),
+}
+
 /// How often a batch is tried that failed of what passes.
 const TRIES: u32 = 3;
 /// Between two looks whether a batch was committed.
@@ -93,17 +104,26 @@ const LOOK: Duration = Duration::from_millis(100);
 
 impl PostgresEngine {
     pub(super) fn new(database: Arc<Database>, hints: Arc<Hints>) -> Self {
-        Self { database, hints, connection: None, notices: Notices::new(), lane: random(), batch: 0 }
+        Self {
+            database,
+            hints,
+            connection: None,
+            notices: Notices::new(),
+            lane: random(),
+            batch: 0,
+            committed: 0,
+        }
     }
 
     /// Tries a batch until it is known what became of it, or the time for that is over.
     async fn resolve(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
-        let mut doubt: Option<(i64, Applied)> = None;
+        let mut doubt: Option<Doubt> = None;
         let mut end: Option<Instant> = None;
         let (mut tries, mut create) = (0, false);
         loop {
             match self.attempt(commands, now, create, &mut doubt).await {
-                Ok(applied) => return Ok(applied),
+                Ok(Some(applied)) => return Ok(applied),
+                Ok(None) => {}
                 Err(Stop::Unknown) => create = true,
                 Err(Stop::Failed(error)) if doubt.is_none() => {
                     tries += 1;
@@ -117,75 +137,119 @@ impl PostgresEngine {
                 Err(Stop::Doubt) => {
                     let now = Instant::now();
                     if end.is_none() {
-                        tracing::warn!("a COMMIT had no clear answer; the lane looks whether it took place");
+                        tracing::warn!("a commit had no clear answer; the lane looks whether it took place");
                         // Time for one more commit that takes long.
                         end = Some(now + 2 * self.database.times().commit);
                     }
                 }
             }
-            if let (Some(end), Some((batch, _))) = (end, &doubt) {
+            if let (Some(end), Some(doubt)) = (end, &doubt) {
                 if Instant::now() >= end {
-                    return Err(Failure::Unresolved(format!("batch {batch} of lane {}", self.lane)));
+                    return Err(Failure::Unresolved(format!("batch {} of lane {}", doubt.batch, self.lane)));
                 }
                 tokio::time::sleep(LOOK).await;
             }
         }
     }
 
-    /// One go. A batch whose commit is in doubt is done again only where it turns out not to have been.
+    /// One go. Where a commit is in doubt it is to look alone: `None` where that one did not take place.
     async fn attempt(
         &mut self,
         commands: &[Command],
         now: Timestamp,
         create: bool,
-        doubt: &mut Option<(i64, Applied)>,
-    ) -> Result<Applied, Stop> {
+        doubt: &mut Option<Doubt>,
+    ) -> Result<Option<Applied>, Stop> {
         if self.connection.is_none() {
             self.connection = Some(self.database.connect_lane().await?);
         }
-        let (database, lane) = (self.database.clone(), self.lane);
-        let number = self.batch + 1;
-        self.batch = number;
+        let database = self.database.clone();
+        self.batch += 1;
+        let mark = Mark { lane: self.lane, before: self.committed, number: self.batch };
+        let may_be_alone = doubt.is_none() && !create && database.named;
+        if let Some(sends) = alone::sends(commands).filter(|_| may_be_alone) {
+            let all = alone::all(&sends, now, &mark, database.times());
+            return self.do_alone(all, commands, now, mark.number, doubt).await.map(Some);
+        }
         let Some(connection) = &mut self.connection else { return Err(timed_out().into()) };
         let go = async {
             let mut on = Session { connection, named: database.named };
             database.begin(on.connection).await?;
-            if let Some((before, _)) = doubt {
-                if last_batch(&mut on, lane, now).await? == *before {
-                    return Ok(None);
-                }
-                // Its transaction has ended without: no other can come after it.
-                *doubt = None;
+            match doubt {
+                Some(doubt) => Ok(Done::Looked(doubt.look(&mut on, commands, &mark, now).await?)),
+                None => run(on, commands, now, create, &mark).await.map(Done::Applied),
             }
-            run(on, commands, now, create, (lane, number)).await.map(Some)
         };
         // Statements have a time each by the server's clock; this is for a network that has gone silent.
         let went = timeout(2 * database.times().statement, go).await;
+        let mut last = mark.number;
         match went.unwrap_or_else(|_| Err(timed_out().into())) {
-            Ok(applied) => self.commit(number, applied, doubt).await,
+            Ok(Done::Applied(applied)) => {
+                *doubt = Some(Doubt { batch: mark.number, applied: Some(applied) });
+                self.commit().await?;
+            }
+            // What was in doubt is lasting once this is.
+            Ok(Done::Looked(true)) => {
+                self.commit().await?;
+                last = doubt.as_ref().map_or(last, |doubt| doubt.batch);
+            }
+            Ok(Done::Looked(false)) => {
+                self.commit().await?;
+                *doubt = None;
+            }
             Err(stop) => {
                 self.roll_back(&stop).await;
-                Err(stop)
+                return Err(stop);
+            }
+        }
+        self.committed = last;
+        Ok(doubt.take().and_then(|doubt| doubt.applied))
+    }
+
+    /// Does all of a batch by one statement that is a transaction by itself: where that has no clear answer it may have
+    /// been committed.
+    async fn do_alone(
+        &mut self,
+        all: Ask,
+        commands: &[Command],
+        now: Timestamp,
+        number: i64,
+        doubt: &mut Option<Doubt>,
+    ) -> Result<Applied, Stop> {
+        let times = self.database.times();
+        let Some(connection) = &mut self.connection else { return Err(timed_out().into()) };
+        let rows = async { all.rows(&mut Session { connection, named: true }).await };
+        let (answer, warned) = self.notices.during(timeout(times.statement + times.commit, rows)).await;
+        let answer = match answer {
+            Ok(Ok(rows)) if !warned => match rows.first() {
+                Some(row) => {
+                    row.try_get::<Vec<i64>, _>(0).and_then(|all| alone::applied(commands, &all, now))
+                }
+                None => return Err(Stop::Unknown),
+            },
+            Ok(Err(error)) if leaves_connection(&error) => return Err(error.into()),
+            _ => Err(timed_out()),
+        };
+        match answer {
+            Ok(applied) => {
+                self.committed = number;
+                Ok(applied)
+            }
+            Err(_) => {
+                self.connection = None;
+                *doubt = Some(Doubt { batch: number, applied: None });
+                Err(Stop::Doubt)
             }
         }
     }
 
-    /// Commits what was done, or that nothing more was to be done than to look: then what was in doubt is lasting
-    /// once this is. An answer other than plain success says nothing.
-    async fn commit(
-        &mut self,
-        number: i64,
-        applied: Option<Applied>,
-        doubt: &mut Option<(i64, Applied)>,
-    ) -> Result<Applied, Stop> {
-        if let Some(applied) = applied {
-            *doubt = Some((number, applied));
-        }
+    /// Commits. An answer other than plain success says nothing.
+    async fn commit(&mut self) -> Result<(), Stop> {
         let Some(connection) = &mut self.connection else { return Err(Stop::Doubt) };
         let commit = async { sqlx::raw_sql("COMMIT").execute(&mut *connection).await };
         let (answer, warned) = self.notices.during(timeout(self.database.times().commit, commit)).await;
         match answer {
-            Ok(Ok(_)) if !warned => doubt.take().map(|(_, applied)| applied).ok_or(Stop::Doubt),
+            Ok(Ok(_)) if !warned => Ok(()),
             _ => {
                 // It is dropped, never cancelled: a backend that commits must come to its end.
                 self.connection = None;
@@ -214,15 +278,6 @@ impl PostgresEngine {
     }
 }
 
-/// The last batch that a lane committed. Waits for a transaction of the lane that has not ended yet, and writes,
-/// so that to commit it is to wait for what was committed before it to be lasting.
-async fn last_batch(on: &mut Session<'_>, lane: i64, now: Timestamp) -> sqlx::Result<i64> {
-    let look = ask("INSERT INTO lane (id, batch, at) VALUES ($1, 0, $2)
-         ON CONFLICT (id) DO UPDATE SET at = excluded.at RETURNING batch");
-    let rows = look.bind(lane).bind(now.0).rows(on).await?;
-    rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
-}
-
 /// The commands grouped by kind, as those of one batch have no order among them: users first who come to be, then
 /// all that moves inboxes, then users, so that an erased user's inbox is moved by nothing after that.
 async fn run(
@@ -230,7 +285,7 @@ async fn run(
     commands: &[Command],
     now: Timestamp,
     create: bool,
-    mark: (i64, i64),
+    mark: &Mark,
 ) -> Result<Applied, Stop> {
     let created = users::create(&mut on, commands, now, create).await?;
     let heads = Heads::lock(&mut on, commands).await?;

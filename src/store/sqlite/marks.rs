@@ -25,8 +25,8 @@ pub(super) fn fits_one_statement(commands: &[Command]) -> bool {
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     for (place, command) in commands.iter().enumerate() {
         match command {
-            Command::MarkSome(inbox, ids) => {
-                let rows = mark_some(batch, inbox, ids).await?;
+            Command::MarkSome(inbox, ids, since) => {
+                let rows = mark_some(batch, inbox, ids, *since).await?;
                 batch.settle(place, Outcome::Rows(rows));
             }
             Command::Delete(inbox, id) => {
@@ -73,17 +73,33 @@ pub(super) async fn apply_single(batch: &mut Batch<'_>, commands: &[Command]) ->
 }
 
 /// Marks those that are unread: one change, however many rows.
-async fn mark_some(batch: &mut Batch<'_>, inbox: &InboxKey, ids: &[NotificationId]) -> sqlx::Result<u64> {
+async fn mark_some(
+    batch: &mut Batch<'_>,
+    inbox: &InboxKey,
+    ids: &[NotificationId],
+    since: i64,
+) -> sqlx::Result<u64> {
+    let Some(last) = ids.last().copied() else { return Ok(0) };
+    let pending = batch.pending.iter().filter(|change| change.inbox == *inbox);
+    let restored = pending.filter(|change| change.kind == ChangeKind::Restored);
+    let restored = restored.filter_map(|change| change.notification).filter(|id| *id <= last);
+    let ids = ids.iter().copied().chain(restored).map(NotificationId::get);
     let marked = sqlx::query(
         "UPDATE inbox SET read_at = ?1
-          WHERE tenant = ?2 AND user_id = ?3 AND id IN (SELECT value FROM json_each(?4)) AND read_at IS NULL
+          WHERE tenant = ?2 AND user_id = ?3 AND read_at IS NULL
+            AND id IN (SELECT value FROM json_each(?4)
+                       UNION ALL
+                       SELECT notification_id FROM change WHERE tenant = ?2 AND user_id = ?3 AND rev > ?5
+                          AND kind IN ('unread', 'restored') AND notification_id <= ?6)
             AND (expires_at IS NULL OR expires_at > ?1)
             AND +id > (SELECT erased_upto FROM head WHERE tenant = ?2 AND user_id = ?3)",
     )
     .bind(batch.now.0)
     .bind(inbox.tenant.as_str())
     .bind(inbox.user.get())
-    .bind(id_array(ids.iter().copied().map(NotificationId::get)))
+    .bind(id_array(ids))
+    .bind(since)
+    .bind(last.get())
     .execute(&mut *batch.connection)
     .await?
     .rows_affected();
@@ -91,7 +107,7 @@ async fn mark_some(batch: &mut Batch<'_>, inbox: &InboxKey, ids: &[NotificationI
         batch.pending.push(Pending {
             inbox: inbox.clone(),
             kind: ChangeKind::ReadAll,
-            notification: ids.last().copied(),
+            notification: Some(last),
             unread: -i64::try_from(marked).unwrap_or(i64::MAX),
         });
     }

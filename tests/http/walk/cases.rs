@@ -167,6 +167,15 @@ pub const CASES: &[Cases] = &[
         other_tenant: no_such_user,
     },
     Cases {
+        operation: "streamNotifications",
+        need: Need::Inbox,
+        good: plain,
+        done: &[200],
+        bad: none,
+        missing: |_| vec![(404, query(""))],
+        other_tenant: no_such_user,
+    },
+    Cases {
         operation: "markRead",
         need: Need::Inbox,
         good: plain,

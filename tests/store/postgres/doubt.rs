@@ -16,6 +16,7 @@ use crate::support::{
 fn brief() -> Options {
     Options {
         lanes: 1,
+        statement_timeout: Duration::from_secs(1),
         lock_timeout: Duration::from_millis(500),
         commit_timeout: Duration::from_millis(1_500),
         connect_timeout: Duration::from_secs(1),
@@ -32,6 +33,17 @@ async fn behind(bed: &Bed, proxy: &Proxy) -> Store {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_without_an_answer_is_looked_up() {
+    look_up(true).await;
+}
+
+/// The same of batches that are one statement each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_without_an_answer_that_is_a_batch_is_looked_up() {
+    look_up(false).await;
+}
+
+/// A batch with a mark is several statements; it is the first.
+async fn look_up(marks: bool) {
     use Fault::{KeepReply, LoseCommit, LoseReply};
     for faults in [
         &[LoseReply][..],
@@ -46,14 +58,19 @@ async fn a_commit_without_an_answer_is_looked_up() {
         let proxy = Proxy::before(shared_port()).await;
         let store = behind(&bed, &proxy).await;
         let before = send(&store, 1, "before").await;
+        // The lane now has a row, and goes by it.
+        let known = [before, send(&store, 2, "too").await];
         proxy.fail(faults);
         let home = tenant();
+        let mark = async {
+            if marks {
+                store.mark_read(&home, user_id(1), before).await.expect("marked");
+            }
+        };
         let sends = (0..20).map(|n| store.send(&home, new(draft(1 + n % 3, &format!("n{n}")))));
-        let marked = store.mark_read(&home, user_id(1), before);
-        let (sent, marked) = futures_util::future::join(futures_util::future::join_all(sends), marked).await;
+        let ((), sent) = futures_util::future::join(mark, futures_util::future::join_all(sends)).await;
         assert!(proxy.has_failed(), "{faults:?}");
         let ids: Vec<_> = sent.into_iter().map(|sent| sent.expect("stored").id).collect();
-        marked.expect("marked");
         let mut stored: Vec<_> = Vec::new();
         for user in 1..=3 {
             let page = store.page(&home, user_id(user), &all()).await.expect("a page");
@@ -61,16 +78,33 @@ async fn a_commit_without_an_answer_is_looked_up() {
                 page.head.unread,
                 page.notifications.iter().filter(|n| n.read_at.is_none()).count() as i64
             );
-            stored.extend(page.notifications.iter().map(|n| n.id).filter(|id| *id != before));
+            stored.extend(page.notifications.iter().map(|n| n.id).filter(|id| !known.contains(id)));
         }
         stored.sort_unstable();
         let mut expected = ids;
         expected.sort_unstable();
         assert_eq!(stored, expected, "{faults:?}: each once, under the id that was answered");
         let told = bed.changes().iter().filter(|change| change.kind == ChangeKind::Arrived).count();
-        assert_eq!(told, 21, "{faults:?}");
+        assert_eq!(told, 22, "{faults:?}");
         store.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_was_done_again_is_not_done_when_it_comes_late() {
+    let bed = Bed::postgres();
+    bed.with_users().await.close().await;
+    let proxy = Proxy::before(shared_port()).await;
+    let store = behind(&bed, &proxy).await;
+    for title in ["a", "b"] {
+        send(&store, 1, title).await;
+    }
+    proxy.fail(&[Fault::Delay]);
+    send(&store, 1, "once").await;
+    proxy.deliver().await;
+    assert_eq!(titles(&store, 1, all()).await, ["once", "b", "a"]);
+    assert_eq!(unread(&store, 1).await, 3);
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

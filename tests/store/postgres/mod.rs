@@ -2,6 +2,7 @@
 
 mod doubt;
 mod hints;
+mod history;
 mod nodes;
 mod own;
 mod settings;

@@ -262,7 +262,12 @@ async fn one_hot_user_holds_up_no_other() {
     // The test alone ends the wait for the row.
     let patience = Duration::from_secs(60);
     let store = bed
-        .open_with(Options { lock_timeout: patience, statement_timeout: patience, ..Options::default() })
+        .open_with(Options {
+            lanes: 4,
+            lock_timeout: patience,
+            statement_timeout: patience,
+            ..Options::default()
+        })
         .await;
     let users: Vec<_> = (1..=40).map(|n| (user_id(n), Profile::default())).collect();
     store.seed_users(&tenant(), &users).await.expect("seeded");

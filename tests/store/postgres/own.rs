@@ -42,6 +42,40 @@ async fn the_troubleshooting_queries_run_as_written() {
     store.close().await;
 }
 
+/// Whole tables that were read, once every connection has told.
+async fn scans(bed: &Bed) -> i64 {
+    let mut tool = bed.tool().await;
+    let there = "SELECT count(*) FROM pg_stat_activity
+                  WHERE datname = current_database() AND application_name = 'bellboard'";
+    while tool.number(there).await > 0 {
+        tokio::task::yield_now().await;
+    }
+    tool.number(
+        "SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables
+          WHERE relname IN ('directory', 'inbox', 'notification', 'change', 'collapse')",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn what_is_planned_beside_empty_tables_does_not_go_on_reading_all_of_them() {
+    let bed = Bed::postgres();
+    bed.with_users().await.close().await;
+    let before = scans(&bed).await;
+    let store = bed.open().await;
+    for _ in 0..20 {
+        titles(&store, 1, all()).await;
+        unread(&store, 1).await;
+        let id = send(&store, 1, "x").await;
+        send_draft(&store, Draft { collapse_key: Some("k".into()), ..draft(2, "y") }).await;
+        store.mark_read(&tenant(), user_id(1), id).await.expect("marked");
+        store.delete(&tenant(), user_id(1), id).await.expect("deleted");
+        store.mark_all_read(&tenant(), user_id(2), None).await.expect("marked");
+    }
+    store.close().await;
+    assert_eq!(scans(&bed).await, before);
+}
+
 #[tokio::test]
 async fn one_bad_row_fails_alone() {
     let bed = Bed::postgres();
