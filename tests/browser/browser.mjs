@@ -55,9 +55,9 @@ export async function hostPage(made, gateway, { script, attributes = '', lang = 
   await made.route(url, (route) => route.fulfill({
     contentType: 'text/html; charset=utf-8',
     body: `<!DOCTYPE html><html lang="${lang}" dir="${dir}"><head><title>Host</title>
-      <style>:root { color-scheme: light dark; font-family: sans-serif } body { background: Canvas } nav { display: flex; gap: 1rem }</style>${head}</head>
-      <body><nav aria-label="Main"><a id="before" href="#before">Before</a><span style="flex: 1"></span>
-      <bellboard-inbox ${attributes}></bellboard-inbox><a id="after" href="#after">After</a></nav>
+      <style>:root { color-scheme: light dark; font-family: system-ui, sans-serif } body { background: Canvas } nav { display: flex; gap: 1rem; align-items: center }</style>${head}</head>
+      <body><nav aria-label="Main"><strong>CRM</strong><a id="before" href="#before">Customers</a><span style="flex: 1"></span>
+      <bellboard-inbox ${attributes}></bellboard-inbox><a id="after" href="#after">Sign out</a></nav>
       <main><h1>Customers</h1></main><script type="module">
       import '/crm/notification/ui/inbox.js';
       const inbox = document.querySelector('bellboard-inbox');

@@ -215,7 +215,6 @@ export class BellboardInbox extends Base {
     const move = open ? addEventListener : removeEventListener;
     move('resize', this.#place);
     move('scroll', this.#place, { capture: true, passive: true } as AddEventListenerOptions);
-    if (open) this.#panel.element.focus();
     this.#shown();
     this.#emit('bellboard-toggle', { open });
   }

@@ -58,7 +58,8 @@ export class Panel {
 
   /** As a dropdown, or in the page's flow. */
   set inline(inline: boolean) {
-    set(this.element, { popover: inline ? null : 'auto', role: inline ? 'region' : 'dialog' });
+    // The dropdown has the focus as soon as it is open.
+    set(this.element, { popover: inline ? null : 'auto', autofocus: !inline, role: inline ? 'region' : 'dialog' });
     this.#close.hidden = inline;
   }
 
