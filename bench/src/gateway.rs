@@ -46,7 +46,7 @@ impl Gateway {
         command.arg("--listen").arg(address.to_string()).arg("--admin-listen").arg(admin.to_string());
         // Not on the command line, which others may read: it may hold a password.
         command.env("BELLBOARD_STORE", site.store.clone().unwrap_or_else(file));
-        let mut process = Process::start(command, dir.join(format!("gateway-{}.log", address.port())))?;
+        let mut process = Process::start(command, dir.join(&format!("gateway-{}.log", address.port())))?;
         let ready_after = process.ready(admin, "/readyz", 200).await?;
         Ok(Self { process, address, ready_after })
     }

@@ -268,7 +268,7 @@ async fn replays(nodes: &[Gateway]) {
     let (mut workers, mut clients) = (Vec::new(), Vec::new());
     for user in 1..=USERS {
         let left = Arc::new(AtomicUsize::new(WORKERS as usize));
-        key(&nodes[0]).put_json(&format!("/users/{user}"), &json!({})).await.status;
+        key(&nodes[0]).put_json(&format!("/users/{user}"), &json!({})).await;
         for seed in 0..WORKERS {
             let apis = nodes.iter().map(|node| (own(node, user), key(node))).collect();
             workers.push(tokio::spawn(work(apis, user, seed * 100 + user as u64, left.clone())));
