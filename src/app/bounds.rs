@@ -2,7 +2,7 @@
 
 use crate::{
     config::Server,
-    http::{Waiting, listen::Bounds},
+    http::{Clients, listen::Bounds},
     metrics::Metrics,
 };
 
@@ -18,7 +18,7 @@ pub fn of(server: &Server, metrics: &Metrics) -> (Bounds, Bounds) {
         idle: server.idle_timeout,
         request: server.request_timeout,
         open: metrics.connections.with_label_values(&[listener]),
-        waiting: Waiting::default(),
+        clients: Clients::default(),
         timed_out: metrics.connections_timed_out.with_label_values(&[listener]),
     };
     (bounds("public", public_connections(server.max_connections)), bounds("admin", ADMIN_CONNECTIONS))

@@ -128,7 +128,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         body_timeout: config.server.request_timeout,
         streams: Arc::clone(&streams),
         connections: public.most,
-        waiting: public.waiting.clone(),
+        clients: public.clients.clone(),
         draining: draining.clone(),
     });
     let admin = Admin {

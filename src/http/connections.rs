@@ -4,7 +4,7 @@
 //! file descriptor; whoever can open connections could otherwise hold all of them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     io,
     net::SocketAddr,
@@ -42,22 +42,35 @@ pub struct Bounds {
     pub open: IntGauge,
     /// Counts those that were ended by these times.
     pub timed_out: IntCounter,
-    /// Those whose other side does not take what is written.
-    pub waiting: Waiting,
+    /// What is known of the other sides.
+    pub clients: Clients,
 }
 
-/// The connections on which an answer waits to be taken, by the other side's address, and since when: an answer
-/// without end does not go on meanwhile.
+/// What an answer without an end must know of the other sides, by their addresses. Of most there is nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Waiting(Arc<Mutex<HashMap<SocketAddr, Instant>>>);
+pub struct Clients(Arc<Mutex<Known>>);
 
-impl Waiting {
-    /// How long what was written has waited, if it does.
-    pub fn time(&self, peer: SocketAddr) -> Option<Duration> {
-        self.lock().get(&peer).map(Instant::elapsed)
+#[derive(Debug, Default)]
+struct Known {
+    /// Those that do not take what is written, and since when.
+    waiting: HashMap<SocketAddr, Instant>,
+    /// Those that send no more. The framework goes on with an answer, as they may still read; but who follows a stream
+    /// has left.
+    gone: HashSet<SocketAddr>,
+}
+
+impl Clients {
+    /// How long what was written has waited to be taken, if it does.
+    pub fn waits(&self, client: SocketAddr) -> Option<Duration> {
+        self.lock().waiting.get(&client).map(Instant::elapsed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Instant>> {
+    /// Whether it has left. The task of its connection is woken when it does.
+    pub fn has_gone(&self, client: SocketAddr) -> bool {
+        self.lock().gone.contains(&client)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,6 +143,8 @@ pub struct Connection {
     /// than reading the time.
     timer: Pin<Box<Sleep>>,
     ended: bool,
+    /// Whether the other side sends no more.
+    gone: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -151,6 +166,7 @@ impl Connection {
             waits: None,
             timer: Box::pin(sleep_until(now + bounds.idle)),
             ended: false,
+            gone: false,
             _place: place,
         }
     }
@@ -185,14 +201,21 @@ impl Connection {
             let now = Instant::now();
             self.waits = Some(now);
             if let Some(peer) = self.peer {
-                self.bounds.waiting.lock().insert(peer, now);
+                self.bounds.clients.lock().waiting.insert(peer, now);
             }
+        }
+    }
+
+    fn goes(&mut self) {
+        if let (false, Some(peer)) = (self.gone, self.peer) {
+            self.gone = true;
+            self.bounds.clients.lock().gone.insert(peer);
         }
     }
 
     fn waits_no_more(&mut self) {
         if let (Some(_), Some(peer)) = (self.waits.take(), self.peer) {
-            self.bounds.waiting.lock().remove(&peer);
+            self.bounds.clients.lock().waiting.remove(&peer);
         }
     }
 }
@@ -200,6 +223,9 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.waits_no_more();
+        if let (true, Some(peer)) = (self.gone, self.peer) {
+            self.bounds.clients.lock().gone.remove(&peer);
+        }
         self.bounds.open.dec();
     }
 }
@@ -210,9 +236,13 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if polled.is_ready() {
             self.moved = Instant::now();
+            if buf.filled().len() == before && buf.remaining() > 0 {
+                self.goes();
+            }
         }
         self.or_ended(cx, polled)
     }

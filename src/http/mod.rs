@@ -49,7 +49,7 @@ use poem_openapi::{OpenApiService, Tags};
 pub use self::{
     admin::{Admin, admin},
     bodies::Bodies,
-    connections::Waiting,
+    connections::Clients,
     document::document,
     drain::Draining,
     render::unstored,

@@ -1,8 +1,10 @@
 //! A stream while it is open: it is woken, looks whether it may go on, reads what is new and tells it.
 
 use std::{
+    future::poll_fn,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -140,6 +142,7 @@ const REST: Duration = Duration::from_millis(10);
 
 /// What a stream was woken by.
 enum Woken {
+    Left,
     Moved,
     Swapped,
     Stopping,
@@ -192,7 +195,7 @@ impl Live {
             return Ok(std::mem::take(&mut self.first));
         }
         loop {
-            let waits = self.peer.and_then(|peer| self.services.waiting.time(peer));
+            let waits = self.peer.and_then(|peer| self.services.clients.waits(peer));
             if waits.is_some_and(|time| time >= self.settings.slow) {
                 return Err(End::Slow);
             }
@@ -208,13 +211,21 @@ impl Live {
                 None if self.has_more => self.rests_until,
                 None => self.next_look(),
             };
+            // Its connection's task, which is this one, is woken when the client leaves.
+            let (clients, peer) = (&self.services.clients, self.peer);
+            let leaves = poll_fn(|_| match peer.is_some_and(|peer| clients.has_gone(peer)) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            });
             let woken = tokio::select! {
+                () = leaves => Woken::Left,
                 () = self.seat.moved() => Woken::Moved,
                 _ = self.swaps.changed() => Woken::Swapped,
                 _ = self.draining.wait_for(|begun| *begun) => Woken::Stopping,
                 () = sleep_until(next_look) => Woken::Time,
             };
             match woken {
+                Woken::Left => return Err(End::Client),
                 Woken::Stopping => return Err(End::Stopping),
                 Woken::Moved => self.has_more = true,
                 Woken::Swapped => self.check()?,
