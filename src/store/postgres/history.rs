@@ -7,7 +7,8 @@ use super::connect::{Database, PostgresError};
 const MOVED: &str = "SELECT 1 FROM history, pg_control_system() AS here
      WHERE history.cluster <> here.system_identifier::text";
 
-const BEGIN: &str = "UPDATE history SET epoch = hashtextextended(gen_random_uuid()::text, 0), cluster = here.number
+const BEGIN: &str =
+    "UPDATE history SET epoch = hashtextextended(gen_random_uuid()::text, 0), cluster = here.number
       FROM (SELECT system_identifier::text AS number FROM pg_control_system()) AS here
      WHERE history.cluster <> here.number";
 
