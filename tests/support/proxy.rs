@@ -149,12 +149,16 @@ impl Proxy {
 }
 
 async fn serve(mut client: TcpStream, state: Arc<State>) {
+    let mut network = state.network.subscribe();
     let port = state.port.load(Ordering::SeqCst);
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    // Who came before the network changed may be led elsewhere than new connections are.
+    if network.has_changed().unwrap_or(true) {
+        return;
+    }
     let (mut to_server, mut to_client) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let mut is_for_hints = false;
     let mut prepared = Prepared::default();
-    let mut network = state.network.subscribe();
     loop {
         tokio::select! {
             biased;
