@@ -26,7 +26,8 @@ test('deleting takes away at once, and undo brings back', async (t) => {
   await button(page, 'Undo').click();
   await lists(page, ['Notification 3', 'Notification 2', 'Notification 1']);
   await button(page, 'Undo').waitFor({ state: 'hidden' });
-  assert.equal((await gateway.list(user)).notifications.length, 3);
+  // It is shown before the gateway has answered.
+  await until(async () => (await gateway.list(user)).notifications.length === 3);
   assert.equal((await gateway.list(user)).unread_count, 3);
 });
 
