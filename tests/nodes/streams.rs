@@ -1,7 +1,7 @@
 //! Live streams, on whichever node: what a client makes of a list and a stream is what the list says then.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
     sync::{
@@ -144,6 +144,12 @@ struct Model {
     badge: i64,
     last: String,
     rev: i64,
+    /// Changes that are told by others that came after them: an arrival by its going, a deletion by its restoring.
+    untold: i64,
+    /// As many of these a restoring may have told: of what arrived and went untold, when it came back.
+    restored: i64,
+    /// What was told to be deleted.
+    deleted: BTreeSet<i64>,
     events: usize,
 }
 
@@ -165,17 +171,25 @@ impl Model {
         assert!(page["next_cursor"].is_null(), "more than a page");
         self.rows = page["notifications"].as_array().expect("a list").iter().map(row).collect();
         self.badge = page["unread_count"].as_i64().expect("a count");
-        (self.rev, self.last) = (rev(&last), last);
-        assert_eq!(self.badge, self.unread());
+        (self.rev, self.last, self.untold, self.restored) = (rev(&last), last, 0, 0);
+        self.deleted.clear();
+        self.is_right();
     }
 
     fn unread(&self) -> i64 {
         self.rows.values().filter(|(read, _)| !read).count() as i64
     }
 
+    /// The badge is the count, but for what came and went untold.
+    fn is_right(&self) {
+        let (unread, untold) = (self.unread(), self.untold);
+        assert!((unread - untold..=unread + untold).contains(&self.badge), "{} of {unread}", self.badge);
+    }
+
     fn apply(&mut self, event: &Event) {
         let rev = rev(&event.id);
         assert!(rev > self.rev, "twice, or out of order: {event:?} after {}", self.last);
+        self.untold += rev - self.rev - 1;
         (self.rev, self.last, self.badge) = (rev, event.id.clone(), event.unread());
         self.events += 1;
         let about = event.about();
@@ -184,6 +198,9 @@ impl Model {
                 let (id, row) = row(&event.data["notification"]);
                 if self.rows.insert(id, row).is_some() {
                     assert_eq!(event.data["restored"], true, "twice: {event:?}");
+                    self.untold -= 1;
+                } else if event.data["restored"] == true && !self.deleted.remove(&id) {
+                    self.restored += 2;
                 }
             }
             "read" => {
@@ -203,10 +220,14 @@ impl Model {
                     row.0 = false;
                 }
             }
-            // One that came and went may be told by its going alone.
-            "deleted" | "expired" => drop(self.rows.remove(&about)),
+            "deleted" | "expired" => match self.rows.remove(&about) {
+                Some(_) => drop(self.deleted.insert(about)),
+                None => self.untold -= 1,
+            },
             other => panic!("{other}"),
         }
+        assert!(self.untold >= 0, "missed: {event:?}");
+        self.is_right();
     }
 }
 
@@ -238,6 +259,7 @@ async fn follow(nodes: Vec<Api>, seed: u64, left: Arc<AtomicUsize>) -> Model {
                 let rows: BTreeMap<_, _> = rows.iter().map(row).collect();
                 assert_eq!(model.rows, rows);
                 assert_eq!(model.badge, model.unread());
+                assert!(model.untold <= model.restored, "{} are missing", model.untold - model.restored);
                 return model;
             }
         }
