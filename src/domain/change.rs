@@ -32,8 +32,10 @@ pub enum ChangeKind {
     ReadAll,
     /// One was deleted, or replaced by a newer one with the same collapse key.
     Deleted,
-    /// One that its user had deleted was put back as it was.
+    /// One that its user had deleted was put back, unread.
     Restored,
+    /// One that its user had deleted was put back, read.
+    RestoredRead,
     /// One expired or outlived its tenant's retention.
     Expired,
     /// The user was erased.
@@ -52,6 +54,7 @@ impl ChangeKind {
             Self::ReadAll => "read_all",
             Self::Deleted => "deleted",
             Self::Restored => "restored",
+            Self::RestoredRead => "restored_read",
             Self::Expired => "expired",
             Self::Erased => "erased",
             Self::Repaired => "repaired",

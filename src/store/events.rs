@@ -114,14 +114,13 @@ impl RawEvent {
         let Self { rev, unread, at, .. } = self;
         let id = self.id.ok_or(Untold);
         let what = match self.kind.as_str() {
-            "arrived" => self.notification.map(|mut notification| {
-                // Its reading is told in its place.
-                notification.read_at = None;
-                What::Arrived(Box::new(notification))
-            }),
-            "restored" => self.notification.map(|mut notification| {
-                notification.read_at = notification.read_at.filter(|read| *read < at);
-                What::Restored(Box::new(notification))
+            // Whatever was done to it afterwards is told in its place. Times do not say what came after: nodes take
+            // theirs before they wait for each other.
+            "arrived" => self.notification.map(|now| What::Arrived(as_it_was(now, None))),
+            "restored" => self.notification.map(|now| What::Restored(as_it_was(now, None))),
+            "restored_read" => self.notification.map(|now| {
+                let read_at = now.read_at.unwrap_or(at);
+                What::Restored(as_it_was(now, Some(read_at)))
             }),
             "read" => Some(What::Read(id?, at)),
             "read_all" => Some(What::ReadAll(id?, at)),
@@ -133,4 +132,9 @@ impl RawEvent {
         };
         Ok(what.map(|what| Event { rev, unread, what }))
     }
+}
+
+/// A notification as it was, read or not.
+fn as_it_was(now: Notification, read_at: Option<Timestamp>) -> Box<Notification> {
+    Box::new(Notification { read_at, ..now })
 }

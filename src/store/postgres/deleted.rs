@@ -121,7 +121,11 @@ pub(super) async fn restore(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx
     for row in &rows {
         let (number, notification) = placed(row, &wanted)?;
         let (inbox, id) = wanted[number];
-        batch.step(inbox, ChangeKind::Restored, Some(id), i64::from(notification.read_at.is_none()))?;
+        let (kind, unread) = match notification.read_at {
+            None => (ChangeKind::Restored, 1),
+            Some(_) => (ChangeKind::RestoredRead, 0),
+        };
+        batch.step(inbox, kind, Some(id), unread)?;
         if let Some(head) = batch.heads.get(inbox) {
             head.expects(notification.expires_at);
         }

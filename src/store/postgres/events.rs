@@ -31,7 +31,7 @@ const EVENTS: &str = "SELECT n.id, n.type, n.doc, n.related_user_id, n.created_a
   LEFT JOIN LATERAL (
        SELECT i.id, m.type, m.doc, m.related_user_id, m.created_at, i.read_at, i.expires_at
          FROM inbox i JOIN notification m ON m.id = i.id AND m.tenant = i.tenant
-        WHERE t.kind IN ('arrived', 'restored')
+        WHERE t.kind IN ('arrived', 'restored', 'restored_read')
           AND i.tenant = d.tenant AND i.user_id = d.id AND i.id = t.id) AS n ON true
  WHERE d.tenant = $1 AND d.id = $2 AND d.erased_at IS NULL
  ORDER BY t.rev";

@@ -170,7 +170,7 @@ async fn put_back(
     }
     batch.pending.push(Pending {
         inbox: inbox.clone(),
-        kind: ChangeKind::Restored,
+        kind: if read_at.is_none() { ChangeKind::Restored } else { ChangeKind::RestoredRead },
         notification: Some(id),
         unread: i64::from(read_at.is_none()),
     });

@@ -30,7 +30,7 @@ const EVENTS: &str = concat!(
     page::packed!(),
     "  END
        FROM h LEFT JOIN told
-       LEFT JOIN inbox i ON told.kind IN ('arrived', 'restored')
+       LEFT JOIN inbox i ON told.kind IN ('arrived', 'restored', 'restored_read')
              AND i.tenant = ?1 AND i.user_id = ?2 AND i.id = told.id
        LEFT JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
       ORDER BY told.rev"

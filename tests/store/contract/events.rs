@@ -187,6 +187,19 @@ pub async fn tell_what_came_back(bed: Bed) {
     for (rev, from) in [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3)] {
         assert_eq!(all_after(&store, 1, rev).await, again[from..], "after {rev}");
     }
+    let read_at = async |after_rev| match &after(&store, 1, after_rev).await.since {
+        Since::Events(events, _) => match &events[0].what {
+            What::Restored(back) => back.read_at,
+            other => panic!("{other:?}"),
+        },
+        Since::Unknown => panic!("unknown"),
+    };
+    assert!(read_at(3).await.is_some(), "as it came back, which is what the count counts");
     store.delete(&tenant(), user_id(1), one).await.expect("deleted");
     assert_eq!(all_after(&store, 1, 3).await, [(5, "unread", 1, 1), (6, "deleted", 1, 0)]);
+    store.restore(&tenant(), user_id(1), one, within).await.expect("restored");
+    // As by another node, which took its time before.
+    bed.clock.advance_seconds(-5);
+    store.mark_read(&tenant(), user_id(1), one).await.expect("marked");
+    assert_eq!(read_at(6).await, None, "it is read afterwards");
 }

@@ -143,7 +143,8 @@ impl Inbox {
             return None;
         }
         let Deleted { row, .. } = self.deleted.remove(&id)?;
-        self.owe(ChangeKind::Restored, Some(id), row.counts());
+        let kind = if row.read_at.is_none() { ChangeKind::Restored } else { ChangeKind::RestoredRead };
+        self.owe(kind, Some(id), row.counts());
         let read_at = row.read_at;
         self.rows.insert(id, row);
         Some((true, read_at))

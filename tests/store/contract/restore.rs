@@ -66,8 +66,8 @@ pub async fn puts_back_what_was_deleted_as_it_was(bed: Bed) {
     let again = restore(&store, 1, unread_one).await.expect("there");
     assert_eq!(again.id, unread_one);
     let told: Vec<_> = bed.changes().iter().skip(4).map(|c| (c.rev, c.kind, c.unread)).collect();
-    use ChangeKind::{Deleted, Restored};
-    assert_eq!(told, [(5, Deleted, 2), (6, Deleted, 1), (7, Restored, 1), (8, Restored, 2)]);
+    use ChangeKind::{Deleted, Restored, RestoredRead};
+    assert_eq!(told, [(5, Deleted, 2), (6, Deleted, 1), (7, RestoredRead, 1), (8, Restored, 2)]);
     bed.clock.advance_seconds(61);
     assert_eq!(unread(&store, 1).await, 1, "it expires when it was to");
 
