@@ -220,27 +220,21 @@ impl PostgresEngine {
         let Some(connection) = &mut self.connection else { return Err(timed_out().into()) };
         let rows = async { all.rows(&mut Session { connection, named: true }).await };
         let (answer, warned) = self.notices.during(timeout(times.statement + times.commit, rows)).await;
-        let answer = match answer {
-            Ok(Ok(rows)) if !warned => match rows.first() {
-                Some(row) => {
-                    row.try_get::<Vec<i64>, _>(0).and_then(|all| alone::applied(commands, &all, now))
-                }
-                None => return Err(Stop::Unknown),
-            },
+        let applied = match answer {
+            Ok(Ok(rows)) if !warned => {
+                let Some(row) = rows.first() else { return Err(Stop::Unknown) };
+                row.try_get::<Vec<i64>, _>(0).and_then(|all| alone::applied(commands, &all, now)).ok()
+            }
             Ok(Err(error)) if leaves_connection(&error) => return Err(error.into()),
-            _ => Err(timed_out()),
+            _ => None,
         };
-        match answer {
-            Ok(applied) => {
-                self.committed = number;
-                Ok(applied)
-            }
-            Err(_) => {
-                self.connection = None;
-                *doubt = Some(Doubt { batch: number, applied: None });
-                Err(Stop::Doubt)
-            }
-        }
+        let Some(applied) = applied else {
+            self.connection = None;
+            *doubt = Some(Doubt { batch: number, applied: None });
+            return Err(Stop::Doubt);
+        };
+        self.committed = number;
+        Ok(applied)
     }
 
     /// Commits. An answer other than plain success says nothing.
