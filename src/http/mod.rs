@@ -32,9 +32,11 @@ mod render;
 mod routes;
 mod send;
 mod sent;
+mod serve;
 mod services;
 mod shape;
 mod stream;
+mod takeover;
 mod types;
 mod ui;
 mod users;
@@ -49,7 +51,6 @@ use poem_openapi::{OpenApiService, Tags};
 pub use self::{
     admin::{Admin, admin},
     bodies::Bodies,
-    connections::Clients,
     document::document,
     drain::Draining,
     render::unstored,
