@@ -6,7 +6,7 @@ mod ticks;
 
 pub use ticks::Ticks;
 
-use std::{collections::HashMap, hash::Hash, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, hash::Hash, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use failures::{Failures, Source};
 use governor::state::{InMemoryState, NotKeyed, keyed::DashMapStateStore};
@@ -35,6 +35,11 @@ pub struct LimitStatus {
 }
 
 impl LimitStatus {
+    /// Whether it lets the request pass.
+    pub fn passes(&self) -> bool {
+        self.retry_after.is_none()
+    }
+
     /// Seconds in which a wholly spent limit fills up.
     pub fn window(&self) -> u64 {
         u64::from(self.limit).div_ceil(u64::from(self.per_second.max(1)))
@@ -118,6 +123,47 @@ impl Limiters {
             Some(ceiling) if ceiling.retry_after.is_some() || ceiling.remaining < own.remaining => ceiling,
             _ => own,
         }
+    }
+
+    /// The most requests that pass at once: of the spender's own limit, and of its tenant's ceiling.
+    pub fn burst(&self, tenant: usize, spender: Spender) -> u32 {
+        let limits = self.tenants.get(tenant);
+        let own = match spender {
+            Spender::Key(index) => self.keys.get(index).map(|(_, limiter)| limiter.quota()),
+            Spender::User(_) => limits.map(|tenant| tenant.users.quota()),
+        };
+        let ceiling = limits.and_then(|tenant| tenant.ceiling.as_ref()).map(|ceiling| ceiling.quota());
+        own.into_iter().chain(ceiling).map(|quota| quota.burst).min().unwrap_or(0)
+    }
+
+    /// Spends so many requests at once, for what has spent one already, as [`Limiters::check`] does: or none of them,
+    /// as what the ceiling denies is given back here.
+    pub fn check_more(&self, tenant: usize, spender: Spender, more: NonZeroU32) -> LimitStatus {
+        let limits = self.tenants.get(tenant);
+        let own = match spender {
+            Spender::Key(index) => self.keys.get(index).and_then(|(_, limiter)| limiter.check_n(more)),
+            Spender::User(user) => limits.and_then(|tenant| tenant.users.check_key_n(&user, more)),
+        };
+        // More than ever pass at once are denied as well: nobody asks who has looked at the burst.
+        let Some(own) = own else { return NO_SUCH_PLACE };
+        let Some(ceiling) = limits.and_then(|tenant| tenant.ceiling.as_ref()).filter(|_| own.passes()) else {
+            return own;
+        };
+        let ceiling = ceiling.check_n(more).unwrap_or(NO_SUCH_PLACE);
+        if !ceiling.passes() {
+            match spender {
+                Spender::Key(index) => {
+                    self.keys
+                        .get(index)
+                        .into_iter()
+                        .for_each(|(_, own)| own.give_back(&NotKeyed::NonKey, more));
+                }
+                Spender::User(user) => {
+                    limits.into_iter().for_each(|tenant| tenant.users.give_back(&user, more));
+                }
+            }
+        }
+        if !ceiling.passes() || ceiling.remaining < own.remaining { ceiling } else { own }
     }
 
     /// Counts a failed authentication from an address; denied when there were too many. It is never

@@ -102,10 +102,12 @@ pub(super) async fn restore(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx
     for (place, command) in commands.iter().enumerate() {
         if let Command::Restore(inbox, id, since) = command {
             let mut shown = shown(batch, inbox, *id).await?;
-            if shown.is_none() && put_back(batch, inbox, *id, *since).await? {
+            let is_back = shown.is_none() && put_back(batch, inbox, *id, *since).await?;
+            if is_back {
                 shown = self::shown(batch, inbox, *id).await?;
             }
-            let outcome = shown.map_or(Outcome::NoNotification, |shown| Outcome::Marked(Box::new(shown)));
+            let marked = |shown| Outcome::Marked(Box::new(shown), is_back);
+            let outcome = shown.map_or(Outcome::NoNotification, marked);
             batch.settle(place, outcome);
         }
     }

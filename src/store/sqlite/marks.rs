@@ -59,14 +59,15 @@ pub(super) async fn apply_single(batch: &mut Batch<'_>, commands: &[Command]) ->
             };
             let read_at = marked.entry((*inbox, *id)).or_insert(notification.read_at);
             let read = *kind == ChangeKind::Read;
-            if read != read_at.is_some() {
+            let changes = read != read_at.is_some();
+            if changes {
                 *read_at = read.then_some(batch.now);
                 let unread = if read { -1 } else { 1 };
                 let (inbox, notification) = ((*inbox).clone(), Some(*id));
                 batch.pending.push(Pending { inbox, kind: *kind, notification, unread });
             }
             notification.read_at = *read_at;
-            batch.settle(*place, Outcome::Marked(Box::new(notification)));
+            batch.settle(*place, Outcome::Marked(Box::new(notification), changes));
         }
     }
     Ok(())

@@ -218,6 +218,7 @@ mod tests {
                 request_id,
                 create_user: true,
                 idempotency: None,
+                whole: None,
             };
             Command::Send(TenantId::default(), Box::new(new))
         };
