@@ -109,61 +109,44 @@ impl Limiters {
     /// no more of it than its own rate. The price is that a request that the ceiling denies has spent
     /// one of its spender's own, which harms nobody else.
     pub fn check(&self, tenant: usize, spender: Spender) -> LimitStatus {
-        let limits = self.tenants.get(tenant);
-        let own = match spender {
-            Spender::Key(index) => self.keys.get(index).map(|(_, limiter)| limiter.check()),
-            Spender::User(user) => limits.map(|tenant| tenant.users.check_key(&user)),
-        };
         // Places come from the same snapshot; one out of range is denied rather than let through.
-        let Some(own) = own else { return NO_SUCH_PLACE };
-        if own.retry_after.is_some() {
-            return own;
-        }
-        match limits.and_then(|tenant| tenant.ceiling.as_ref()).map(|ceiling| ceiling.check()) {
-            Some(ceiling) if ceiling.retry_after.is_some() || ceiling.remaining < own.remaining => ceiling,
-            _ => own,
+        let Some(own) = self.own(tenant, spender) else { return NO_SUCH_PLACE };
+        let status = own.check();
+        match self.ceiling(tenant).filter(|_| status.passes()) {
+            Some(ceiling) => tighter(status, ceiling.check()),
+            None => status,
         }
     }
 
     /// The most requests that pass at once: of the spender's own limit, and of its tenant's ceiling.
     pub fn burst(&self, tenant: usize, spender: Spender) -> u32 {
-        let limits = self.tenants.get(tenant);
-        let own = match spender {
-            Spender::Key(index) => self.keys.get(index).map(|(_, limiter)| limiter.quota()),
-            Spender::User(_) => limits.map(|tenant| tenant.users.quota()),
-        };
-        let ceiling = limits.and_then(|tenant| tenant.ceiling.as_ref()).map(|ceiling| ceiling.quota());
-        own.into_iter().chain(ceiling).map(|quota| quota.burst).min().unwrap_or(0)
+        let own = self.own(tenant, spender).map_or(0, |own| own.quota().burst);
+        self.ceiling(tenant).map_or(own, |ceiling| own.min(ceiling.quota().burst))
     }
 
-    /// Spends so many requests at once, for what has spent one already, as [`Limiters::check`] does: or none of them,
-    /// as what the ceiling denies is given back here.
+    /// Spends further requests of what has spent one already: all of them or none, as what the ceiling denies is given
+    /// back here. (It tries the ceiling no more often for that: each try has cost the one before.) They must be fewer than
+    /// [`Limiters::burst`].
     pub fn check_more(&self, tenant: usize, spender: Spender, more: NonZeroU32) -> LimitStatus {
-        let limits = self.tenants.get(tenant);
-        let own = match spender {
-            Spender::Key(index) => self.keys.get(index).and_then(|(_, limiter)| limiter.check_n(more)),
-            Spender::User(user) => limits.and_then(|tenant| tenant.users.check_key_n(&user, more)),
-        };
-        // More than ever pass at once are denied as well: nobody asks who has looked at the burst.
-        let Some(own) = own else { return NO_SUCH_PLACE };
-        let Some(ceiling) = limits.and_then(|tenant| tenant.ceiling.as_ref()).filter(|_| own.passes()) else {
-            return own;
-        };
+        let Some(own) = self.own(tenant, spender) else { return NO_SUCH_PLACE };
+        let status = own.check_n(more).unwrap_or(NO_SUCH_PLACE);
+        let Some(ceiling) = self.ceiling(tenant).filter(|_| status.passes()) else { return status };
         let ceiling = ceiling.check_n(more).unwrap_or(NO_SUCH_PLACE);
         if !ceiling.passes() {
-            match spender {
-                Spender::Key(index) => {
-                    self.keys
-                        .get(index)
-                        .into_iter()
-                        .for_each(|(_, own)| own.give_back(&NotKeyed::NonKey, more));
-                }
-                Spender::User(user) => {
-                    limits.into_iter().for_each(|tenant| tenant.users.give_back(&user, more));
-                }
-            }
+            own.give_back(more);
         }
-        if !ceiling.passes() || ceiling.remaining < own.remaining { ceiling } else { own }
+        tighter(status, ceiling)
+    }
+
+    fn own(&self, tenant: usize, spender: Spender) -> Option<Own<'_>> {
+        match spender {
+            Spender::Key(index) => self.keys.get(index).map(|(_, limiter)| Own::Key(limiter)),
+            Spender::User(user) => self.tenants.get(tenant).map(|tenant| Own::User(&tenant.users, user)),
+        }
+    }
+
+    fn ceiling(&self, tenant: usize) -> Option<&Single> {
+        self.tenants.get(tenant)?.ceiling.as_deref()
     }
 
     /// Counts a failed authentication from an address; denied when there were too many. It is never
@@ -177,6 +160,47 @@ impl Limiters {
     pub fn tidy(&self) {
         for tenant in &self.tenants {
             tenant.users.tidy();
+        }
+    }
+}
+
+/// What to tell of a request that a spender's own limit lets pass.
+fn tighter(own: LimitStatus, ceiling: LimitStatus) -> LimitStatus {
+    if !ceiling.passes() || ceiling.remaining < own.remaining { ceiling } else { own }
+}
+
+/// A spender's own limit.
+enum Own<'a> {
+    Key(&'a Single),
+    User(&'a PerUser, UserId),
+}
+
+impl Own<'_> {
+    fn quota(&self) -> Quota {
+        match self {
+            Self::Key(limiter) => limiter.quota(),
+            Self::User(limiter, _) => limiter.quota(),
+        }
+    }
+
+    fn check(&self) -> LimitStatus {
+        match self {
+            Self::Key(limiter) => limiter.check(),
+            Self::User(limiter, user) => limiter.check_key(user),
+        }
+    }
+
+    fn check_n(&self, requests: NonZeroU32) -> Option<LimitStatus> {
+        match self {
+            Self::Key(limiter) => limiter.check_n(requests),
+            Self::User(limiter, user) => limiter.check_key_n(user, requests),
+        }
+    }
+
+    fn give_back(&self, requests: NonZeroU32) {
+        match self {
+            Self::Key(limiter) => limiter.give_back(&NotKeyed::NonKey, requests),
+            Self::User(limiter, user) => limiter.give_back(user, requests),
         }
     }
 }
