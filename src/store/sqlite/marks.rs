@@ -1,4 +1,4 @@
-//! Marks notifications read and takes them out of inboxes.
+//! Marks notifications read or unread, and takes them out of inboxes.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use sqlx::sqlite::SqlitePool;
 
 use super::error::{corrupt, internal};
 use super::heads::Pending;
+use super::page;
 use super::values::{ROWS, id_array};
 use super::writes::Batch;
-use super::{deleted, page};
 use crate::domain::{ChangeKind, NotificationId, Result};
 use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
@@ -24,16 +24,9 @@ pub(super) fn fits_one_statement(commands: &[Command]) -> bool {
 
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     for (place, command) in commands.iter().enumerate() {
-        match command {
-            Command::MarkSome(inbox, ids, since) => {
-                let rows = mark_some(batch, inbox, ids, *since).await?;
-                batch.settle(place, Outcome::Rows(rows));
-            }
-            Command::Delete(inbox, id) => {
-                let deleted = deleted::delete(batch, inbox, *id).await?;
-                batch.settle(place, if deleted { Outcome::Done } else { Outcome::NoNotification });
-            }
-            _ => {}
+        if let Command::MarkSome(inbox, ids, since) = command {
+            let rows = mark_some(batch, inbox, ids, *since).await?;
+            batch.settle(place, Outcome::Rows(rows));
         }
     }
     Ok(())
