@@ -15,6 +15,7 @@ mod inbox;
 mod inputs;
 mod jwks;
 mod keys;
+mod limits;
 mod model;
 mod problem;
 mod revoked;

@@ -14,8 +14,8 @@ use super::{
     services::Services,
 };
 use crate::{
-    admit::{self, Need, Presented},
-    domain::{Actor, AuthFailure, Permission, Principal},
+    admit::{self, Account, Need, Presented},
+    domain::{Actor, AuthFailure, Error, Permission, Principal, Result},
     inbox::Owner,
 };
 
@@ -69,10 +69,23 @@ pub struct Admitted<N> {
     pub context: Context,
     /// What the handler calls.
     pub services: Arc<Services>,
+    account: Account,
     need: PhantomData<N>,
 }
 
 impl<N> Admitted<N> {
+    /// Spends what a request costs that is worth so many: one was spent when it was admitted. All of it or nothing.
+    pub fn spend(&self, requests: usize) -> Result<()> {
+        let limit = self.account.spend(self.context.snapshot(), requests).map_err(|most| {
+            Error::Invalid(format!(
+                "a batch may have at most {most} items: no more pass the rate limit at once"
+            ))
+        })?;
+        let Some(limit) = limit else { return Ok(()) };
+        self.context.note_limit(limit);
+        limit.retry_after.map_or(Ok(()), |retry_after| Err(Error::RateLimited { retry_after }))
+    }
+
     /// The caller as the audit record names them.
     pub fn actor(&self) -> Actor {
         let request_id = self.context.request_id().to_owned();
@@ -140,7 +153,8 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
                 let services = Arc::clone(context.services());
                 context.note_tenant(&admitted.principal.tenant);
                 services.audit.admitted(&admitted.principal, context.request_id(), context.now());
-                Ok(Self { principal: admitted.principal, context, services, need: PhantomData })
+                let admit::Admitted { principal, account, .. } = admitted;
+                Ok(Self { principal, context, services, account, need: PhantomData })
             }
             Err(refusal) => {
                 if let Some(whose) = refusal.whose.as_ref().filter(|_| refusal.failure.is_none()) {

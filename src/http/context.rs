@@ -26,7 +26,7 @@ struct Inner {
     snapshot: Arc<Snapshot>,
     request_id: String,
     now: Timestamp,
-    limit: OnceLock<LimitStatus>,
+    limit: Mutex<Option<LimitStatus>>,
     tenant: OnceLock<TenantId>,
     body: Mutex<Option<Held>>,
 }
@@ -38,7 +38,7 @@ impl Context {
             snapshot: services.snapshot.load(),
             request_id: request_id(headers),
             now: services.clock.now(),
-            limit: OnceLock::new(),
+            limit: Mutex::new(None),
             tenant: OnceLock::new(),
             body: Mutex::new(None),
             services: Arc::clone(services),
@@ -70,10 +70,9 @@ impl Context {
         self.0.now
     }
 
-    /// Notes the state of the limit that this request was counted under.
+    /// Notes the state of the limit that this request was counted under last.
     pub fn note_limit(&self, status: LimitStatus) {
-        // A request is admitted once; a second note would say the same.
-        let _ = self.0.limit.set(status);
+        *self.0.limit.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
     }
 
     /// Notes whose request it is.
@@ -102,8 +101,8 @@ impl Context {
     }
 
     /// The limit that this request was counted under.
-    pub fn limit(&self) -> Option<&LimitStatus> {
-        self.0.limit.get()
+    pub fn limit(&self) -> Option<LimitStatus> {
+        *self.0.limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,7 @@ use poem::{
     http::{HeaderValue, StatusCode, header},
 };
 use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
+use serde_json::{Value, json};
 
 use crate::domain::{AuthFailure, Error};
 
@@ -44,16 +45,34 @@ fn status(error: &Error) -> StatusCode {
     }
 }
 
+/// A batch that was to be stored whole and was not stored at all.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct BatchRefused {
+    /// Why.
+    pub reason: String,
+    /// What became of each item.
+    pub results: Value,
+}
+
+impl ResponseError for BatchRefused {
+    fn status(&self) -> StatusCode {
+        StatusCode::BAD_REQUEST
+    }
+}
+
 /// What a caller is told of a failure: the status, one sentence, and the headers that go with it.
 struct Told {
     status: StatusCode,
     reason: String,
     headers: Vec<(header::HeaderName, HeaderValue)>,
+    /// Of a batch, what became of each item.
+    results: Option<Value>,
 }
 
 impl Told {
     fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), headers: Vec::new() }
+        Self { status, reason: reason.into(), headers: Vec::new(), results: None }
     }
 }
 
@@ -61,15 +80,21 @@ impl Told {
 /// there is no such path, whatever the framework's router says.
 pub fn response(error: &poem::Error, request_id: &str, allowed: Option<&str>) -> Response {
     let told = told(error, request_id, allowed);
-    let body = if told.status == StatusCode::UNAUTHORIZED {
-        serde_json::json!({ "message": told.reason })
-    } else {
-        serde_json::json!({ "result": "Failed", "reason": told.reason })
+    let body = match told.results {
+        _ if told.status == StatusCode::UNAUTHORIZED => json!({ "message": told.reason }),
+        None => json!({ "result": "Failed", "reason": told.reason }),
+        Some(results) => json!({ "result": "Failed", "reason": told.reason, "results": results }),
     };
     let mut response =
         Response::builder().status(told.status).content_type("application/json").body(body.to_string());
     response.headers_mut().extend(told.headers);
     response
+}
+
+/// What a caller is told of one part of a request that failed while others did not.
+pub fn of_part(failure: &Error, request_id: &str) -> (StatusCode, String) {
+    let Told { status, reason, .. } = of_failure(failure, request_id);
+    (status, reason)
 }
 
 /// The answer to a panic, which has been logged.
@@ -83,6 +108,9 @@ pub fn panicked() -> Response {
 fn told(error: &poem::Error, request_id: &str, allowed: Option<&str>) -> Told {
     if let Some(Failure(failure)) = error.downcast_ref() {
         return of_failure(failure, request_id);
+    }
+    if let Some(BatchRefused { reason, results }) = error.downcast_ref() {
+        return Told { results: Some(results.clone()), ..Told::new(StatusCode::BAD_REQUEST, reason) };
     }
     if error.is::<NotFoundError>() || error.is::<MethodNotAllowedError>() {
         let Some(allowed) = allowed.filter(|_| error.is::<MethodNotAllowedError>()) else {

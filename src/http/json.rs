@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::domain::{Error, MAX_ID, Metadata, Result};
+use crate::domain::{Error, MAX_ID, Metadata, NotificationId, Result};
 
 /// Reads a body that must be one JSON object and hands each of its fields to `take`.
 pub fn read_object<'a>(body: &'a [u8], mut take: impl FnMut(&str, &'a RawValue)) -> Result<()> {
@@ -205,6 +205,35 @@ pub fn id(name: &str, field: Field) -> Result<Option<i64>> {
         Some(_) => Err(Error::Invalid(format!("{name} must be between 1 and {MAX_ID}"))),
         None => Err(Error::Invalid(format!("{name} must be an integer"))),
     }
+}
+
+/// A list that is not empty, of at most `most` elements.
+pub fn list<'a>(name: &str, field: &'a RawValue, most: usize) -> Result<Vec<&'a RawValue>> {
+    let list: Vec<&RawValue> =
+        serde_json::from_str(field.get()).map_err(|_| Error::Invalid(format!("{name} must be a list")))?;
+    if !(1..=most).contains(&list.len()) {
+        return Err(Error::Invalid(format!("{name} must hold 1 to {most} elements")));
+    }
+    Ok(list)
+}
+
+/// A list of ids that is not empty, of at most `most`.
+pub fn ids(name: &str, field: &RawValue, most: usize) -> Result<Vec<i64>> {
+    let each = |value| id(name, Some(value))?.ok_or_else(|| Error::Invalid(format!("{name} must hold ids")));
+    list(name, field, most)?.into_iter().map(each).collect()
+}
+
+/// The same of notifications.
+pub fn notification_ids(name: &str, field: &RawValue, most: usize) -> Result<Vec<NotificationId>> {
+    let typed = |id| NotificationId::new(id).map_err(|e| Error::Invalid(format!("{name} {e}")));
+    ids(name, field, most)?.into_iter().map(typed).collect()
+}
+
+/// `true` or `false`.
+pub fn flag(name: &str, field: Field) -> Result<Option<bool>> {
+    let Some(raw) = field else { return Ok(None) };
+    let fault = |_| Error::Invalid(format!("{name} must be true or false"));
+    serde_json::from_str(raw.get()).map(Some).map_err(fault)
 }
 
 /// The whole number that a decimal stands for; beyond the range, its nearest end.

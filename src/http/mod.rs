@@ -27,10 +27,12 @@ mod inbox;
 mod json;
 pub mod listen;
 mod mark;
+mod mark_many;
 mod params;
 mod render;
 mod routes;
 mod send;
+mod send_batch;
 mod sent;
 mod serve;
 mod services;
@@ -63,9 +65,9 @@ use self::{entry::Entry, routes::Routes};
 pub const PREFIX: &str = "/crm/notification";
 
 type Api = (
-    (send::SendApi, dry_run::DryRunApi),
+    (send::SendApi, send_batch::SendBatchApi, dry_run::DryRunApi),
     inbox::InboxApi,
-    mark::MarkApi,
+    (mark::MarkApi, mark_many::MarkManyApi),
     types::TypesApi,
     users::UsersApi,
     import::ImportApi,
@@ -87,9 +89,9 @@ enum Tag {
 
 fn service() -> OpenApiService<Api, ()> {
     let api = (
-        (send::SendApi, dry_run::DryRunApi),
+        (send::SendApi, send_batch::SendBatchApi, dry_run::DryRunApi),
         inbox::InboxApi,
-        mark::MarkApi,
+        (mark::MarkApi, mark_many::MarkManyApi),
         types::TypesApi,
         users::UsersApi,
         import::ImportApi,

@@ -64,6 +64,16 @@ impl FromBody for SendRequest {
 /// Reads a draft as a send takes it: first what must be there, then each field in the contract's order.
 /// `default_kind` stands in for a `type` that is left out.
 pub fn read_draft(body: &[u8], limits: &Limits, default_kind: Option<&str>) -> Result<Draft> {
+    read_draft_to(None, body, limits, default_kind)
+}
+
+/// The same, to this user whatever the body says.
+pub fn read_draft_to(
+    user: Option<i64>,
+    body: &[u8],
+    limits: &Limits,
+    default_kind: Option<&str>,
+) -> Result<Draft> {
     let (mut user_id, mut kind, mut title, mut message) = (None, None, None, None);
     let (mut link, mut metadata, mut ticket, mut cause) = (None, None, None, None);
     json::read_object(body, |name, value| {
@@ -82,13 +92,17 @@ pub fn read_draft(body: &[u8], limits: &Limits, default_kind: Option<&str>) -> R
         *field = json::present(value);
     })?;
     let missing = |name: &str| Error::Invalid(format!("{name} is required"));
-    user_id.ok_or_else(|| missing("user_id"))?;
+    if user.is_none() && user_id.is_none() {
+        return Err(missing("user_id"));
+    }
     if kind.is_none() && default_kind.is_none() {
         return Err(missing("type"));
     }
     title.filter(|t| !json::is_blank(t)).ok_or_else(|| missing("title"))?;
     Ok(Draft {
-        user_id: json::id("user_id", user_id)?.unwrap_or_default(),
+        user_id: user
+            .map_or_else(|| json::id("user_id", user_id), |user| Ok(Some(user)))?
+            .unwrap_or_default(),
         kind: json::string("type", kind, 64)?.or(default_kind.map(str::to_owned)).unwrap_or_default(),
         title: json::string("title", title, limits.title)?.unwrap_or_default(),
         message: json::string("message", message, limits.message)?,

@@ -1,7 +1,6 @@
 //! `POST /crm/notification/withdraw`: takes what was sent out of its inboxes.
 
 use poem_openapi::{Object, OpenApi};
-use serde_json::value::RawValue;
 
 use super::{
     Tag,
@@ -13,7 +12,7 @@ use super::{
     wire::{DateTime, Id},
 };
 use crate::{
-    domain::{Error, Limits, NotificationId, Result, Timestamp},
+    domain::{Error, Limits, Result, Timestamp},
     store::Withdrawal,
 };
 
@@ -89,7 +88,7 @@ impl FromBody for WithdrawRequest {
             return Err(invalid("since and until go with sender"));
         }
         match (ids, key, sender) {
-            (Some(ids), None, None) => Ok(Withdrawal::Ids(read_ids(ids)?)),
+            (Some(ids), None, None) => Ok(Withdrawal::Ids(json::notification_ids("ids", ids, MOST_IDS)?)),
             (None, Some(key), None) => match json::string("collapse_key", Some(key), LONGEST_KEY)? {
                 Some(key) if !key.is_empty() => Ok(Withdrawal::CollapseKey(key)),
                 _ => Err(invalid("collapse_key must not be empty")),
@@ -104,21 +103,6 @@ impl FromBody for WithdrawRequest {
             _ => Err(invalid("Give one of ids, collapse_key and sender")),
         }
     }
-}
-
-fn read_ids(field: &RawValue) -> Result<Vec<NotificationId>> {
-    let ids: Vec<&RawValue> =
-        serde_json::from_str(field.get()).map_err(|_| invalid("ids must be a list of ids"))?;
-    if !(1..=MOST_IDS).contains(&ids.len()) {
-        return Err(invalid(&format!("ids must hold 1 to {MOST_IDS} ids")));
-    }
-    ids.into_iter()
-        .map(|id| {
-            let id =
-                json::id("ids", json::present(id))?.ok_or_else(|| invalid("ids must be a list of ids"))?;
-            NotificationId::new(id).map_err(|e| invalid(&format!("ids {e}")))
-        })
-        .collect()
 }
 
 fn time(name: &str, field: json::Field) -> Result<Option<Timestamp>> {

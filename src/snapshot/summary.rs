@@ -112,7 +112,16 @@ impl Summary {
     }
 
     fn limits(&mut self, limits: &Limits) {
-        let Limits { title, message, link, metadata_bytes, metadata_depth, body_bytes } = limits;
+        let Limits {
+            title,
+            message,
+            link,
+            metadata_bytes,
+            metadata_depth,
+            body_bytes,
+            batch_bytes,
+            batch_items,
+        } = limits;
         for (name, value) in [
             ("limits.title", title),
             ("limits.message", message),
@@ -120,6 +129,8 @@ impl Summary {
             ("limits.metadata_bytes", metadata_bytes),
             ("limits.metadata_depth", metadata_depth),
             ("limits.body_bytes", body_bytes),
+            ("limits.batch_bytes", batch_bytes),
+            ("limits.batch_items", batch_items),
         ] {
             self.add(name, String::new(), [("", value.to_string())]);
         }

@@ -73,6 +73,7 @@ fn declare_errors(operation: &mut Map<String, Value>) {
         statuses.push(403);
     }
     let never_missing = [
+        "sendBatch",
         "tryNotification",
         "listTypes",
         "listUsers",
@@ -144,6 +145,10 @@ fn add_error_schemas(document: &mut Value) {
             "result": text("Always `Failed`."),
             "reason": text("Why, in a sentence."),
             "message": text("Why the credential proves nobody."),
+            "results": {
+                "type": "array", "items": {"$ref": "#/components/schemas/BatchResult"},
+                "description": "What became of each item, in their order: only of a batch that was to be stored whole.",
+            },
         },
     });
     for (status, name, description, reason) in ERRORS {

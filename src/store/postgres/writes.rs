@@ -78,7 +78,7 @@ impl Batch<'_> {
 enum Stop {
     /// Before its COMMIT was sent.
     Failed(sqlx::Error),
-    /// Users are to be created first.
+    /// Users are to be created first, or sends to be held back.
     Unknown,
     /// Its COMMIT was sent, or it is one by itself, and whether it took place is not known.
     Doubt,
@@ -301,6 +301,7 @@ async fn run(
     deleted::restore(&mut batch, commands).await?;
     remove::apply(&mut batch, commands).await?;
     marks::apply(&mut batch, commands).await?;
+    send::hold_back(&mut batch, commands);
     let repeats = answers::look(&mut batch, commands).await?;
     send::apply(&mut batch, commands, &repeats).await?;
     users::apply(&mut batch, commands).await?;
