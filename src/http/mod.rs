@@ -21,6 +21,7 @@ mod dry_run;
 mod entry;
 mod error;
 mod fixed;
+mod hooks;
 mod idempotency_key;
 mod import;
 mod inbox;
@@ -62,7 +63,7 @@ use self::{entry::Entry, routes::Routes};
 pub const PREFIX: &str = "/crm/notification";
 
 type Api = (
-    (send::SendApi, dry_run::DryRunApi),
+    (send::SendApi, dry_run::DryRunApi, hooks::HooksApi),
     inbox::InboxApi,
     mark::MarkApi,
     types::TypesApi,
@@ -86,7 +87,7 @@ enum Tag {
 
 fn service() -> OpenApiService<Api, ()> {
     let api = (
-        (send::SendApi, dry_run::DryRunApi),
+        (send::SendApi, dry_run::DryRunApi, hooks::HooksApi),
         inbox::InboxApi,
         mark::MarkApi,
         types::TypesApi,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Context, Loaded, NotificationType, Registry, TypeFolder, case, folder, standard};
-use crate::config::TypeFiles;
+use super::{
+    Context, Loaded, NotificationType, PluginFolder, Registry, case, folder, standard, standard_hooks,
+};
+use crate::config::{Sort, TypeFiles};
 use crate::domain::{Draft, Limits, Metadata, Sealed, Severity, TenantId};
 
 const STANDARD: [&str; 11] = [
@@ -22,10 +24,13 @@ const STANDARD: [&str; 11] = [
     "ticket_updated",
 ];
 
+const HOOKS: [&str; 4] = ["alertmanager", "generic", "github", "stripe"];
+
 const PARCEL: &str = "description: A parcel is on its way.\nicon: truck\nseverity: info\n";
 
-fn site(name: &str, files: &[(&str, &str)]) -> TypeFolder {
-    TypeFolder {
+fn site(name: &str, files: &[(&str, &str)]) -> PluginFolder {
+    PluginFolder {
+        sort: Sort::Type,
         name: name.into(),
         family: None,
         origin: format!("plugins/{name}"),
@@ -36,18 +41,18 @@ fn site(name: &str, files: &[(&str, &str)]) -> TypeFolder {
     }
 }
 
-fn with_standard(site: impl IntoIterator<Item = TypeFolder>) -> Vec<TypeFolder> {
+fn with_standard(site: impl IntoIterator<Item = PluginFolder>) -> Vec<PluginFolder> {
     standard().into_iter().chain(site).collect()
 }
 
-fn load(site: impl IntoIterator<Item = TypeFolder>) -> Loaded {
+fn load(site: impl IntoIterator<Item = PluginFolder>) -> Loaded {
     Registry::load(&with_standard(site), None)
 }
 
 /// The problems of one site folder, as text.
 fn problems(files: &[(&str, &str)]) -> Vec<String> {
     let loaded = load([site("parcel", files)]);
-    assert_eq!(loaded.registry.quarantined().collect::<Vec<_>>(), ["parcel"]);
+    assert_eq!(loaded.registry.quarantined(Sort::Type), ["parcel"]);
     loaded.problems.iter().map(ToString::to_string).collect()
 }
 
@@ -77,6 +82,18 @@ fn the_eleven_types_are_whole_and_each_has_its_cases() {
         let good = cases.iter().filter(|c| c.is_good()).count();
         assert!(good >= 3 && cases.len() - good >= 3, "{}", folder.name);
         assert!(folder.family.is_some() && folder.standard, "{}", folder.name);
+    }
+}
+
+#[test]
+fn the_standard_hooks_are_whole_and_each_has_its_cases() {
+    let folders = standard_hooks();
+    let loaded = Registry::load(&folders, None);
+    assert_eq!(loaded.problems, []);
+    assert_eq!(folders.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), HOOKS);
+    for folder in &folders {
+        let cases = folder.files.keys().filter(|file| case::is_case(file)).count();
+        assert!(cases >= 3 && loaded.registry.mapping(&folder.name).is_some(), "{}", folder.name);
     }
 }
 
@@ -182,8 +199,8 @@ fn a_sites_type_serves_the_tenants_it_names() {
 fn a_broken_type_is_quarantined_and_harms_no_other() {
     let loaded = load([site("parcel", &[("type.yaml", "icon: [")]), site("ok", &[("type.yaml", PARCEL)])]);
     assert_eq!(loaded.problems.len(), 1);
-    assert_eq!(loaded.registry.quarantined().collect::<Vec<_>>(), ["parcel"]);
-    assert_eq!(loaded.registry.kept().count(), 0);
+    assert_eq!(loaded.registry.quarantined(Sort::Type), ["parcel"]);
+    assert_eq!(loaded.registry.kept(Sort::Type).len(), 0);
     assert!(loaded.registry.find(&TenantId::default(), "ok").is_some());
     assert!(loaded.registry.find(&TenantId::default(), "parcel").is_none());
 }
@@ -193,8 +210,8 @@ fn the_last_good_version_is_kept_through_any_number_of_bad_ones() {
     let mut last = load([site("parcel", &[("type.yaml", PARCEL)])]).registry;
     for _ in 0..2 {
         let loaded = Registry::load(&with_standard([site("parcel", &[("type.yaml", "no: 1")])]), Some(&last));
-        assert_eq!(loaded.registry.kept().collect::<Vec<_>>(), ["parcel"]);
-        assert_eq!(loaded.registry.quarantined().count(), 0);
+        assert_eq!(loaded.registry.kept(Sort::Type), ["parcel"]);
+        assert_eq!(loaded.registry.quarantined(Sort::Type).len(), 0);
         last = loaded.registry;
     }
     let parcel = last.find(&TenantId::default(), "parcel").expect("kept");
@@ -230,7 +247,7 @@ fn a_standard_type_is_replaced_only_on_request() {
 #[test]
 fn two_folders_of_one_name_are_a_problem() {
     let one = site("parcel", &[("type.yaml", PARCEL)]);
-    let two = TypeFolder { origin: "plugins/more/parcel".into(), ..one.clone() };
+    let two = PluginFolder { origin: "plugins/more/parcel".into(), ..one.clone() };
     let loaded = load([one, two]);
     assert!(loaded.problems[0].to_string().contains("plugins/more/parcel: type parcel: another folder"));
     assert!(loaded.registry.find(&TenantId::default(), "parcel").is_none());

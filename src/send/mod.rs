@@ -1,6 +1,10 @@
 //! The use case of sending: the type's pipeline, the seal, the store.
 
+mod receive;
+
 use std::{sync::Arc, time::Instant};
+
+pub use receive::Received;
 
 use bellboard_sdk::Context;
 use sha2::{Digest, Sha256};
