@@ -1,7 +1,7 @@
 //! Admitting what a hook's sender brings. A signature is over the body, so this has two halves: what the head alone
 //! can prove is proved before the body is read, the rest with it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{Admitted, Presented, Refusal, client_address, proof};
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
     limit::Spender,
     snapshot::{Hook, Snapshot, Works},
 };
-use std::time::Duration;
 
 /// When to come again while a hook's mapping is broken.
 const BROKEN: Duration = Duration::from_secs(30);
@@ -23,10 +22,9 @@ pub struct Knock {
     claim: Claim,
     /// Where the request comes from, as far as that is known.
     client: IpAddr,
-    admitted: Option<Admitted>,
 }
 
-/// What the head of a request to a hook is let through to.
+/// Looks at the head of a request to a hook, which may admit it already.
 ///
 /// # Errors
 /// That there is no such hook, or why the head proves nobody that may go on.
@@ -36,10 +34,13 @@ pub fn knock(
     presented: &Presented,
     signatures: Shown<'_>,
     now: Timestamp,
-) -> Result<Knock, Refusal> {
-    let hook = snapshot.hooks.find(id).ok_or_else(|| Refusal::of(Error::HookNotFound))?;
+) -> Result<(Knock, Option<Admitted>), Refusal> {
     let Presented { api_key, authorization, peer, forwarded_for, forwarded, .. } = *presented;
     let client = client_address(peer, forwarded_for, forwarded, &snapshot.trusted_proxies).unwrap_or(peer);
+    let Some(hook) = snapshot.hooks.find(id) else {
+        // Whoever asks for one after the other guesses.
+        return Err(proof::guessed(snapshot, Refusal::of(Error::HookNotFound), client));
+    };
     let Some(works) = &hook.works else {
         return Err(Refusal::of(Error::Busy { retry_after: BROKEN }));
     };
@@ -47,11 +48,9 @@ pub fn knock(
         .proof
         .claim(Shown { api_key, authorization, ..signatures }, now)
         .map_err(|failure| refuse(snapshot, hook, failure, client))?;
-    let mut knock = Knock { hook: Arc::clone(hook), claim, client, admitted: None };
-    if knock.claim == Claim::Proven {
-        knock.admitted = Some(pass(snapshot, hook, works, now)?);
-    }
-    Ok(knock)
+    let is_proven = claim == Claim::Proven;
+    let admitted = if is_proven { Some(pass(snapshot, hook, works, now)?) } else { None };
+    Ok((Knock { hook: Arc::clone(hook), claim, client }, admitted))
 }
 
 impl Knock {
@@ -60,20 +59,22 @@ impl Knock {
         self.client
     }
 
-    /// The rest, with the body.
+    /// The rest, with the body, unless the head has admitted it.
     ///
     /// # Errors
     /// Why the two together prove nobody that may go on.
-    pub fn enter(&mut self, snapshot: &Snapshot, body: &[u8], now: Timestamp) -> Result<Admitted, Refusal> {
-        if let Some(admitted) = self.admitted.take() {
-            return Ok(admitted);
-        }
-        let Some(works) = &self.hook.works else {
-            return Err(Refusal::of(Error::Busy { retry_after: BROKEN }));
+    pub fn enter(
+        &self,
+        snapshot: &Snapshot,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Admitted>, Refusal> {
+        let Some(works) = self.hook.works.as_ref().filter(|_| self.claim != Claim::Proven) else {
+            return Ok(None);
         };
         let verified = works.proof.verify(&self.claim, body);
         verified.map_err(|failure| refuse(snapshot, &self.hook, failure, self.client))?;
-        pass(snapshot, &self.hook, works, now)
+        pass(snapshot, &self.hook, works, now).map(Some)
     }
 }
 

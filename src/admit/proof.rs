@@ -154,10 +154,15 @@ pub(super) fn refusal(
     client: IpAddr,
 ) -> Refusal {
     use AuthFailure::{InvalidKey, InvalidSignature, InvalidToken};
-    let mut refusal = Refusal { whose, ..Refusal::unauthenticated(failure) };
-    if !matches!(failure, InvalidKey | InvalidToken | InvalidSignature) {
-        return refusal;
+    let refusal = Refusal { whose, ..Refusal::unauthenticated(failure) };
+    match failure {
+        InvalidKey | InvalidToken | InvalidSignature => guessed(snapshot, refusal, client),
+        _ => refusal,
     }
+}
+
+/// Counts a refusal against the client's address.
+pub(super) fn guessed(snapshot: &Snapshot, mut refusal: Refusal, client: IpAddr) -> Refusal {
     let limit = snapshot.limiters.check_failure(client);
     refusal.limit = Some(limit);
     if let Some(retry_after) = limit.retry_after {

@@ -134,17 +134,19 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
         let forwarding = Forwarding::of(request.headers());
         let presented = presented(request, &forwarding);
         let verdict = admit::admit(context.snapshot(), &presented, N::NEED, context.now());
-        let proxies = &context.snapshot().trusted_proxies;
-        let client = || {
-            let Presented { peer, forwarded_for, forwarded, .. } = presented;
-            // Where the proxies tell none, the nearest of them is all that is known.
-            admit::client_address(peer, forwarded_for, forwarded, proxies).unwrap_or(peer)
-        };
-        let admitted = verdict.map_err(|refusal| refused(&context, refusal, client))?;
+        let admitted =
+            verdict.map_err(|refusal| refused(&context, refusal, || client(&context, &presented)))?;
         note(&context, &admitted);
         let services = Arc::clone(context.services());
         Ok(Self { principal: admitted.principal, context, services, need: PhantomData })
     }
+}
+
+/// Where a request comes from: where the proxies tell nobody, the nearest of them is all that is known.
+pub fn client(context: &Context, presented: &Presented) -> IpAddr {
+    let Presented { peer, forwarded_for, forwarded, .. } = *presented;
+    let proxies = &context.snapshot().trusted_proxies;
+    admit::client_address(peer, forwarded_for, forwarded, proxies).unwrap_or(peer)
 }
 
 /// Notes whose the request is.

@@ -52,14 +52,14 @@ impl HooksApi {
     ) -> poem::Result<Answer<HookResponse>> {
         // The door was chosen by it.
         let _ = hook_id;
-        let AtTheDoor { context, mut knock, headers } = caller;
+        let AtTheDoor { context, knock, headers } = caller;
         let Body((), bytes) = body;
         let (snapshot, now) = (context.snapshot(), context.now());
         let client = knock.client();
         let admitted = knock
             .enter(snapshot, &bytes, now)
             .map_err(|refusal| admit::refused(&context, refusal, || client))?;
-        admit::note(&context, &admitted);
+        admitted.iter().for_each(|admitted| admit::note(&context, admitted));
         let hook = &*knock.hook;
         let works =
             hook.works.as_ref().ok_or(Failure(Error::Internal("a hook that does not work".into())))?;
@@ -118,9 +118,11 @@ impl<'a> ApiExtractor<'a> for AtTheDoor {
         let presented = presented(request, &forwarding);
         let signatures =
             Shown { stripe: one(request, STRIPE), github: one(request, GITHUB), ..Shown::default() };
-        let id = request.raw_path_param("hook_id").unwrap_or_default();
-        let knock = knock(context.snapshot(), id, &presented, signatures, context.now())
-            .map_err(|refusal| admit::refused(&context, refusal, || presented.peer))?;
+        // The framework knows path parameters by number only.
+        let id = request.uri().path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let (knock, admitted) = knock(context.snapshot(), id, &presented, signatures, context.now())
+            .map_err(|refusal| admit::refused(&context, refusal, || admit::client(&context, &presented)))?;
+        admitted.iter().for_each(|admitted| admit::note(&context, admitted));
         // The body finds room in its tenant's share, though a signature is still to be proved.
         context.note_tenant(&knock.hook.principal.tenant);
         let mapping = knock.hook.works.as_ref().map(|works| &works.mapping);

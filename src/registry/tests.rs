@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{
-    Context, Loaded, NotificationType, PluginFolder, Registry, case, folder, standard, standard_hooks,
-};
+use super::{Context, Loaded, NotificationType, PluginFolder, Registry, case, folder, standard};
 use crate::config::{Sort, TypeFiles};
 use crate::domain::{Draft, Limits, Metadata, Sealed, Severity, TenantId};
 
@@ -23,8 +21,6 @@ const STANDARD: [&str; 11] = [
     "ticket_mention",
     "ticket_updated",
 ];
-
-const HOOKS: [&str; 4] = ["alertmanager", "generic", "github", "stripe"];
 
 const PARCEL: &str = "description: A parcel is on its way.\nicon: truck\nseverity: info\n";
 
@@ -82,18 +78,6 @@ fn the_eleven_types_are_whole_and_each_has_its_cases() {
         let good = cases.iter().filter(|c| c.is_good()).count();
         assert!(good >= 3 && cases.len() - good >= 3, "{}", folder.name);
         assert!(folder.family.is_some() && folder.standard, "{}", folder.name);
-    }
-}
-
-#[test]
-fn the_standard_hooks_are_whole_and_each_has_its_cases() {
-    let folders = standard_hooks();
-    let loaded = Registry::load(&folders, None);
-    assert_eq!(loaded.problems, []);
-    assert_eq!(folders.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), HOOKS);
-    for folder in &folders {
-        let cases = folder.files.keys().filter(|file| case::is_case(file)).count();
-        assert!(cases >= 3 && loaded.registry.mapping(&folder.name).is_some(), "{}", folder.name);
     }
 }
 

@@ -3,6 +3,8 @@
 mod case;
 mod manifest;
 mod rule;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
