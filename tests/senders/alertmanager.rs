@@ -50,18 +50,20 @@ async fn an_alert_that_fires_and_resolves_is_one_notification() {
     let is_full = Arc::new(AtomicBool::new(true));
     let database = database(Arc::clone(&is_full));
 
-    let waits =
-        [("group_wait: 10s", "group_wait: 0s"), ("group_interval: 1m", "group_interval: 100ms")];
+    let waits = [("group_wait: 10s", "group_wait: 0s"), ("group_interval: 1m", "group_interval: 100ms")];
     let settings = hasty(&text("alertmanager/alertmanager.yml"), &waits);
     let settings = hasty(&settings, &[("http://127.0.0.1:8080", &gateway.public)]);
     let alertmanager =
         Prometheus::alertmanager(&[("alertmanager.yml", &settings), ("alertmanager-token", TOKEN)]);
-    let settings = hasty(&text("alertmanager/prometheus.yml"), &[
-        ("scrape_interval: 15s", "scrape_interval: 200ms"),
-        ("evaluation_interval: 15s", "evaluation_interval: 200ms"),
-        ("127.0.0.1:9093", &alertmanager.address),
-        ("127.0.0.1:9187", &database),
-    ]);
+    let settings = hasty(
+        &text("alertmanager/prometheus.yml"),
+        &[
+            ("scrape_interval: 15s", "scrape_interval: 200ms"),
+            ("evaluation_interval: 15s", "evaluation_interval: 200ms"),
+            ("127.0.0.1:9093", &alertmanager.address),
+            ("127.0.0.1:9187", &database),
+        ],
+    );
     let rules = text("alertmanager/rules.yml");
     let _prometheus = Prometheus::start(&[("prometheus.yml", &settings), ("rules.yml", &rules)]);
 

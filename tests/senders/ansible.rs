@@ -7,7 +7,15 @@ use crate::support::Gateway;
 
 fn playbook(url: &str, key: &str, service: i64) -> (bool, String) {
     let ran = Command::new(installed("BELLBOARD_TEST_ANSIBLE").join("bin/ansible-playbook"))
-        .args(["provision.yml", "-i", "localhost,", "-e", "user_id=123", "-e", &format!("service_id={service}")])
+        .args([
+            "provision.yml",
+            "-i",
+            "localhost,",
+            "-e",
+            "user_id=123",
+            "-e",
+            &format!("service_id={service}"),
+        ])
         .current_dir(example("ansible"))
         .env("BELLBOARD_URL", url)
         .env("BELLBOARD_API_KEY", key)
@@ -26,7 +34,10 @@ async fn a_playbook_tells_how_it_went() {
     assert!(good && !told.contains("WARNING"), "{told}");
     let stored = inbox(&gateway, 123).await;
     assert_eq!((stored.len(), &stored[0]["type"]), (1, &"provision_complete".into()), "{told}");
-    assert_eq!((&stored[0]["title"], &stored[0]["link"]), (&"Service 167 is provisioned".into(), &"/services/167".into()));
+    assert_eq!(
+        (&stored[0]["title"], &stored[0]["link"]),
+        (&"Service 167 is provisioned".into(), &"/services/167".into())
+    );
     let metadata = &stored[0]["metadata"];
     assert_eq!((&metadata["playbook"], &metadata["success"]), (&"provision.yml".into(), &true.into()));
 

@@ -30,7 +30,10 @@ async fn expiring_services_are_told_once_a_day() {
     for user in [41, 42] {
         let stored = inbox(&gateway, user).await;
         assert_eq!(titles(&stored), ["Fibre 500 ends in 7 days", "Voice ends tomorrow"]);
-        assert_eq!((&stored[0]["type"], &stored[0]["link"]), (&"service_expiring".into(), &"/services/1".into()));
+        assert_eq!(
+            (&stored[0]["type"], &stored[0]["link"]),
+            (&"service_expiring".into(), &"/services/1".into())
+        );
         assert_eq!(stored[1]["metadata"]["days_remaining"], 1);
     }
     assert_eq!(run(&mut daily(KEY, "2026-01-12")), "6 sent, 0 sent before, 0 failed\n");

@@ -28,8 +28,7 @@ impl Prometheus {
 
     /// Alertmanager with these files, `alertmanager.yml` among them.
     pub fn alertmanager(files: &[(&str, &str)]) -> Self {
-        let words =
-            ["--config.file=alertmanager.yml", "--storage.path=data", "--cluster.listen-address="];
+        let words = ["--config.file=alertmanager.yml", "--storage.path=data", "--cluster.listen-address="];
         Self::run("prometheus-alertmanager", &words, files)
     }
 

@@ -17,6 +17,7 @@ import urllib.request
 import uuid
 
 from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
 
 DOCUMENTATION = """
 name: bellboard
@@ -46,8 +47,9 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play):
         variables = play.get_variable_manager().get_vars(play=play)
-        self.user = variables.get("bellboard_user_id", self.user)
-        self.service = variables.get("bellboard_service_id", self.service)
+        templar = Templar(loader=play.get_loader(), variables=variables)
+        self.user = templar.template(variables.get("bellboard_user_id", self.user))
+        self.service = templar.template(variables.get("bellboard_service_id", self.service))
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         if not ignore_errors:
@@ -57,8 +59,8 @@ class CallbackModule(CallbackBase):
         self.failed(result, "the host cannot be reached")
 
     def failed(self, result, why):
-        if self.failure is None:
-            self.failure = f"{result._task.get_name()} on {result._host.get_name()}: {why}"
+        # The last one counts: one before it may have been rescued.
+        self.failure = f"{result._task.get_name()} on {result._host.get_name()}: {why}"
 
     def v2_playbook_on_stats(self, stats):
         if self.user is None:

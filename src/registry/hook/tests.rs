@@ -71,6 +71,17 @@ fn a_broken_mapping_is_told_with_its_place() {
 }
 
 #[test]
+fn the_guides_mapping_works_as_it_is_written() {
+    let guide = include_str!("../../../docs/hooks.md");
+    let block = |start: &str| {
+        let (_, rest) = guide.split_once(&format!("```yaml\n{start}")).expect("a block");
+        format!("{start}{}", rest.split_once("```").expect("its end").0)
+    };
+    let (mapping, case) = (block("description: The doors"), block("description: A door that"));
+    assert_eq!(problems("doors", &[("hook.yaml", &mapping), ("cases/a.yaml", &case)]), "");
+}
+
+#[test]
 fn a_case_that_does_not_come_out_keeps_its_mapping_from_service() {
     let with = |case: &str| problems("doors", &[("hook.yaml", DOORS), ("cases/a.yaml", case)]);
     let case = |expect: &str| with(&format!("description: d\nbody: {{door: b1}}\nexpect: {{{expect}}}\n"));
