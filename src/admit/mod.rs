@@ -1,6 +1,7 @@
 //! Admitting a request: credential → principal → permission → rate limit, before its body is read.
 
 mod client;
+mod hook;
 mod proof;
 
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
@@ -13,6 +14,7 @@ use crate::{
 };
 
 pub use client::client_address;
+pub use hook::{Knock, knock};
 
 /// What a request shows of where it comes from and who sent it.
 #[derive(Debug, Clone, Copy)]

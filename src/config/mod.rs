@@ -11,6 +11,7 @@ mod field;
 pub(crate) mod fixture;
 mod folder;
 mod guard;
+mod hooks;
 mod inbox;
 mod inputs;
 mod jwks;
@@ -28,8 +29,9 @@ mod tree;
 mod value;
 
 pub use development::check_exposure;
-pub use folder::{MANIFEST, MISSPELT_MANIFEST, TYPE_BYTES, TypeFiles};
+pub use folder::{Sort, TYPE_BYTES, TypeFiles};
 pub use guard::{keep_until_restart, refuse_reload, restart_needed};
+pub use hooks::{Hook, Overload, Scheme};
 pub use inputs::{Env, Inputs, environment};
 pub use model::*;
 pub use problem::{ConfigProblem, ConfigProblems};

@@ -40,6 +40,9 @@ pub enum Error {
     /// No such user in the caller's tenant.
     #[error("User {0} not found")]
     UserNotFound(UserId),
+    /// No hook of that id.
+    #[error("No such hook")]
+    HookNotFound,
     /// No such notification in the caller's inbox.
     #[error("Notification {0} not found")]
     NotificationNotFound(NotificationId),
@@ -89,6 +92,12 @@ pub enum AuthFailure {
     /// A token that its tenant's configuration revokes. No hint that it was good otherwise.
     #[error("Invalid token")]
     RevokedToken,
+    /// A body that its signature is not of.
+    #[error("Invalid signature")]
+    InvalidSignature,
+    /// A signature of another time, too far from now.
+    #[error("The signature is not of this time")]
+    StaleSignature,
     /// An API key where only a user will do.
     #[error("A user's bearer token is required")]
     UserRequired,
@@ -103,6 +112,8 @@ impl AuthFailure {
             Self::InvalidToken => "invalid_token",
             Self::ExpiredToken => "expired_token",
             Self::RevokedToken => "revoked_token",
+            Self::InvalidSignature => "invalid_signature",
+            Self::StaleSignature => "stale_signature",
             Self::UserRequired => "user_required",
         }
     }

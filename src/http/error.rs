@@ -39,7 +39,9 @@ fn status(error: &Error) -> StatusCode {
         Error::RateLimited { .. } | Error::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Invalid(_) | Error::Refused(_) => StatusCode::BAD_REQUEST,
         Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::UserNotFound(_) | Error::NotificationNotFound(_) => StatusCode::NOT_FOUND,
+        Error::UserNotFound(_) | Error::NotificationNotFound(_) | Error::HookNotFound => {
+            StatusCode::NOT_FOUND
+        }
         Error::Busy { .. } | Error::Unresolved { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -189,6 +191,7 @@ fn challenge(why: AuthFailure) -> HeaderValue {
         AuthFailure::InvalidKey => "ApiKey",
         AuthFailure::Missing => "Bearer, ApiKey",
         AuthFailure::UserRequired => "Bearer",
+        AuthFailure::InvalidSignature | AuthFailure::StaleSignature => "Signature",
         AuthFailure::InvalidToken | AuthFailure::RevokedToken => r#"Bearer error="invalid_token""#,
         AuthFailure::ExpiredToken => r#"Bearer error="invalid_token", error_description="expired""#,
     })

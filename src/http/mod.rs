@@ -21,6 +21,7 @@ mod dry_run;
 mod entry;
 mod error;
 mod fixed;
+mod hooks;
 mod idempotency_key;
 mod import;
 mod inbox;
@@ -65,7 +66,7 @@ use self::{entry::Entry, routes::Routes};
 pub const PREFIX: &str = "/crm/notification";
 
 type Api = (
-    (send::SendApi, send_batch::SendBatchApi, dry_run::DryRunApi),
+    (send::SendApi, send_batch::SendBatchApi, dry_run::DryRunApi, hooks::HooksApi),
     inbox::InboxApi,
     (mark::MarkApi, mark_many::MarkManyApi),
     types::TypesApi,
@@ -89,7 +90,7 @@ enum Tag {
 
 fn service() -> OpenApiService<Api, ()> {
     let api = (
-        (send::SendApi, send_batch::SendBatchApi, dry_run::DryRunApi),
+        (send::SendApi, send_batch::SendBatchApi, dry_run::DryRunApi, hooks::HooksApi),
         inbox::InboxApi,
         (mark::MarkApi, mark_many::MarkManyApi),
         types::TypesApi,

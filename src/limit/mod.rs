@@ -51,6 +51,8 @@ impl LimitStatus {
 pub enum Spender {
     /// The API key at that place of the configuration.
     Key(usize),
+    /// The hook at that place of the configuration.
+    Hook(usize),
     /// A user of the tenant.
     User(UserId),
 }
@@ -63,6 +65,7 @@ type PerUser = Limiter<UserId, DashMapStateStore<UserId>>;
 pub struct Limiters {
     ticks: Ticks,
     keys: Vec<([u8; 32], Arc<Single>)>,
+    hooks: Vec<((TenantId, String), Arc<Single>)>,
     tenants: Vec<TenantLimiters>,
     failures: Arc<Failures>,
 }
@@ -84,6 +87,11 @@ impl Limiters {
             let kept = keep(&old.keys, key.hash, key.quota);
             (key.hash, kept.unwrap_or_else(|| Arc::new(Limiter::new("key", key.quota, &ticks))))
         });
+        let hooks = config.hooks().map(|(_, tenant, id, hook)| {
+            let whose = (tenant.clone(), id.to_owned());
+            let kept = keep(&old.hooks, &whose, hook.quota);
+            (whose, kept.unwrap_or_else(|| Arc::new(Limiter::new("key", hook.quota, &ticks))))
+        });
         let tenants = config.tenants.iter().map(|(id, tenant)| TenantLimiters {
             id: id.clone(),
             ceiling: tenant.ceiling.map(|quota| {
@@ -93,13 +101,13 @@ impl Limiters {
             users: keep(&old.users, id, tenant.user_quota)
                 .unwrap_or_else(|| Arc::new(Limiter::new("user", tenant.user_quota, &ticks))),
         });
-        let (keys, tenants) = (keys.collect(), tenants.collect());
+        let (keys, hooks, tenants) = (keys.collect(), hooks.collect(), tenants.collect());
         let failures = previous
             .map(|p| &p.failures)
             .filter(|failures| failures.quota() == config.failed_auth)
             .cloned()
             .unwrap_or_else(|| Arc::new(failures::new(config.failed_auth, &ticks)));
-        Self { ticks, keys, tenants, failures }
+        Self { ticks, keys, hooks, tenants, failures }
     }
 
     /// Spends one request of the spender's own limit and then of its tenant's ceiling, and tells the
@@ -140,7 +148,8 @@ impl Limiters {
 
     fn own(&self, tenant: usize, spender: Spender) -> Option<Own<'_>> {
         match spender {
-            Spender::Key(index) => self.keys.get(index).map(|(_, limiter)| Own::Key(limiter)),
+            Spender::Key(index) => self.keys.get(index).map(|(_, limiter)| Own::Single(limiter)),
+            Spender::Hook(index) => self.hooks.get(index).map(|(_, limiter)| Own::Single(limiter)),
             Spender::User(user) => self.tenants.get(tenant).map(|tenant| Own::User(&tenant.users, user)),
         }
     }
@@ -171,35 +180,35 @@ fn tighter(own: LimitStatus, ceiling: LimitStatus) -> LimitStatus {
 
 /// A spender's own limit.
 enum Own<'a> {
-    Key(&'a Single),
+    Single(&'a Single),
     User(&'a PerUser, UserId),
 }
 
 impl Own<'_> {
     fn quota(&self) -> Quota {
         match self {
-            Self::Key(limiter) => limiter.quota(),
+            Self::Single(limiter) => limiter.quota(),
             Self::User(limiter, _) => limiter.quota(),
         }
     }
 
     fn check(&self) -> LimitStatus {
         match self {
-            Self::Key(limiter) => limiter.check(),
+            Self::Single(limiter) => limiter.check(),
             Self::User(limiter, user) => limiter.check_key(user),
         }
     }
 
     fn check_n(&self, requests: NonZeroU32) -> Option<LimitStatus> {
         match self {
-            Self::Key(limiter) => limiter.check_n(requests),
+            Self::Single(limiter) => limiter.check_n(requests),
             Self::User(limiter, user) => limiter.check_key_n(user, requests),
         }
     }
 
     fn give_back(&self, requests: NonZeroU32) {
         match self {
-            Self::Key(limiter) => limiter.give_back(&NotKeyed::NonKey, requests),
+            Self::Single(limiter) => limiter.give_back(&NotKeyed::NonKey, requests),
             Self::User(limiter, user) => limiter.give_back(user, requests),
         }
     }
@@ -218,6 +227,7 @@ const NO_SUCH_PLACE: LimitStatus = LimitStatus {
 #[derive(Default)]
 struct Earlier<'a> {
     keys: HashMap<[u8; 32], &'a Arc<Single>>,
+    hooks: HashMap<&'a (TenantId, String), &'a Arc<Single>>,
     ceilings: HashMap<&'a TenantId, &'a Arc<Single>>,
     users: HashMap<&'a TenantId, &'a Arc<PerUser>>,
 }
@@ -226,6 +236,7 @@ impl<'a> Earlier<'a> {
     fn of(limiters: &'a Limiters) -> Self {
         Self {
             keys: limiters.keys.iter().map(|(hash, limiter)| (*hash, limiter)).collect(),
+            hooks: limiters.hooks.iter().map(|(whose, limiter)| (whose, limiter)).collect(),
             ceilings: limiters.tenants.iter().filter_map(|t| Some((&t.id, t.ceiling.as_ref()?))).collect(),
             users: limiters.tenants.iter().map(|t| (&t.id, &t.users)).collect(),
         }

@@ -1,10 +1,12 @@
 //! The use case of sending: the type's pipeline, the seal, the store.
 
 mod batch;
+mod receive;
 
 use std::{sync::Arc, time::Instant};
 
 pub use batch::BatchItem;
+pub use receive::Received;
 
 use bellboard_sdk::Context;
 use sha2::{Digest, Sha256};

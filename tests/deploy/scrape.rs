@@ -2,13 +2,11 @@
 
 use std::{fs, time::Duration};
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{path, read};
 use crate::support::{
     Gateway, Token,
-    api::ask,
     gateway::until_async,
     prometheus::{Prometheus, promtool},
     stream::Stream,
@@ -73,12 +71,14 @@ async fn every_panel_of_the_dashboard_shows_something() {
     assert!(queries.len() > 20, "{queries:?}");
     let gateway = Gateway::start(&settings());
     let target = gateway.admin.trim_start_matches("http://");
-    let prometheus = Prometheus::start(&format!(
-        "global: {{scrape_interval: 250ms, evaluation_interval: 250ms}}\nrule_files: ['{}']\nscrape_configs:\n  \
+    let prometheus = Prometheus::start(&[(
+        "prometheus.yml",
+        &format!(
+            "global: {{scrape_interval: 250ms, evaluation_interval: 250ms}}\nrule_files: ['{}']\nscrape_configs:\n  \
          - {{job_name: bellboard, static_configs: [{{targets: ['{target}']}}]}}\n",
-        path("config/alerts.yaml").display()
-    ))
-    .await;
+            path("config/alerts.yaml").display()
+        ),
+    )]);
     until_async("scraped", async || !prometheus.query("bellboard_snapshot_generation").await.is_empty())
         .await;
     let changed = settings() + "log: {level: warn}\n";
@@ -117,7 +117,7 @@ async fn promtool_has_nothing_to_say_of_the_metrics() {
     let mut metrics = String::new();
     // Those of the connections come with the answers, so one request is not enough.
     until_async("scraped", async || {
-        metrics = ask(gateway.admin_api().request_at(Method::GET, "/metrics")).await.expect(200).text;
+        metrics = gateway.admin_api().get_at("/metrics").await.expect(200).text;
         metrics.contains("bellboard_streams_ended_total")
     })
     .await;

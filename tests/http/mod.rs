@@ -12,6 +12,7 @@ mod dry_run;
 mod durability;
 mod errors;
 mod exact;
+mod hooks;
 mod idempotency;
 mod import;
 mod limits;

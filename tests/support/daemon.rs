@@ -19,28 +19,16 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it with these words and then the file with its settings, which say the port and may name the folder.
     pub fn start(name: &str, words: &[&str], settings: impl FnOnce(u16, &Path) -> String) -> Self {
-        let installed = Path::new("/usr/sbin").join(name);
-        let program = if installed.exists() { installed } else { name.into() };
-        Self::start_as(account(), name, &program, settings, |file, _, _| {
-            words.iter().copied().chain([file]).map(str::to_owned).collect()
-        })
-    }
-
-    /// Starts a program with what `words` makes of the file with its settings, the port and the folder.
-    pub fn start_as(
-        account: Option<(u32, u32)>,
-        name: &str,
-        program: &Path,
-        settings: impl FnOnce(u16, &Path) -> String,
-        words: impl FnOnce(&str, u16, &str) -> Vec<String>,
-    ) -> Self {
         let (folder, port) = (folder(&format!("bellboard-{name}-")), free_port());
         let file = folder.join("settings");
         fs::write(&file, settings(port, &folder)).expect("the settings are written");
         give(&file);
         let log = fs::File::create(folder.join("log")).expect("a log");
-        let child = run_as(program, account)
-            .args(words(&file.display().to_string(), port, &folder.display().to_string()))
+        let installed = Path::new("/usr/sbin").join(name);
+        let program = if installed.exists() { installed } else { name.into() };
+        let child = run_as(&program, account())
+            .args(words)
+            .arg(&file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -48,11 +36,6 @@ impl Daemon {
             .unwrap_or_else(|e| panic!("{name} is installed by `bash tests/run`: {e}"));
         let watchdog = watch(child.id(), &folder);
         Self { port, folder, child, watchdog }
-    }
-
-    /// What it wrote to its log.
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 }
 

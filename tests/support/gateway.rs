@@ -255,7 +255,7 @@ fn folder_with(settings: &str) -> PathBuf {
 
 /// A gateway that tests share is never dropped: a shell waits until the test process is gone, however it
 /// ended, and then clears up.
-fn watch(child: &Child, folder: &Path) -> Child {
+pub fn watch(child: &Child, folder: &Path) -> Child {
     Command::new("sh")
         .args(["-c", r#"read -r _; kill -9 "$1"; rm -rf "$2""#, "watchdog", &child.id().to_string()])
         .arg(folder)

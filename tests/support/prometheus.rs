@@ -1,28 +1,97 @@
-//! A real Prometheus, which scrapes what a test tells it to.
+//! Prometheus and Alertmanager from Debian's packages, each on a port that the system chose.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+};
 
-use reqwest::Client;
 use serde_json::Value;
 
-use super::{daemon::Daemon, gateway::until_async};
+use super::{Api, gateway::watch};
 
-/// A running Prometheus.
+/// A running program. It ends with this value, and at the latest with the test process.
 pub struct Prometheus {
-    daemon: Daemon,
-    client: Client,
+    /// Where it listens, such as `127.0.0.1:9090`.
+    pub address: String,
+    folder: PathBuf,
+    child: Child,
+    watchdog: Child,
 }
 
-/// A program of Prometheus' packages, which `bash tests/run` unpacks where they are not installed.
-pub fn program(name: &str) -> PathBuf {
-    let unpacked =
-        std::env::var_os("BELLBOARD_TEST_PROMETHEUS").map(|dir| PathBuf::from(dir).join("usr/bin"));
-    unpacked.map(|dir| dir.join(name)).filter(|path| path.exists()).unwrap_or_else(|| name.into())
+impl Prometheus {
+    /// Prometheus with these files, `prometheus.yml` among them, in a folder of its own.
+    pub fn start(files: &[(&str, &str)]) -> Self {
+        let words = ["--config.file=prometheus.yml", "--storage.tsdb.path=data"];
+        Self::run("prometheus", &words, files)
+    }
+
+    /// Alertmanager with these files, `alertmanager.yml` among them.
+    pub fn alertmanager(files: &[(&str, &str)]) -> Self {
+        let words = ["--config.file=alertmanager.yml", "--storage.path=data", "--cluster.listen-address="];
+        Self::run("prometheus-alertmanager", &words, files)
+    }
+
+    /// What a query gives now: its rows.
+    pub async fn query(&self, query: &str) -> Vec<Value> {
+        let path = "/api/v1/query?";
+        let query = url::form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len())
+            .append_pair("query", query)
+            .finish();
+        self.get(&query).await["result"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The data that its API answers with.
+    pub async fn get(&self, path: &str) -> Value {
+        let mut answer = Api::new(format!("http://{}", self.address)).get_at(path).await.expect(200).json();
+        assert_eq!(answer["status"], "success", "{path}: {answer}");
+        answer["data"].take()
+    }
+
+    fn run(name: &str, words: &[&str], files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::Builder::new().prefix("bellboard-test-").tempdir().expect("a folder").keep();
+        for (file, text) in files {
+            fs::write(folder.join(file), text).expect("a file");
+        }
+        let mut child = Command::new(program(name))
+            .args(words)
+            .arg("--web.listen-address=127.0.0.1:0")
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{name} is installed by `bash tests/run`: {e}"));
+        let watchdog = watch(&child, &folder);
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+        let mut log = Vec::new();
+        let address = lines.by_ref().find_map(|line| {
+            let (_, address) = line.split_once("msg=\"Listening on\" address=").unzip();
+            let address = address.map(str::to_owned);
+            log.push(line);
+            address
+        });
+        let address = address.unwrap_or_else(|| panic!("{name} did not start:\n{}", log.join("\n")));
+        // Nobody else reads what it prints, and a full pipe would hold it up.
+        thread::spawn(move || lines.for_each(drop));
+        Self { address, folder, child, watchdog }
+    }
+}
+
+/// Where `bash tests/run` puts the programs, unless they are installed.
+fn program(name: &str) -> PathBuf {
+    let installed = Path::new("/usr/bin").join(name);
+    match std::env::var_os("BELLBOARD_TEST_PROMETHEUS") {
+        _ if installed.exists() => installed,
+        Some(folder) => Path::new(&folder).join(name),
+        None => panic!("BELLBOARD_TEST_PROMETHEUS is not set: `bash tests/run` installs {name} and sets it"),
+    }
 }
 
 /// Runs `promtool` on a text.
-pub fn promtool(words: &[&str], text: &str) -> std::process::Output {
-    use std::{io::Write, process::Stdio};
+pub fn promtool(words: &[&str], text: &str) -> Output {
     let mut child = Command::new(program("promtool"))
         .args(words)
         .stdin(Stdio::piped())
@@ -34,51 +103,12 @@ pub fn promtool(words: &[&str], text: &str) -> std::process::Output {
     child.wait_with_output().expect("promtool ends")
 }
 
-impl Prometheus {
-    /// Starts with these settings (YAML), and waits until it is ready.
-    pub async fn start(settings: &str) -> Self {
-        let settings = settings.to_owned();
-        let daemon = Daemon::start_as(
-            None,
-            "prometheus",
-            &program("prometheus"),
-            |_, _| settings,
-            |file, port, folder| {
-                vec![
-                    format!("--config.file={file}"),
-                    format!("--web.listen-address=127.0.0.1:{port}"),
-                    format!("--storage.tsdb.path={folder}/data"),
-                    "--log.level=warn".into(),
-                ]
-            },
-        );
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().expect("a client");
-        let prometheus = Self { daemon, client };
-        until_async("Prometheus is ready", async || {
-            let asked = prometheus.client.get(prometheus.url("/-/ready")).send().await;
-            asked.is_ok_and(|answer| answer.status().is_success())
-        })
-        .await;
-        prometheus
-    }
-
-    /// What a query gives now: its rows.
-    pub async fn query(&self, query: &str) -> Vec<Value> {
-        let asked = url::form_urlencoded::Serializer::for_suffix("/api/v1/query?".to_owned(), 14)
-            .append_pair("query", query)
-            .finish();
-        self.get(&asked).await["result"].as_array().cloned().unwrap_or_default()
-    }
-
-    /// The data that its API answers with.
-    pub async fn get(&self, path: &str) -> Value {
-        let answer = self.client.get(self.url(path)).send().await.expect("it answers");
-        let mut answer: Value = answer.json().await.expect("JSON");
-        assert_eq!(answer["status"], "success", "{path}: {answer}\n{}", self.daemon.log());
-        answer["data"].take()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.daemon.port)
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = self.watchdog.kill();
+        let _ = self.watchdog.wait();
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }

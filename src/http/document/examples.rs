@@ -20,6 +20,15 @@ pub fn add(document: &mut Value) {
     put("/send", "post", "201", send_request(), sent());
     put("/send/dry-run", "post", "200", send_request(), dry_run());
     put("/send-batch", "post", "200", batch_request(), batch());
+    let event = json!({
+        "user_id": 42, "title": "Backup finished", "message": "It took 4 minutes.", "link": "/backups/7",
+        "id": "backup-7",
+    });
+    let received = json!({
+        "result": "Success", "message": "Received", "stored": 1, "repeated": 0, "ignored": 0,
+        "unknown_recipients": 0,
+    });
+    put("/hooks/{hook_id}", "post", "200", event, received);
     let page = json!({
         "result": "Success", "notifications": [read_notification(false)], "unread_count": 1, "next_cursor": "c1a",
     });

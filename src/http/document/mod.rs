@@ -69,7 +69,7 @@ fn declare_errors(operation: &mut Map<String, Value>) {
         statuses.push(413);
     }
     let takes_keys = operation["security"].as_array().into_iter().flatten().any(|s| s.get(API_KEY).is_some());
-    if takes_keys && id != "listTypes" {
+    if (takes_keys && id != "listTypes") || id == "receiveEvent" {
         statuses.push(403);
     }
     let never_missing = [

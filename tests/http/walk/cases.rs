@@ -25,6 +25,8 @@ pub enum Need {
     Inbox,
     Anyone,
     Permission(&'static str),
+    /// Who has the secret of the walk's hook.
+    Hook,
 }
 
 /// What follows the path, and the body with its type.
@@ -180,6 +182,19 @@ pub const CASES: &[Cases] = &[
             let told = answer.json();
             assert_eq!((answer.status, &told["user_known"]), (200, &json!(false)));
         },
+    },
+    Cases {
+        operation: "receiveEvent",
+        need: Need::Hook,
+        good: |ground| body(JSON, json!({"user_id": ground.user, "title": "t", "id": ground.id}).to_string()),
+        done: &[200, 200],
+        bad: |_| {
+            let elsewhere = Request { id: Some("nowhere"), ..body(JSON, "{}") };
+            let silent = Request { id: Some("idle"), ..body(JSON, "{}") };
+            [bad_bodies(), vec![(404, elsewhere), (403, silent), (400, body(JSON, "{}"))]].concat()
+        },
+        missing: none,
+        other_tenant: |answer, _| assert_eq!(answer.status, 401),
     },
     Cases {
         operation: "listNotifications",
