@@ -4,19 +4,17 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
 };
 
-use super::gateway::watch;
+use super::{daemon::Kept, gateway::watch};
 
-/// A running program. It ends with this value, and at the latest with the test process.
+/// A running program.
 pub struct Prometheus {
     /// Where it listens, such as `127.0.0.1:9090`.
     pub address: String,
-    folder: PathBuf,
-    child: Child,
-    watchdog: Child,
+    _kept: Kept,
 }
 
 impl Prometheus {
@@ -58,7 +56,7 @@ impl Prometheus {
         let address = address.unwrap_or_else(|| panic!("{name} did not start:\n{}", log.join("\n")));
         // Nobody else reads what it prints, and a full pipe would hold it up.
         thread::spawn(move || lines.for_each(drop));
-        Self { address, folder, child, watchdog }
+        Self { address, _kept: Kept { child, watchdog, folder } }
     }
 }
 
@@ -69,15 +67,5 @@ fn program(name: &str) -> PathBuf {
         _ if installed.exists() => installed,
         Some(folder) => Path::new(&folder).join(name),
         None => panic!("BELLBOARD_TEST_PROMETHEUS is not set: `bash tests/run` installs {name} and sets it"),
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = self.watchdog.kill();
-        let _ = self.watchdog.wait();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
