@@ -89,10 +89,9 @@ impl Context {
         }
     }
 
-    /// Room for this request's body: its tenant's, once it is admitted.
+    /// Room for this request's body: its tenant's, once it is admitted, else that of all who are still to be.
     pub fn room(&self) -> Held {
-        let tenant = self.0.tenant.get().cloned().unwrap_or_default();
-        Held::new(&self.0.services.bodies, &tenant)
+        Held::new(&self.0.services.bodies, self.0.tenant.get())
     }
 
     /// Keeps that room until the request ends.

@@ -123,8 +123,6 @@ impl<'a> ApiExtractor<'a> for AtTheDoor {
         let (knock, admitted) = knock(context.snapshot(), id, &presented, signatures, context.now())
             .map_err(|refusal| admit::refused(&context, refusal, || admit::client(&context, &presented)))?;
         admitted.iter().for_each(|admitted| admit::note(&context, admitted));
-        // The body finds room in its tenant's share, though a signature is still to be proved.
-        context.note_tenant(&knock.hook.principal.tenant);
         let mapping = knock.hook.works.as_ref().map(|works| &works.mapping);
         let names = mapping.iter().flat_map(|mapping| &mapping.headers);
         let headers = names.map(|name| one(request, name).map(str::to_owned)).collect();

@@ -4,21 +4,19 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     thread,
 };
 
 use serde_json::Value;
 
-use super::{Api, gateway::watch};
+use super::{Api, daemon::Kept, gateway::watch};
 
-/// A running program. It ends with this value, and at the latest with the test process.
+/// A running program.
 pub struct Prometheus {
     /// Where it listens, such as `127.0.0.1:9090`.
     pub address: String,
-    folder: PathBuf,
-    child: Child,
-    watchdog: Child,
+    _kept: Kept,
 }
 
 impl Prometheus {
@@ -76,7 +74,7 @@ impl Prometheus {
         let address = address.unwrap_or_else(|| panic!("{name} did not start:\n{}", log.join("\n")));
         // Nobody else reads what it prints, and a full pipe would hold it up.
         thread::spawn(move || lines.for_each(drop));
-        Self { address, folder, child, watchdog }
+        Self { address, _kept: Kept { child, watchdog, folder } }
     }
 }
 
@@ -101,14 +99,4 @@ pub fn promtool(words: &[&str], text: &str) -> Output {
         .expect("promtool is installed by `bash tests/run`");
     child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("promtool reads");
     child.wait_with_output().expect("promtool ends")
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = self.watchdog.kill();
-        let _ = self.watchdog.wait();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
 }
