@@ -207,12 +207,12 @@ pub fn id(name: &str, field: Field) -> Result<Option<i64>> {
     }
 }
 
-/// A list that is not empty, of at most `most` elements.
-pub fn list<'a>(name: &str, field: &'a RawValue, most: usize) -> Result<Vec<&'a RawValue>> {
-    let list: Vec<&RawValue> =
-        serde_json::from_str(field.get()).map_err(|_| Error::Invalid(format!("{name} must be a list")))?;
+/// A list that is not empty, of at most `most` elements, which are called so.
+pub fn list<'a>(name: &str, field: &'a RawValue, most: usize, elements: &str) -> Result<Vec<&'a RawValue>> {
+    let list: Vec<&RawValue> = serde_json::from_str(field.get())
+        .map_err(|_| Error::Invalid(format!("{name} must be a list of {elements}")))?;
     if !(1..=most).contains(&list.len()) {
-        return Err(Error::Invalid(format!("{name} must hold 1 to {most} elements")));
+        return Err(Error::Invalid(format!("{name} must hold 1 to {most} {elements}")));
     }
     Ok(list)
 }
@@ -220,7 +220,7 @@ pub fn list<'a>(name: &str, field: &'a RawValue, most: usize) -> Result<Vec<&'a 
 /// A list of ids that is not empty, of at most `most`.
 pub fn ids(name: &str, field: &RawValue, most: usize) -> Result<Vec<i64>> {
     let each = |value| id(name, Some(value))?.ok_or_else(|| Error::Invalid(format!("{name} must hold ids")));
-    list(name, field, most)?.into_iter().map(each).collect()
+    list(name, field, most, "ids")?.into_iter().map(each).collect()
 }
 
 /// The same of notifications.

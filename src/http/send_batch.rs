@@ -220,7 +220,7 @@ impl FromBody for SendBatchRequest {
         let atomic = json::flag("atomic", atomic)?.unwrap_or(false);
         match (items, user_ids) {
             (Some(items), None) if !of_one => {
-                let items = json::list("items", items, limits.batch_items)?;
+                let items = json::list("items", items, limits.batch_items, "sends")?;
                 let drafts = Drafts::Each(items.into_iter().map(|item| read_item(item, limits)).collect());
                 Ok(Batch { drafts, atomic, bytes: 0 })
             }

@@ -68,9 +68,9 @@ async fn the_ids_are_checked() {
     for (body, reason) in [
         (json!({}), "ids is required"),
         (json!({"ids": null}), "ids is required"),
-        (json!({"ids": []}), "ids must hold 1 to 1000 elements"),
-        (json!({"ids": vec![1; 1_001]}), "ids must hold 1 to 1000 elements"),
-        (json!({"ids": 7}), "ids must be a list"),
+        (json!({"ids": []}), "ids must hold 1 to 1000 ids"),
+        (json!({"ids": vec![1; 1_001]}), "ids must hold 1 to 1000 ids"),
+        (json!({"ids": 7}), "ids must be a list of ids"),
         (json!({"ids": [7, "8"]}), "ids must be an integer"),
         (json!({"ids": [0]}), "ids must be between 1 and 9007199254740991"),
     ] {

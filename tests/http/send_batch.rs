@@ -125,9 +125,9 @@ async fn a_body_that_is_no_batch_is_refused() {
         (json!({}), "Give either items or user_ids"),
         (json!({"items": [note(user)], "user_ids": [user]}), "Give either items or user_ids"),
         (json!({"items": [note(user)], "title": "t"}), "type, title and so on stand in each of items"),
-        (json!({"items": []}), "items must hold 1 to 1000 elements"),
-        (json!({"items": note(user)}), "items must be a list"),
-        (many(1_001), "items must hold 1 to 1000 elements"),
+        (json!({"items": []}), "items must hold 1 to 1000 sends"),
+        (json!({"items": note(user)}), "items must be a list of sends"),
+        (many(1_001), "items must hold 1 to 1000 sends"),
         (json!({"items": [note(user)], "atomic": 1}), "atomic must be true or false"),
         (json!({"user_ids": [user], "type": "custom"}), "title is required"),
         (json!({"user_ids": [user], "title": "t"}), "type is required"),
@@ -192,7 +192,7 @@ async fn each_item_costs_a_request_of_the_rate_limit() {
     let gateway = Gateway::start(LIMITED);
     let (tiny, room) = (gateway.api().key(TINY), gateway.api().key(ROOM));
     let items = |count: usize| vec![note(1); count];
-    batch(&tiny, &items(8)).await.failed(400, "items must hold 1 to 7 elements");
+    batch(&tiny, &items(8)).await.failed(400, "items must hold 1 to 7 sends");
     let too_many = "a batch may have at most 6 items: no more pass the rate limit at once";
     batch(&tiny, &items(7)).await.failed(400, too_many);
     let too_many = "a batch may have at most 5 items: no more pass the rate limit at once";
