@@ -15,7 +15,8 @@ use url::form_urlencoded;
 
 use super::{
     context::Context,
-    cors, dry_run, error,
+    cors, dry_run,
+    error::Asker,
     routes::{Route, Routes},
     services::Services,
 };
@@ -38,12 +39,13 @@ impl<E: Endpoint> Entry<E> {
 
     /// The inner endpoint's answer, or a failure's.
     async fn answer(&self, request: Request, route: Option<&Route>, context: &Context) -> Response {
+        let asker = Asker::of(request.headers(), context.request_id());
         match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(Ok(answer)) => answer.into_response(),
-            Ok(Err(failure)) => error::response(&failure, context.request_id(), route.map(Route::allow)),
+            Ok(Err(failure)) => asker.failed(&failure, route.map(Route::allow)),
             Err(_panic) => {
                 tracing::error!(request_id = context.request_id(), "a request panicked");
-                error::panicked()
+                asker.panicked()
             }
         }
     }

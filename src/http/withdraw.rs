@@ -9,11 +9,12 @@ use super::{
     answer::Answer,
     body::{Body, FromBody},
     error::Failure,
+    faults::Faults,
     json, params,
     wire::{DateTime, Id},
 };
 use crate::{
-    domain::{Error, Limits, NotificationId, Result, Timestamp},
+    domain::{Error, Limits, NotificationId, Problem, ProblemCode, Result, Timestamp},
     store::Withdrawal,
 };
 
@@ -92,14 +93,23 @@ impl FromBody for WithdrawRequest {
             (Some(ids), None, None) => Ok(Withdrawal::Ids(read_ids(ids)?)),
             (None, Some(key), None) => match json::string("collapse_key", Some(key), LONGEST_KEY)? {
                 Some(key) if !key.is_empty() => Ok(Withdrawal::CollapseKey(key)),
-                _ => Err(invalid("collapse_key must not be empty")),
+                _ => {
+                    Err(Problem::new("collapse_key", "must not be empty").coded(ProblemCode::TooShort).into())
+                }
             },
             (None, None, Some(sender)) => {
-                let sender = json::string("sender", Some(sender), usize::MAX)?
-                    .filter(|name| params::is_principal(name))
-                    .ok_or_else(|| invalid(&format!("sender {}", params::NO_PRINCIPAL)))?;
-                let since = time("since", since)?.ok_or_else(|| invalid("since is required"))?;
-                Ok(Withdrawal::Sender { sender, since, until: time("until", until)? })
+                let mut faults = Faults::default();
+                let sender = faults.pass(principal(sender));
+                if since.is_none() {
+                    faults.add(json::required("since"));
+                }
+                let since = faults.pass(time("since", since));
+                let until = faults.pass(time("until", until));
+                let made =
+                    sender.zip(since).map(|(sender, since)| Withdrawal::Sender { sender, since, until });
+                faults
+                    .finish(made)?
+                    .ok_or_else(|| Error::Internal("a field neither read nor at fault".into()))
             }
             _ => Err(invalid("Give one of ids, collapse_key and sender")),
         }
@@ -107,28 +117,33 @@ impl FromBody for WithdrawRequest {
 }
 
 fn read_ids(field: &RawValue) -> Result<Vec<NotificationId>> {
-    let ids: Vec<&RawValue> =
-        serde_json::from_str(field.get()).map_err(|_| invalid("ids must be a list of ids"))?;
+    let no_list = || json::wrong_type("ids", "must be a list of ids");
+    let ids: Vec<&RawValue> = serde_json::from_str(field.get()).map_err(|_| no_list())?;
     if !(1..=MOST_IDS).contains(&ids.len()) {
-        return Err(invalid(&format!("ids must hold 1 to {MOST_IDS} ids")));
+        let fault = format_args!("must hold 1 to {MOST_IDS} ids");
+        return Err(Problem::new("ids", fault).coded(ProblemCode::OutOfRange).into());
     }
-    ids.into_iter()
-        .map(|id| {
-            let id =
-                json::id("ids", json::present(id))?.ok_or_else(|| invalid("ids must be a list of ids"))?;
-            NotificationId::new(id).map_err(|e| invalid(&format!("ids {e}")))
-        })
-        .collect()
+    let mut faults = Faults::default();
+    let ids = ids.into_iter().enumerate().filter_map(|(place, id)| {
+        let id = json::id("ids", json::present(id)).and_then(|id| id.ok_or_else(no_list));
+        let id = id.and_then(|id| NotificationId::new(id).map_err(|e| Problem::new("ids", e)));
+        faults.pass(id.map(Some).map_err(|problem| problem.at(format!("/ids/{place}"))))
+    });
+    let ids = ids.collect();
+    faults.finish(ids)
 }
 
-fn time(name: &str, field: json::Field) -> Result<Option<Timestamp>> {
+fn principal(field: &RawValue) -> Result<Option<String>, Problem> {
+    let name = json::string("sender", Some(field), usize::MAX)?;
+    let fault = || Problem::new("sender", params::NO_PRINCIPAL);
+    name.filter(|name| params::is_principal(name)).map(Some).ok_or_else(fault)
+}
+
+fn time(name: &str, field: json::Field) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = json::string(name, field, 64)? else { return Ok(None) };
-    match text.parse::<jiff::Timestamp>() {
-        Ok(time) => Ok(Some(Timestamp(time.as_microsecond()))),
-        Err(_) => {
-            Err(invalid(&format!("{name} must be a time with its offset, such as 2026-01-11T14:30:00Z")))
-        }
-    }
+    let time = text.parse::<jiff::Timestamp>();
+    let fault = |_| Problem::new(name, "must be a time with its offset, such as 2026-01-11T14:30:00Z");
+    time.map(|time| Some(Timestamp(time.as_microsecond()))).map_err(fault)
 }
 
 fn invalid(reason: &str) -> Error {

@@ -19,6 +19,7 @@ mod list;
 mod mark_all_read;
 mod mark_read;
 mod mark_unread;
+mod problems;
 mod restore;
 mod send;
 mod sent;
