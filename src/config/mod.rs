@@ -31,7 +31,7 @@ pub use folder::{MANIFEST, MISSPELT_MANIFEST, TYPE_BYTES, TypeFiles};
 pub use guard::{keep_until_restart, refuse_reload, restart_needed};
 pub use inputs::{Env, Inputs, environment};
 pub use model::*;
-pub use problem::{ConfigProblem, ConfigProblems};
+pub use problem::{ConfigProblem, ConfigProblems, bounded};
 pub use streams::Streams;
 
 /// Reads a duration as the files write it, such as `30s` or `7d`. The error completes a clause.

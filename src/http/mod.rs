@@ -14,7 +14,7 @@ mod configured;
 mod connections;
 mod context;
 mod cors;
-mod cursor;
+pub mod cursor;
 mod docs;
 mod document;
 mod drain;

@@ -20,6 +20,9 @@ const SCHEMA: &str = "metadata.schema.json";
 const MAX_DESCRIPTION: usize = 1_000;
 const MAX_ICON: usize = 64;
 
+/// The most problems of one type that are kept.
+const MOST_PROBLEMS: usize = 100;
+
 /// Whether a type that was built replaces a standard one exactly as it says.
 pub(super) fn check_replaces(
     built: &NotificationType,
@@ -39,6 +42,10 @@ pub(super) fn build(folder: &TypeFolder) -> Result<NotificationType, Vec<TypePro
     // A component that panics is a fault of its type alone, never of the load.
     catch_unwind(AssertUnwindSafe(|| try_build(folder)))
         .unwrap_or_else(|_| Err(vec![folder.problem("", None, "a component panicked on it")]))
+        .map_err(|mut problems| {
+            problems.truncate(MOST_PROBLEMS);
+            problems
+        })
 }
 
 fn try_build(folder: &TypeFolder) -> Result<NotificationType, Vec<TypeProblem>> {

@@ -9,7 +9,7 @@ use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
 use super::TypeProblem;
-use crate::config::{MANIFEST, MISSPELT_MANIFEST, TypeFiles};
+use crate::config::{MANIFEST, MISSPELT_MANIFEST, TypeFiles, bounded};
 
 static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/types");
 
@@ -53,7 +53,7 @@ impl TypeFolder {
     /// A problem of one of its files, or of the folder when `file` is empty.
     pub(super) fn problem(&self, file: &str, line: Option<u64>, message: impl Into<String>) -> TypeProblem {
         let file = if file.is_empty() { self.origin.clone() } else { format!("{}/{file}", self.origin) };
-        TypeProblem { kind: self.name.clone(), file, line, message: message.into() }
+        TypeProblem { kind: self.name.clone(), file, line, message: bounded(message.into()) }
     }
 }
 
