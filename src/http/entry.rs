@@ -145,7 +145,7 @@ mod tests {
     use crate::http::services::fixture;
 
     #[tokio::test]
-    async fn a_panic_is_a_500_in_the_contracts_shape() {
+    async fn a_panic_is_a_500_that_tells_nothing_in_either_form() {
         let folder = tempfile::tempdir().unwrap();
         let services = fixture(folder.path()).await;
         let inner = make(|_: Request| async {
@@ -154,10 +154,16 @@ mod tests {
             }
         });
         let entry = Entry::new(inner.map_to_response(), services, Routes::new(&serde_json::Value::Null, &[]));
-        let mut answer = entry.call(Request::default()).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(answer.headers().contains_key("x-request-id"));
-        let body = answer.take_body().into_string().await.unwrap();
-        assert_eq!(body, r#"{"result":"Failed","reason":"Internal server error"}"#);
+        for (accept, wanted) in [
+            ("*/*", r#"{"result":"Failed","reason":"Internal server error"}"#),
+            ("application/problem+json", r#""detail":"Internal server error","code":"internal_error""#),
+        ] {
+            let request = Request::builder().header("accept", accept).finish();
+            let mut answer = entry.call(request).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(answer.headers().contains_key("x-request-id"));
+            let body = answer.take_body().into_string().await.unwrap();
+            assert!(body.contains(wanted) && !body.contains("secret"), "{body}");
+        }
     }
 }

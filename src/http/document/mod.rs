@@ -20,7 +20,8 @@ pub fn document(limits: &Limits) -> Value {
     document["info"]["description"] =
         "Send notifications to users, and read them. Errors have one shape: `result` is `Failed` and `reason` \
          says why; a 401 has `message` instead. Whoever asks for `application/problem+json` by `Accept` gets problem \
-         details (RFC 9457) with a stable `code` and all that is wrong with the request. Every answer carries `X-Request-Id`. A request that is not HTTP, \
+         details (RFC 9457) with a stable `code` ([all of them](/crm/notification/docs/errors)) and all that is wrong \
+         with the request. Every answer carries `X-Request-Id`. A request that is not HTTP, \
          or whose line or headers are too long, is answered with an empty 400, 414 or 431."
             .into();
     document["info"]["contact"] = json!({"name": "The operator of this gateway"});
