@@ -2,5 +2,6 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=plugins/types");
+    println!("cargo::rerun-if-changed=plugins/hooks");
     println!("cargo::rerun-if-changed=plugins/new");
 }

@@ -5,7 +5,7 @@
 
 mod configured;
 
-pub use configured::{Configured, IssuerFigures, KeyFigures};
+pub use configured::{Configured, HookFigures, IssuerFigures, KeyFigures};
 
 use std::time::Duration;
 
@@ -83,6 +83,10 @@ pub struct Metrics {
     pub types_quarantined: IntGauge,
     /// Types served at their last good version because their current one is broken.
     pub types_kept: IntGauge,
+    /// Mappings of hooks that are not served because they are broken.
+    pub mappings_quarantined: IntGauge,
+    /// Mappings of hooks served at their last good version because their current one is broken.
+    pub mappings_kept: IntGauge,
 }
 
 const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -230,6 +234,16 @@ impl Metrics {
             )?,
             types_quarantined: gauge(&r, "types_quarantined", "Types not served because they are broken.")?,
             types_kept: gauge(&r, "types_kept", "Types served at their last good version.")?,
+            mappings_quarantined: gauge(
+                &r,
+                "mappings_quarantined",
+                "Mappings of hooks not served because they are broken.",
+            )?,
+            mappings_kept: gauge(
+                &r,
+                "mappings_kept",
+                "Mappings of hooks served at their last good version.",
+            )?,
             registry: r,
         })
     }

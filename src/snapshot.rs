@@ -2,6 +2,7 @@
 //! last.
 
 mod diff;
+mod hooks;
 mod summary;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -21,6 +22,7 @@ use crate::{
 };
 
 pub use diff::{Difference, differences, line};
+pub use hooks::{Count, Hook, Hooks, Tally, Works};
 pub use summary::{Item, Summary};
 
 /// The gateway's settings at work.
@@ -31,6 +33,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// The API keys.
     pub keys: Keys,
+    /// What receives from senders that cannot speak the API.
+    pub hooks: Hooks,
     /// What verifies bearer tokens.
     pub tokens: Arc<Tokens>,
     /// The rate limits, with what they have counted.
@@ -95,6 +99,7 @@ impl Snapshot {
         Ok(Self {
             generation: previous.map_or(1, |p| p.generation + 1),
             limits: config.limits,
+            hooks: Hooks::build(config, &registry, previous.map(|p| &p.hooks))?,
             keys: Keys::build(config, previous.map(|p| &p.keys))?,
             tokens: Tokens::build(config, previous.map(|p| &p.tokens))?,
             limiters: Limiters::build(config, previous.map(|p| &p.limiters), ticks),

@@ -12,6 +12,7 @@ mod licences;
 mod nodes;
 mod outages;
 mod reload;
+mod senders;
 mod store;
 mod support;
 mod versions;

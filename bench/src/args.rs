@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// The cases that a run can measure, in the order in which a round does.
-pub const CASES: [&str; 6] =
-    ["send", "list50", "list50_eddsa", "unread_count", "unread_count_eddsa", "mark_read"];
+pub const CASES: [&str; 7] =
+    ["send", "send_batch", "list50", "list50_eddsa", "unread_count", "unread_count_eddsa", "mark_read"];
 
 /// Measures the gateway beside the limit of its framework.
 #[derive(Parser)]
@@ -88,6 +88,9 @@ pub struct Settings {
     /// Keep-alive connections.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4_096))]
     pub connections: u64,
+    /// Sends in a request of `send_batch`, whose rate counts them.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub batch_items: u64,
     /// Rounds; each measures every case once [default: 7, quick: 3].
     #[arg(long)]
     rounds: Option<u32>,

@@ -14,6 +14,32 @@ use crate::{
 
 const ROOT: &str = "/crm/notification";
 
+/// Where the user's digits begin in a send's body.
+const USER_AT: usize = r#"{"user_id":"#.len();
+
+fn body(link: &str) -> String {
+    let user = FIRST_USER;
+    format!(
+        r#"{{"user_id":{user},"type":"provision_complete","title":"Service Activated","message":"Your mobile service has been successfully activated","metadata":{{"service_id":167,"provision_job_id":"prov-2026-00042","duration_seconds":45}},"related_ticket_id":42,"related_user_id":5,"link":"{link}"}}"#
+    )
+}
+
+fn head(path: &str, credentials: &Credentials, length: usize) -> String {
+    format!(
+        "POST {ROOT}/{path} HTTP/1.1\r\nHost: bench\r\nX-API-KEY: {}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n",
+        credentials.api_key
+    )
+}
+
+/// Writes the id of the user with this place among all users.
+fn write_user(digits: &mut [u8], place: u64) {
+    let mut rest = FIRST_USER + place;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+}
+
 /// A send's request, rendered once; only the user's digits are written anew.
 pub struct SendTemplate {
     request: Vec<u8>,
@@ -32,16 +58,9 @@ impl SendTemplate {
     }
 
     fn with_link(credentials: &Credentials, link: &str) -> Self {
-        let user = FIRST_USER;
-        let body = format!(
-            r#"{{"user_id":{user},"type":"provision_complete","title":"Service Activated","message":"Your mobile service has been successfully activated","metadata":{{"service_id":167,"provision_job_id":"prov-2026-00042","duration_seconds":45}},"related_ticket_id":42,"related_user_id":5,"link":"{link}"}}"#
-        );
-        let head = format!(
-            "POST {ROOT}/send HTTP/1.1\r\nHost: bench\r\nX-API-KEY: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            credentials.api_key,
-            body.len()
-        );
-        let user_at = head.len() + r#"{"user_id":"#.len();
+        let body = body(link);
+        let head = head("send", credentials, body.len());
+        let user_at = head.len() + USER_AT;
         Self { request: (head + &body).into_bytes(), user_at }
     }
 
@@ -49,11 +68,7 @@ impl SendTemplate {
     pub fn write(&self, place: u64, out: &mut Vec<u8>) {
         out.clear();
         out.extend_from_slice(&self.request);
-        let mut rest = FIRST_USER + place;
-        for digit in out[self.user_at..self.user_at + USER_DIGITS].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
+        write_user(&mut out[self.user_at..self.user_at + USER_DIGITS], place);
     }
 }
 
@@ -72,6 +87,53 @@ impl Case for Sends {
         let place = random.below(self.users);
         self.template.write(place, out);
         Some(place)
+    }
+}
+
+/// Batches of sends to users drawn at random.
+pub struct Batches {
+    request: Vec<u8>,
+    /// Where each send's user stands.
+    users_at: Vec<usize>,
+    users: u64,
+}
+
+impl Batches {
+    pub fn new(credentials: &Credentials, users: u64, items: u64) -> Self {
+        let item = body("/services/167");
+        let items: Vec<_> = (0..items).map(|_| item.as_str()).collect();
+        let list = format!(r#"{{"items":[{}]}}"#, items.join(","));
+        let head = head("send-batch", credentials, list.len());
+        let first = head.len() + r#"{"items":["#.len() + USER_AT;
+        let users_at = (0..items.len()).map(|place| first + place * (item.len() + 1)).collect();
+        Self { request: (head + &list).into_bytes(), users_at, users }
+    }
+}
+
+impl Case for Batches {
+    fn status(&self) -> u16 {
+        200
+    }
+
+    fn items(&self) -> u64 {
+        self.users_at.len() as u64
+    }
+
+    fn next(&self, random: &mut Random, out: &mut Vec<u8>) -> Option<u64> {
+        out.clear();
+        out.extend_from_slice(&self.request);
+        for at in &self.users_at {
+            write_user(&mut out[*at..*at + USER_DIGITS], random.below(self.users));
+        }
+        Some(0)
+    }
+
+    fn answered(&self, _mark: u64, body: &[u8]) -> Result<()> {
+        let all = format!(r#"{{"result":"Success","sent":{},"failed":0,"#, self.users_at.len());
+        if body.starts_with(all.as_bytes()) {
+            return Ok(());
+        }
+        Err(format!("not all was sent: {}", String::from_utf8_lossy(&body[..body.len().min(300)])).into())
     }
 }
 

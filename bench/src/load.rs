@@ -24,6 +24,11 @@ pub trait Case: Send + Sync {
     /// The status of every good answer.
     fn status(&self) -> u16;
 
+    /// How many of what it does one request asks for.
+    fn items(&self) -> u64 {
+        1
+    }
+
     /// Writes the next request in place of what `out` holds, and gives it a mark that `answered` gets back.
     /// `None` when nothing is left to ask.
     fn next(&self, random: &mut Random, out: &mut Vec<u8>) -> Option<u64>;
@@ -39,14 +44,16 @@ pub trait Case: Send + Sync {
 pub struct Sample {
     /// Every request's time, in microseconds.
     pub micros: Vec<u32>,
+    /// How much each asked for.
+    pub items: u64,
     /// From the first request's start to the last answer.
     pub elapsed: Duration,
 }
 
 impl Sample {
-    /// Requests a second.
+    /// What was asked for a second.
     pub fn rate(&self) -> f64 {
-        self.micros.len() as f64 / self.elapsed.as_secs_f64().max(1e-9)
+        self.micros.len() as f64 * self.items as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 }
 
@@ -68,7 +75,7 @@ pub async fn drive(
         // Each slice draws anew: the same users again would find all they touch warm.
         tasks.spawn(converse(connection, Arc::clone(case), Random::fresh(), start + length));
     }
-    let mut sample = Sample::default();
+    let mut sample = Sample { items: case.items(), ..Sample::default() };
     let mut errors: Vec<Error> = Vec::new();
     while let Some(ended) = tasks.join_next().await {
         match ended? {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use crate::{
     Result,
     args::Settings,
-    cases::{MarksAll, RefusedSends, SendTemplate, Sends, Unread},
+    cases::{Batches, MarksAll, RefusedSends, SendTemplate, Sends, Unread},
     credentials::Credentials,
     fill::Filler,
     load::{self, Case},
@@ -23,6 +23,8 @@ pub enum Kind {
     Limited,
     /// Good sends over all connections, as many as the gateway answers.
     Sends,
+    /// The same sends in batches of a thousand, as many as the queue takes.
+    Batches,
     /// Sends that a validator refuses, over all connections.
     Refused,
     /// Inboxes of a hundred thousand marked read at once.
@@ -30,8 +32,15 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Alone, Self::Elsewhere, Self::Limited, Self::Sends, Self::Refused, Self::MarkAll];
+    pub const ALL: [Self; 7] = [
+        Self::Alone,
+        Self::Elsewhere,
+        Self::Limited,
+        Self::Sends,
+        Self::Batches,
+        Self::Refused,
+        Self::MarkAll,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -39,6 +48,7 @@ impl Kind {
             Self::Elsewhere => "elsewhere",
             Self::Limited => "sends_limited",
             Self::Sends => "sends",
+            Self::Batches => "batches",
             Self::Refused => "refused_sends",
             Self::MarkAll => "mark_all",
         }
@@ -48,6 +58,9 @@ impl Kind {
 /// Inboxes that are marked read in a slice, and how much is in each.
 const INBOXES: u64 = 2;
 const OF_AN_INBOX: u64 = 100_000;
+/// Batches at once, and sends in each.
+const BATCHES: u64 = 4;
+const OF_A_BATCH: u64 = 1_000;
 /// A generous limit: sends a second.
 const LIMITED_RATE: f64 = 3_000.0;
 
@@ -88,6 +101,10 @@ impl Noise<'_> {
             Kind::Limited => return limited(self.gateway, good(), length).await,
             Kind::Elsewhere => (self.limit, connections, Arc::new(good())),
             Kind::Sends => (self.gateway, connections, Arc::new(good())),
+            Kind::Batches => {
+                let batches = Batches::new(self.credentials, self.settings.users, OF_A_BATCH);
+                (self.gateway, BATCHES, Arc::new(batches))
+            }
             Kind::Refused => {
                 let refused = RefusedSends(sends(SendTemplate::refused(self.credentials)));
                 (self.gateway, connections, Arc::new(refused))

@@ -51,7 +51,7 @@ pub fn drive(address: SocketAddr, rate: f64, stop: &Stop, case: &dyn Case) -> Re
             |asked: thread::ScopedJoinHandle<'_, _>| asked.join().map_err(|_| "a connection panicked")?;
         asking.into_iter().map(end).collect::<Result<Vec<Vec<u32>>>>()
     })?;
-    Ok(Sample { micros: asked.concat(), elapsed: start.elapsed() })
+    Ok(Sample { micros: asked.concat(), items: 1, elapsed: start.elapsed() })
 }
 
 fn converse(

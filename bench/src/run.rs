@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use crate::{
     Result,
     args::{CASES, Settings},
-    cases::{Marks, Reads, SendTemplate, Sends, Unread},
+    cases::{Batches, Marks, Reads, SendTemplate, Sends, Unread},
     credentials::Credentials,
     fill::Filler,
     gateway::Gateway,
@@ -17,6 +17,8 @@ use crate::{
 
 /// How long each case runs unmeasured before the first round.
 const WARM_UP: Duration = Duration::from_millis(500);
+/// What is asked for at once at most.
+const IN_FLIGHT: u64 = 2_000;
 /// Unread notifications laid by for the first slice that marks them.
 const FIRST_MARKS: u64 = 20_000;
 
@@ -66,7 +68,9 @@ async fn measure(
     let [list50, unread_count] = reads(&credentials.tokens);
     let [list50_eddsa, unread_count_eddsa] = reads(&credentials.eddsa_tokens);
     let marks: Arc<dyn Case> = Arc::new(Marks::new(credentials, Arc::clone(&unread)));
-    let of_gateway = [Arc::clone(&sends), list50, list50_eddsa, unread_count, unread_count_eddsa, marks];
+    let batches: Arc<dyn Case> = Arc::new(Batches::new(credentials, settings.users, settings.batch_items));
+    let of_gateway =
+        [Arc::clone(&sends), batches, list50, list50_eddsa, unread_count, unread_count_eddsa, marks];
     let mut cases = vec![("limit", &limit, vec![limit_address], Arc::clone(&sends))];
     for (name, case) in CASES.into_iter().zip(of_gateway).filter(|(name, _)| settings.wants(name)) {
         cases.push((name, &gateway.process, vec![gateway.address], case));
@@ -83,7 +87,9 @@ async fn measure(
             if *name == "mark_read" {
                 filler.top_up(marks, length * 3).await?;
             }
-            let sample = load::drive(servers, settings.connections, length, case)
+            // No more than the queue takes of one tenant.
+            let most = (IN_FLIGHT / case.items()).max(1);
+            let sample = load::drive(servers, settings.connections.min(most), length, case)
                 .await
                 .map_err(|error| format!("{name}: {error}"))?;
             eprintln!("round {round} of {}: {name} {:.0}/s", settings.rounds(), sample.rate());
@@ -96,6 +102,10 @@ async fn measure(
             }
         }
     }
+    let in_batch = report.ratio("send_batch", "send");
     report.print(settings.json);
+    if let Some(ratio) = in_batch.filter(|_| !settings.json) {
+        println!("send_batch counts each of its {} sends: {ratio} times send", settings.batch_items);
+    }
     Ok(())
 }

@@ -1,18 +1,20 @@
 //! Admitting a request: credential → principal → permission → rate limit, before its body is read.
 
 mod client;
+mod hook;
 mod proof;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use crate::{
-    auth::KeyRefusal,
+    auth::{KeyRefusal, Usage},
     domain::{AuthFailure, Error, Permission, Principal, Timestamp},
-    limit::LimitStatus,
+    limit::{LimitStatus, Spender},
     snapshot::Snapshot,
 };
 
 pub use client::client_address;
+pub use hook::{Knock, knock};
 
 /// What a request shows of where it comes from and who sent it.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +51,36 @@ pub struct Admitted {
     pub principal: Arc<Principal>,
     /// What the tightest of its limits says.
     pub limit: LimitStatus,
+    /// Whose limits it spent.
+    pub account: Account,
+}
+
+/// Whose limits a request spends, should it come to cost more than one.
+#[derive(Debug)]
+pub struct Account {
+    /// The place of its tenant in the snapshot.
+    tenant: usize,
+    spender: Spender,
+    /// Where what becomes of the request is counted, for an API key.
+    usage: Option<Arc<Usage>>,
+}
+
+impl Account {
+    /// Spends further requests for one that was admitted and turned out to be worth so many: all of them, or none.
+    /// Gives what the tightest of its limits says.
+    ///
+    /// # Errors
+    /// Where so many never pass at once, the number that do.
+    pub fn spend(&self, snapshot: &Snapshot, requests: usize) -> Result<Option<LimitStatus>, u32> {
+        let burst = snapshot.limiters.burst(self.tenant, self.spender);
+        let requests = u32::try_from(requests).ok().filter(|n| *n <= burst).ok_or(burst)?;
+        let more = NonZeroU32::new(requests.saturating_sub(1));
+        let limit = more.map(|more| snapshot.limiters.check_more(self.tenant, self.spender, more));
+        if limit.is_some_and(|limit| !limit.passes()) {
+            self.usage.iter().for_each(|usage| usage.refused(KeyRefusal::Limit));
+        }
+        Ok(limit)
+    }
 }
 
 /// A request that may not.
@@ -100,7 +132,8 @@ pub fn admit(
     match limit.retry_after {
         None => {
             proof.usage.iter().for_each(|usage| usage.admitted(now));
-            Ok(Admitted { principal: proof.principal, limit })
+            let account = Account { tenant: proof.tenant, spender: proof.spender, usage: proof.usage };
+            Ok(Admitted { principal: proof.principal, limit, account })
         }
         Some(retry_after) => {
             refused(KeyRefusal::Limit);

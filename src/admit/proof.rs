@@ -129,22 +129,13 @@ impl Fault {
         self.failure
     }
 
-    /// The refusal, after counting it against the client's address if it may have been a guess: a
-    /// missing credential guesses nothing, and an expired token was once a good one.
+    /// The refusal: a missing credential guesses nothing, and an expired token was once a good one.
     pub(super) fn refuse(self, snapshot: &Snapshot, presented: &Presented) -> Refusal {
-        let mut refusal = Refusal { whose: self.whose, ..Refusal::unauthenticated(self.failure) };
-        if !matches!(self.failure, AuthFailure::InvalidKey | AuthFailure::InvalidToken) {
-            return refusal;
-        }
         // Where the client is not known, the failures of a whole proxy count as one: a limit may be coarse.
         let client = client_of(snapshot, presented).unwrap_or(presented.peer);
-        let limit = snapshot.limiters.check_failure(client);
-        refusal.limit = Some(limit);
-        if let Some(retry_after) = limit.retry_after {
-            return Refusal { error: Error::RateLimited { retry_after }, ..refusal };
-        }
+        let refusal = refusal(snapshot, self.failure, self.whose, client);
         // Anyone can present bad credentials, so the limit above also bounds these lines.
-        match self.note {
+        match self.note.filter(|_| refusal.limit.is_some_and(|limit| limit.retry_after.is_none())) {
             Some(Note::Development(credential)) => {
                 tracing::warn!("refused because it came through a proxy: development {credential}");
             }
@@ -153,4 +144,29 @@ impl Fault {
         }
         refusal
     }
+}
+
+/// The refusal, after counting it against the client's address if it may have been a guess.
+pub(super) fn refusal(
+    snapshot: &Snapshot,
+    failure: AuthFailure,
+    whose: Option<Arc<Principal>>,
+    client: IpAddr,
+) -> Refusal {
+    use AuthFailure::{InvalidKey, InvalidSignature, InvalidToken};
+    let refusal = Refusal { whose, ..Refusal::unauthenticated(failure) };
+    match failure {
+        InvalidKey | InvalidToken | InvalidSignature => guessed(snapshot, refusal, client),
+        _ => refusal,
+    }
+}
+
+/// Counts a refusal against the client's address.
+pub(super) fn guessed(snapshot: &Snapshot, mut refusal: Refusal, client: IpAddr) -> Refusal {
+    let limit = snapshot.limiters.check_failure(client);
+    refusal.limit = Some(limit);
+    if let Some(retry_after) = limit.retry_after {
+        refusal.error = Error::RateLimited { retry_after };
+    }
+    refusal
 }

@@ -1,10 +1,6 @@
 //! How many connections each listener may hold, within what the system lets the process open.
 
-use crate::{
-    config::Server,
-    http::{Clients, listen::Bounds},
-    metrics::Metrics,
-};
+use crate::{config::Server, http::listen::Bounds, metrics::Metrics};
 
 /// Connections of the admin listener: apart, so that it is reachable while the public one is full.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -18,7 +14,6 @@ pub fn of(server: &Server, metrics: &Metrics) -> (Bounds, Bounds) {
         idle: server.idle_timeout,
         request: server.request_timeout,
         open: metrics.connections.with_label_values(&[listener]),
-        clients: Clients::default(),
         timed_out: metrics.connections_timed_out.with_label_values(&[listener]),
     };
     (bounds("public", public_connections(server.max_connections)), bounds("admin", ADMIN_CONNECTIONS))

@@ -128,7 +128,6 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         body_timeout: config.server.request_timeout,
         streams: Arc::clone(&streams),
         connections: public.most,
-        clients: public.clients.clone(),
         draining: draining.clone(),
     });
     let admin = Admin {

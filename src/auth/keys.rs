@@ -132,8 +132,8 @@ impl KeyEntry {
     }
 }
 
-/// `None` for an empty list, which restricts nothing.
-fn globs(patterns: &[String]) -> Result<Option<GlobSet>, globset::Error> {
+/// The types that are allowed: `None` for an empty list, which restricts nothing.
+pub fn globs(patterns: &[String]) -> Result<Option<GlobSet>, globset::Error> {
     if patterns.is_empty() {
         return Ok(None);
     }

@@ -1,15 +1,17 @@
-//! Who a credential proves: API keys by their hash, bearer tokens by their signature.
+//! Who a credential proves: API keys by their hash, bearer tokens and what hooks receive by their signature.
 
 mod issuer;
 mod jwks;
 mod keys;
 mod sign;
+mod signature;
 mod tokens;
 mod usage;
 
 pub use jwks::{Fetcher, KeysState, Source};
-pub use keys::{KeyEntry, Keys};
+pub use keys::{KeyEntry, Keys, globs};
 pub use sign::{NewKey, new_key, sign_token};
+pub use signature::{Claim, SenderProof, Shown};
 pub use tokens::{BadToken, MAX_TOKEN_BYTES, Tokens, Verified};
 pub use usage::{KeyRefusal, Usage};
 

@@ -12,7 +12,7 @@ use super::{
     field::{Field, Section},
     inbox,
     inputs::{Answer, Ask, Source},
-    keys,
+    keys, limits,
     problem::{ConfigProblem, ConfigProblems, Report},
     roles::Roles,
     secret, streams,
@@ -20,7 +20,6 @@ use super::{
     tree::{self, Node},
     value,
 };
-use crate::domain::Limits;
 
 const MAIN: &[&str] = &[
     "include",
@@ -66,7 +65,6 @@ const STORE: &[&str] = &[
     "lock_timeout",
     "commit_timeout",
 ];
-const LIMITS: &[&str] = &["title", "message", "link", "metadata_bytes", "metadata_depth", "body_bytes"];
 const RATE_LIMITS: &[&str] = &["per_key", "per_user", "tenant", "failed_auth"];
 const MOST_FILES: usize = 256;
 const SECOND: Duration = Duration::from_secs(1);
@@ -128,7 +126,7 @@ impl Decoder<'_> {
             store: self.store(main),
             log: log(main),
             plugins: plugins.as_ref().map(|(path, _)| path.clone()),
-            limits: limits(main),
+            limits: limits::read(main),
             failed_auth: quota("failed_auth").unwrap_or_default(),
             streams: streams::streams(main),
             audit_retention: audit_retention(main),
@@ -362,23 +360,6 @@ fn log(main: &Section<'_>) -> Log {
         json: s.read("format", value::one_of(&[("pretty", false), ("json", true)])).unwrap_or(default.json),
         level: s.read("level", levels).unwrap_or(default.level),
     }
-}
-
-fn limits(main: &Section<'_>) -> Limits {
-    let default = Limits::default();
-    let Some(s) = main.section("limits", LIMITS) else { return default };
-    let limits = Limits {
-        title: s.size("title", 1..=1_000, default.title),
-        message: s.size("message", 1..=100_000, default.message),
-        link: s.size("link", 1..=8_192, default.link),
-        metadata_bytes: s.size("metadata_bytes", 2..=1 << 20, default.metadata_bytes),
-        metadata_depth: s.size("metadata_depth", 1..=64, default.metadata_depth),
-        body_bytes: s.size("body_bytes", 1_024..=8 << 20, default.body_bytes),
-    };
-    if limits.metadata_bytes >= limits.body_bytes {
-        s.field().fail("metadata_bytes must be less than body_bytes, which holds the metadata");
-    }
-    limits
 }
 
 /// A rate limit; `burst` is twice `per_second` unless it is given.

@@ -35,6 +35,11 @@ impl<'a> Field<'a> {
         format!("{}:{}", self.file.display(), self.at.line)
     }
 
+    /// Its path, such as `tenants.default.users`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Notes a problem here.
     pub fn fail(&self, message: impl Into<String>) {
         self.fail_at(self.at, self.path.clone(), message.into());
@@ -53,6 +58,30 @@ impl<'a> Field<'a> {
     /// Whether it is written as `[]`.
     pub fn is_empty_list(&self) -> bool {
         matches!(&self.node.value, Value::List(nodes) if nodes.is_empty())
+    }
+
+    /// Whether it is a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self.node.value, Value::List(_))
+    }
+
+    /// The whole value, whatever it is.
+    pub fn data(&self) -> Option<serde_json::Value> {
+        Some(match &self.node.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Flag(flag) => (*flag).into(),
+            Value::Integer(number) => (*number).into(),
+            Value::OtherNumber => {
+                self.fail("must be a whole number: put it in quotes");
+                return None;
+            }
+            Value::Text(text) => text.as_str().into(),
+            Value::List(_) => self.list().iter().filter_map(Field::data).collect(),
+            Value::Map(_) => {
+                let entries = self.entries().into_iter();
+                entries.filter_map(|(name, field)| Some((name.to_owned(), field.data()?))).collect()
+            }
+        })
     }
 
     /// Whether nothing stands here.

@@ -1,8 +1,10 @@
-//! The folder of types as bytes: a fault below it belongs to the type that it lies in, and harms no other.
+//! The folder of types and hooks as bytes: a fault below it belongs to the type that it lies in, and harms no other.
+//!
+//! What is said of types here holds for hooks.
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, Metadata},
     io,
     path::{Path, PathBuf},
@@ -10,10 +12,50 @@ use std::{
 
 use super::inputs::{hidden, read_file};
 
-/// The file that makes a folder a type, and the spelling that is taken for it by mistake.
-pub const MANIFEST: &str = "type.yaml";
-/// See [`MANIFEST`].
-pub const MISSPELT_MANIFEST: &str = "type.yml";
+/// What a folder of data can be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    /// A notification type.
+    #[default]
+    Type,
+    /// How what a hook brings is mapped to notifications.
+    Mapping,
+}
+
+impl Sort {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Type, Self::Mapping];
+
+    /// Its name in messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Mapping => "mapping",
+        }
+    }
+
+    /// The file that makes a folder one.
+    pub const fn manifest(self) -> &'static str {
+        match self {
+            Self::Type => "type.yaml",
+            Self::Mapping => "hook.yaml",
+        }
+    }
+
+    /// What the file is called by mistake.
+    pub const fn misspelt(self) -> &'static str {
+        match self {
+            Self::Type => "type.yml",
+            Self::Mapping => "hook.yml",
+        }
+    }
+
+    /// What a folder is that holds a file of this name.
+    pub fn of_file(name: &OsStr) -> Option<Self> {
+        Self::ALL.into_iter().find(|sort| name == sort.manifest() || name == sort.misspelt())
+    }
+}
+
 /// The most bytes of a type's files together.
 pub const TYPE_BYTES: u64 = 1 << 20;
 /// Files and folders of one type.
@@ -97,7 +139,7 @@ impl Walk {
         }
         let names = names(folder)?;
         let mut own = Taken::default();
-        let is_type = names.iter().any(|name| name == MANIFEST || name == MISSPELT_MANIFEST);
+        let is_type = names.iter().any(|name| Sort::of_file(name).is_some());
         let mut of = if is_type { Some(&mut own) } else { of };
         trail.push(real);
         for name in names {

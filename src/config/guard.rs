@@ -2,6 +2,7 @@
 
 use super::{
     Config, Server, Tenant,
+    hooks::HOOKS,
     problem::ConfigProblem,
     tenants::{ISSUERS, REVOKED},
 };
@@ -12,7 +13,7 @@ use crate::domain::TenantId;
 ///
 /// - everything of the main file: never;
 /// - every API key of a tenant that stays, or of all: `api_keys: {}`;
-/// - every issuer, or revoked token, of a tenant that stays: `issuers: []`, `revoked_tokens: []` in it;
+/// - every issuer, revoked token or hook of a tenant that stays: `issuers: []`, `revoked_tokens: []`, `hooks: {}` in it;
 /// - every tenant of a file that is still read: `tenants: {}` in it;
 /// - a tenant that has issuers and no API key: `issuers: []` in it, and then it may go. Any other goes with its
 ///   keys, which stand elsewhere: no cut takes both and leaves the keys of the other tenants;
@@ -53,9 +54,11 @@ fn lost_lists(old: &Config, new: &Config) -> Option<ConfigProblem> {
         let Some(after) = new.tenants.get(id) else { continue };
         let issuers = (ISSUERS, "every issuer", !before.issuers.is_empty() && after.issuers.is_empty());
         let revoked = (REVOKED, "every revoked token", has_revoked(before) && !has_revoked(after));
-        for (name, what, lost) in [issuers, revoked] {
+        let hooks = (HOOKS, "every hook", !before.hooks.is_empty() && after.hooks.is_empty());
+        for (name, what, lost) in [issuers, revoked, hooks] {
             if lost && !new.origin.emptied.contains(&(id.clone(), name)) {
-                let way_out = format!("write {name}: [] there if none is meant");
+                let none = if name == HOOKS { "{}" } else { "[]" };
+                let way_out = format!("write {name}: {none} there if none is meant");
                 return refusal(new, &format!("tenants.{id}.{name}"), &format!("{what} of {id}"), &way_out);
             }
         }

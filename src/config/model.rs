@@ -11,7 +11,7 @@ use std::{
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
-use super::Streams;
+use super::{Hook, Streams};
 use crate::domain::{Limits, Permissions, Profile, TenantId, Timestamp, UserId};
 
 /// All settings.
@@ -43,6 +43,16 @@ pub struct Config {
     pub origin: Origin,
 }
 
+impl Config {
+    /// Every hook of every tenant, in the files' order: the place and the name of its tenant, its id, and itself.
+    pub fn hooks(&self) -> impl Iterator<Item = (usize, &TenantId, &str, &Hook)> {
+        let tenants = self.tenants.iter().enumerate();
+        tenants.flat_map(|(place, (name, tenant))| {
+            tenant.hooks.iter().map(move |(id, hook)| (place, name, id.as_str(), hook))
+        })
+    }
+}
+
 /// What a reload and a message need to know of the files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -52,7 +62,7 @@ pub struct Origin {
     pub empty: bool,
     /// The files say `api_keys: {}`: that there are no keys is meant.
     pub keys_emptied: bool,
-    /// What of each tenant is written out empty, as `issuers: []`: that there are none is meant.
+    /// What of each tenant is written out empty, as `issuers: []` or `hooks: {}`: that there are none is meant.
     pub emptied: Vec<(TenantId, &'static str)>,
     /// How many tenants each file names, 0 for `tenants: {}`; `None` where it says nothing of tenants.
     pub tenants: BTreeMap<PathBuf, Option<usize>>,
@@ -189,6 +199,8 @@ pub struct Tenant {
     pub retention: Retention,
     /// The pages of other origins that may ask as its users do.
     pub cors: Cors,
+    /// What receives for it, by id.
+    pub hooks: IndexMap<String, Hook>,
 }
 
 /// Cross-origin requests of a tenant's users.

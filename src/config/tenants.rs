@@ -12,6 +12,7 @@ use super::{
     decode::{Decoder, rate_limit},
     development,
     field::{Field, Section},
+    hooks::{self, HOOKS},
     jwks, revoked,
     roles::Roles,
     secret, value,
@@ -22,7 +23,7 @@ use crate::domain::{Profile, TenantId, UserId};
 pub(super) const ISSUERS: &str = "issuers";
 pub(super) const REVOKED: &str = "revoked_tokens";
 const TENANT: &[&str] =
-    &["users", "seed", ISSUERS, REVOKED, "rate_limits", "strict_types", "retention", "cors"];
+    &["users", "seed", ISSUERS, REVOKED, "rate_limits", "strict_types", "retention", "cors", HOOKS];
 const SEED: &[&str] = &["id", "display_name", "locale", "time_zone"];
 const ISSUER: &[&str] = &[
     "issuer",
@@ -74,12 +75,13 @@ impl Decoder<'_> {
     pub fn tenants(&self, sections: &[Section<'_>], roles: &Roles, quotas: Quotas) -> Tenants {
         let mut all = Tenants::default();
         let mut places: HashMap<&str, String> = HashMap::new();
+        let mut hooks = HashMap::new();
         for (name, field) in sections.iter().filter_map(|s| s.get("tenants")).flat_map(|f| f.entries()) {
             let id = TenantId::new(name).map_err(|e| field.fail(format!("is no tenant's name: it {e}"))).ok();
             if let Some(first) = places.insert(name, field.place()) {
                 field.fail(format!("is defined at {first} already"));
             }
-            let (tenant, emptied) = self.tenant(&field, roles, quotas);
+            let (tenant, emptied) = self.tenant(&field, roles, quotas, &mut hooks);
             if let Some(id) = id {
                 all.emptied.extend(emptied.into_iter().map(|name| (id.clone(), name)));
                 all.per_key.insert(id.clone(), tenant.key_quota);
@@ -98,8 +100,14 @@ impl Decoder<'_> {
         all
     }
 
-    /// A tenant, and the names of its fields that are written out empty.
-    fn tenant(&self, field: &Field<'_>, roles: &Roles, quotas: Quotas) -> (Tenant, Vec<&'static str>) {
+    /// A tenant, and the names of its fields that are written out empty. `hooks` are the places of those there are.
+    fn tenant(
+        &self,
+        field: &Field<'_>,
+        roles: &Roles,
+        quotas: Quotas,
+        hooks: &mut HashMap<String, String>,
+    ) -> (Tenant, Vec<&'static str>) {
         let mut tenant = Tenant { roles: roles.of_bearers(), key_quota: quotas.per_key, ..Tenant::default() };
         let Some(s) = field.section(TENANT) else { return (tenant, Vec::new()) };
         let own = s.section("rate_limits", &["per_key", "per_user", "tenant"]);
@@ -124,8 +132,10 @@ impl Decoder<'_> {
         }
         tenant.cors = cors::decode(&s);
         tenant.key_quota = quota("per_key").unwrap_or(quotas.per_key);
-        let is_empty = |name: &&'static str| s.get(name).is_some_and(|list| list.is_empty_list());
-        (tenant, [ISSUERS, REVOKED].into_iter().filter(is_empty).collect())
+        tenant.hooks = hooks::decode(self, &s, roles, tenant.key_quota, hooks);
+        let is_empty =
+            |name: &&'static str| s.get(name).is_some_and(|some| some.is_empty_list() || some.is_empty_map());
+        (tenant, [ISSUERS, REVOKED, HOOKS].into_iter().filter(is_empty).collect())
     }
 
     fn issuer(&self, s: &Section<'_>) -> Option<Issuer> {

@@ -34,6 +34,8 @@ codes! {
     InvalidFields = "invalid_fields", "Fields of the body are not as they must be";
     /// The type's checks refused the notification.
     NotificationRefused = "notification_refused", "The type's checks refused the notification";
+    /// Of a batch that is stored whole or not at all, items cannot be stored.
+    BatchRefused = "batch_refused", "Items of the batch cannot be stored";
     /// The body is not the JSON object that it must be.
     MalformedBody = "malformed_body", "The body is not the JSON object that it must be";
     /// The body broke off, or took too long to come.
@@ -46,6 +48,10 @@ codes! {
     InvalidToken = "invalid_token", "The token proves nobody";
     /// The token is past its time.
     ExpiredToken = "expired_token", "The token has expired";
+    /// The signature is not of this body.
+    InvalidSignature = "invalid_signature", "The signature is not of this body";
+    /// The signature is of another time.
+    StaleSignature = "stale_signature", "The signature is of another time";
     /// An API key came where only a user will do.
     UserTokenRequired = "user_token_required", "Only a user can do this";
     /// The credential lacks a permission.
@@ -58,6 +64,8 @@ codes! {
     UserNotFound = "user_not_found", "There is no such user";
     /// The inbox has no such notification.
     NotificationNotFound = "notification_not_found", "There is no such notification";
+    /// There is no such hook.
+    HookNotFound = "hook_not_found", "There is no such hook";
     /// The path takes other methods.
     MethodNotAllowed = "method_not_allowed", "The path takes other methods";
     /// The body is larger than the gateway takes.

@@ -49,6 +49,9 @@ pub enum Error {
     /// No such user in the caller's tenant.
     #[error("User {0} not found")]
     UserNotFound(UserId),
+    /// No hook of that id.
+    #[error("No such hook")]
+    HookNotFound,
     /// No such notification in the caller's inbox.
     #[error("Notification {0} not found")]
     NotificationNotFound(NotificationId),
@@ -85,6 +88,7 @@ impl Error {
             Self::KeyReused => Code::IdempotencyKeyReused,
             Self::UserNotFound(_) => Code::UserNotFound,
             Self::NotificationNotFound(_) => Code::NotificationNotFound,
+            Self::HookNotFound => Code::HookNotFound,
             Self::Busy { .. } => Code::Busy,
             Self::Unresolved { .. } => Code::OutcomeUnknown,
             Self::Internal(_) => Code::InternalError,
@@ -128,6 +132,12 @@ pub enum AuthFailure {
     /// A token that its tenant's configuration revokes. No hint that it was good otherwise.
     #[error("Invalid token")]
     RevokedToken,
+    /// A body that its signature is not of.
+    #[error("Invalid signature")]
+    InvalidSignature,
+    /// A signature of another time, too far from now.
+    #[error("The signature is not of this time")]
+    StaleSignature,
     /// An API key where only a user will do.
     #[error("A user's bearer token is required")]
     UserRequired,
@@ -141,6 +151,8 @@ impl AuthFailure {
             Self::Missing => Code::AuthenticationRequired,
             Self::InvalidToken | Self::RevokedToken => Code::InvalidToken,
             Self::ExpiredToken => Code::ExpiredToken,
+            Self::InvalidSignature => Code::InvalidSignature,
+            Self::StaleSignature => Code::StaleSignature,
             Self::UserRequired => Code::UserTokenRequired,
         }
     }
@@ -153,6 +165,8 @@ impl AuthFailure {
             Self::InvalidToken => "invalid_token",
             Self::ExpiredToken => "expired_token",
             Self::RevokedToken => "revoked_token",
+            Self::InvalidSignature => "invalid_signature",
+            Self::StaleSignature => "stale_signature",
             Self::UserRequired => "user_required",
         }
     }

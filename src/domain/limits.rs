@@ -20,6 +20,10 @@ pub struct Limits {
     pub metadata_depth: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
+    /// Bytes of a batch of sends, where one body to many users counts for each.
+    pub batch_bytes: usize,
+    /// Sends in a batch.
+    pub batch_items: usize,
 }
 
 impl Default for Limits {
@@ -31,6 +35,8 @@ impl Default for Limits {
             metadata_bytes: 16 * 1024,
             metadata_depth: 32,
             body_bytes: 256 * 1024,
+            batch_bytes: 4 << 20,
+            batch_items: 1_000,
         }
     }
 }

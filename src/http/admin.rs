@@ -13,7 +13,12 @@ use serde_json::json;
 
 use super::{configured, drain::Draining};
 use crate::{
-    cache::UnreadCache, clock::Clock, config::Secret, metrics::Metrics, snapshot::Shared, store::Store,
+    cache::UnreadCache,
+    clock::Clock,
+    config::{Secret, Sort},
+    metrics::Metrics,
+    snapshot::Shared,
+    store::Store,
 };
 
 /// What the admin listener shows, and to whom.
@@ -145,8 +150,10 @@ impl Admin {
             "refused": self.metrics.config_refused.get() != 0,
             "last_good": snapshot.last_good,
             "last_good_unwritten": self.metrics.last_good_unwritten.get() != 0,
-            "kept_types": snapshot.registry.kept().collect::<Vec<_>>(),
-            "quarantined_types": snapshot.registry.quarantined().collect::<Vec<_>>(),
+            "kept_types": snapshot.registry.kept(Sort::Type),
+            "quarantined_types": snapshot.registry.quarantined(Sort::Type),
+            "kept_mappings": snapshot.registry.kept(Sort::Mapping),
+            "quarantined_mappings": snapshot.registry.quarantined(Sort::Mapping),
         });
         let response = Response::builder().status(status).content_type("application/json");
         response.body(body.to_string() + "\n")

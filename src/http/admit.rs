@@ -1,6 +1,6 @@
 //! The extractor that admits a request before its body is read: credential, permission, rate limit.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, net::IpAddr, sync::Arc};
 
 use poem::{Request, RequestBody};
 use poem_openapi::{
@@ -14,8 +14,8 @@ use super::{
     services::Services,
 };
 use crate::{
-    admit::{self, Need, Presented},
-    domain::{Actor, AuthFailure, Permission, Principal},
+    admit::{self, Account, Need, Presented, Refusal},
+    domain::{Actor, AuthFailure, Error, Permission, Principal, Result},
     inbox::Owner,
 };
 
@@ -69,10 +69,23 @@ pub struct Admitted<N> {
     pub context: Context,
     /// What the handler calls.
     pub services: Arc<Services>,
+    account: Account,
     need: PhantomData<N>,
 }
 
 impl<N> Admitted<N> {
+    /// Spends what a request costs that is worth so many: one was spent when it was admitted. All of it or nothing.
+    pub fn spend(&self, requests: usize) -> Result<()> {
+        let limit = self.account.spend(self.context.snapshot(), requests).map_err(|most| {
+            Error::Invalid(format!(
+                "a batch may have at most {most} items: no more pass the rate limit at once"
+            ))
+        })?;
+        let Some(limit) = limit else { return Ok(()) };
+        self.context.note_limit(limit);
+        limit.retry_after.map_or(Ok(()), |retry_after| Err(Error::RateLimited { retry_after }))
+    }
+
     /// The caller as the audit record names them.
     pub fn actor(&self) -> Actor {
         let request_id = self.context.request_id().to_owned();
@@ -134,39 +147,47 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
         let forwarding = Forwarding::of(request.headers());
         let presented = presented(request, &forwarding);
         let verdict = admit::admit(context.snapshot(), &presented, N::NEED, context.now());
-        match verdict {
-            Ok(admitted) => {
-                context.note_limit(admitted.limit);
-                let services = Arc::clone(context.services());
-                context.note_tenant(&admitted.principal.tenant);
-                services.audit.admitted(&admitted.principal, context.request_id(), context.now());
-                Ok(Self { principal: admitted.principal, context, services, need: PhantomData })
-            }
-            Err(refusal) => {
-                if let Some(whose) = refusal.whose.as_ref().filter(|_| refusal.failure.is_none()) {
-                    context.note_tenant(&whose.tenant);
-                }
-                if let Some(limit) = refusal.limit {
-                    context.note_limit(limit);
-                }
-                if let Some(why) = refusal.failure {
-                    let services = context.services();
-                    services.metrics.auth_failures.with_label_values(&[why.as_str()]).inc();
-                    let proxies = &context.snapshot().trusted_proxies;
-                    let client = || {
-                        let Presented { peer, forwarded_for, forwarded, .. } = presented;
-                        // Where the proxies tell none, the nearest of them is all that is known.
-                        admit::client_address(peer, forwarded_for, forwarded, proxies).unwrap_or(peer)
-                    };
-                    services.audit.refused(why, refusal.whose.as_deref(), context.request_id(), client);
-                }
-                Err(Failure(refusal.error).into())
-            }
-        }
+        let admitted =
+            verdict.map_err(|refusal| refused(&context, refusal, || client(&context, &presented)))?;
+        note(&context, &admitted);
+        let services = Arc::clone(context.services());
+        let admit::Admitted { principal, account, .. } = admitted;
+        Ok(Self { principal, context, services, account, need: PhantomData })
     }
 }
 
-const NO_SCHEME: MetaSecurityScheme = MetaSecurityScheme {
+/// Where a request comes from: where the proxies tell nobody, the nearest of them is all that is known.
+pub fn client(context: &Context, presented: &Presented) -> IpAddr {
+    let Presented { peer, forwarded_for, forwarded, .. } = *presented;
+    let proxies = &context.snapshot().trusted_proxies;
+    admit::client_address(peer, forwarded_for, forwarded, proxies).unwrap_or(peer)
+}
+
+/// Notes whose the request is.
+pub fn note(context: &Context, admitted: &admit::Admitted) {
+    context.note_limit(admitted.limit);
+    context.note_tenant(&admitted.principal.tenant);
+    context.services().audit.admitted(&admitted.principal, context.request_id(), context.now());
+}
+
+/// Notes and counts why a request goes no further, and gives what to answer.
+pub fn refused(context: &Context, refusal: Refusal, client: impl FnOnce() -> IpAddr) -> Failure {
+    if let Some(whose) = refusal.whose.as_ref().filter(|_| refusal.failure.is_none()) {
+        context.note_tenant(&whose.tenant);
+    }
+    if let Some(limit) = refusal.limit {
+        context.note_limit(limit);
+    }
+    if let Some(why) = refusal.failure {
+        let services = context.services();
+        services.metrics.auth_failures.with_label_values(&[why.as_str()]).inc();
+        services.audit.refused(why, refusal.whose.as_deref(), context.request_id(), client);
+    }
+    Failure(refusal.error)
+}
+
+/// A security scheme of which nothing is said yet.
+pub const NO_SCHEME: MetaSecurityScheme = MetaSecurityScheme {
     ty: "",
     description: None,
     name: None,

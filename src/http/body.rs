@@ -26,6 +26,11 @@ pub trait FromBody: Type + Sized {
     /// Whether a body must be there; where not, an empty one reads as `{}`.
     const REQUIRED: bool = true;
 
+    /// How many bytes a body may have.
+    fn most(limits: &Limits) -> usize {
+        limits.body_bytes
+    }
+
     /// Reads the body's bytes; the error is a sentence that names the field at fault.
     fn from_body(body: &[u8], limits: &Limits) -> Result<Self::Output>;
 }
@@ -58,10 +63,11 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
             check_content_type(request)?;
         }
         let length = announced(request);
-        if length.is_some_and(|bytes| bytes > (limits.body_bytes + PASSED_OVER) as u64) {
+        let most = T::most(&limits);
+        if length.is_some_and(|bytes| bytes > (most + PASSED_OVER) as u64) {
             return Err(ReadBodyError::PayloadTooLarge.into());
         }
-        let bytes = read(body.take()?, length, limits.body_bytes, context.room());
+        let bytes = read(body.take()?, length, most, context.room());
         let (bytes, room) =
             tokio::time::timeout(context.services().body_timeout, bytes).await.map_err(|_| TooSlow)??;
         context.keep(room);

@@ -1,10 +1,10 @@
-//! What the snapshot in force tells of its API keys and issuers, as metrics.
+//! What the snapshot in force tells of its API keys, hooks and issuers, as metrics.
 
 use crate::{
     auth::KeyRefusal,
     domain::Timestamp,
-    metrics::{Configured, IssuerFigures, KeyFigures},
-    snapshot::Snapshot,
+    metrics::{Configured, HookFigures, IssuerFigures, KeyFigures},
+    snapshot::{Count, Snapshot},
 };
 
 /// Writes them behind what is there already.
@@ -18,6 +18,15 @@ pub fn render(snapshot: &Snapshot, now: Timestamp, text: &mut Vec<u8>) -> Result
             refusals: KeyRefusal::ALL.map(|why| (why.as_str(), key.usage.refusals(why))),
             last_used: key.usage.last_used().map(seconds),
             expires: key.expires_at().map(seconds),
+        });
+    }
+    for hook in snapshot.hooks.iter() {
+        configured.hook(HookFigures {
+            labels: [hook.principal.tenant.as_str(), &hook.id],
+            requests: hook.usage.requests(),
+            refusals: KeyRefusal::ALL.map(|why| (why.as_str(), hook.usage.refusals(why))),
+            outcomes: Count::OUTCOMES.map(|(what, name)| (name, hook.tally.get(what))),
+            unknown: hook.tally.get(Count::Unknown),
         });
     }
     for source in snapshot.tokens.sources() {

@@ -4,21 +4,17 @@
 //! file descriptor; whoever can open connections could otherwise hold all of them.
 
 use std::{
-    collections::{HashMap, HashSet},
-    future::Future,
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
-use poem::{
-    http::uri::Scheme,
-    listener::{Acceptor, TcpAcceptor},
-    web::{LocalAddr, RemoteAddr},
-};
 use prometheus::{IntCounter, IntGauge};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -42,37 +38,6 @@ pub struct Bounds {
     pub open: IntGauge,
     /// Counts those that were ended by these times.
     pub timed_out: IntCounter,
-    /// What is known of the other sides.
-    pub clients: Clients,
-}
-
-/// What an answer without an end must know of the other sides, by their addresses. Of most there is nothing.
-#[derive(Debug, Clone, Default)]
-pub struct Clients(Arc<Mutex<Known>>);
-
-#[derive(Debug, Default)]
-struct Known {
-    /// Those that do not take what is written, and since when.
-    waiting: HashMap<SocketAddr, Instant>,
-    /// Those that send no more. The framework goes on with an answer, as they may still read; but who follows a stream
-    /// has left.
-    gone: HashSet<SocketAddr>,
-}
-
-impl Clients {
-    /// How long what was written has waited to be taken, if it does.
-    pub fn waits(&self, client: SocketAddr) -> Option<Duration> {
-        self.lock().waiting.get(&client).map(Instant::elapsed)
-    }
-
-    /// Whether it has left. The task of its connection is woken when it does.
-    pub fn has_gone(&self, client: SocketAddr) -> bool {
-        self.lock().gone.contains(&client)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// How long to wait when no connection can be taken, as without free file descriptors.
@@ -82,7 +47,7 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Takes connections within bounds.
 pub struct Bounded {
-    inner: TcpAcceptor,
+    listener: TcpListener,
     bounds: Arc<Bounds>,
     free: Arc<Semaphore>,
     told: Option<Instant>,
@@ -90,30 +55,20 @@ pub struct Bounded {
 
 impl Bounded {
     /// Takes the connections of this listener.
-    ///
-    /// # Errors
-    /// When the listener has no address.
-    pub fn new(listener: TcpListener, bounds: Bounds) -> io::Result<Self> {
+    pub fn new(listener: TcpListener, bounds: Bounds) -> Self {
         let free = Arc::new(Semaphore::new(bounds.most.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { inner: TcpAcceptor::from_tokio(listener)?, bounds: Arc::new(bounds), free, told: None })
-    }
-}
-
-impl Acceptor for Bounded {
-    type Io = Connection;
-
-    fn local_addr(&self) -> Vec<LocalAddr> {
-        self.inner.local_addr()
+        Self { listener, bounds: Arc::new(bounds), free, told: None }
     }
 
-    async fn accept(&mut self) -> io::Result<(Connection, LocalAddr, RemoteAddr, Scheme)> {
-        let place = Arc::clone(&self.free).acquire_owned().await.map_err(io::Error::other)?;
+    /// The next one, and who it is from; waits until there is room for it.
+    pub async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let Ok(place) = Arc::clone(&self.free).acquire_owned().await else {
+            // Nobody closes it.
+            return std::future::pending().await;
+        };
         loop {
-            match self.inner.accept().await {
-                Ok((stream, local, remote, scheme)) => {
-                    let peer = remote.as_socket_addr().copied();
-                    return Ok((Connection::new(stream, peer, &self.bounds, place), local, remote, scheme));
-                }
+            match self.listener.accept().await {
+                Ok((stream, peer)) => return (Connection::new(stream, &self.bounds, place), peer),
                 // The other side has gone already.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(e) => {
@@ -128,10 +83,20 @@ impl Acceptor for Bounded {
     }
 }
 
+/// Whether what was written to a connection waits to be taken.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting(Arc<AtomicBool>);
+
+impl Waiting {
+    /// Whether it does.
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A connection that ends itself when it is silent for too long.
 pub struct Connection {
     stream: TcpStream,
-    peer: Option<SocketAddr>,
     bounds: Arc<Bounds>,
     /// When a byte was last read or written.
     moved: Instant,
@@ -139,36 +104,40 @@ pub struct Connection {
     written: Instant,
     /// Since when an answer waits for the other side to take it.
     waits: Option<Instant>,
+    waiting: Waiting,
     /// Fires now and then to look at the two. It is not set again with every byte, which would cost more
     /// than reading the time.
     timer: Pin<Box<Sleep>>,
     ended: bool,
-    /// Whether the other side sends no more.
-    gone: bool,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    fn new(
-        stream: TcpStream,
-        peer: Option<SocketAddr>,
-        bounds: &Arc<Bounds>,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
+    fn new(stream: TcpStream, bounds: &Arc<Bounds>, place: OwnedSemaphorePermit) -> Self {
         let now = Instant::now();
         bounds.open.inc();
         Self {
             stream,
-            peer,
             bounds: Arc::clone(bounds),
             moved: now,
             written: now,
             waits: None,
+            waiting: Waiting::default(),
             timer: Box::pin(sleep_until(now + bounds.idle)),
             ended: false,
-            gone: false,
             _place: place,
         }
+    }
+
+    /// Tells, also when somebody else has the connection, whether something waits.
+    pub fn waiting(&self) -> Waiting {
+        self.waiting.clone()
+    }
+
+    /// Sends each piece at once, however small.
+    pub fn hold_nothing_back(&self) {
+        // It would only come later.
+        let _ = self.stream.set_nodelay(true);
     }
 
     /// To be asked when nothing moves; the task is woken when the time has come.
@@ -195,37 +164,8 @@ impl Connection {
     }
 }
 
-impl Connection {
-    fn waits(&mut self) {
-        if self.waits.is_none() {
-            let now = Instant::now();
-            self.waits = Some(now);
-            if let Some(peer) = self.peer {
-                self.bounds.clients.lock().waiting.insert(peer, now);
-            }
-        }
-    }
-
-    fn goes(&mut self) {
-        if let (false, Some(peer)) = (self.gone, self.peer) {
-            self.gone = true;
-            self.bounds.clients.lock().gone.insert(peer);
-        }
-    }
-
-    fn waits_no_more(&mut self) {
-        if let (Some(_), Some(peer)) = (self.waits.take(), self.peer) {
-            self.bounds.clients.lock().waiting.remove(&peer);
-        }
-    }
-}
-
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.waits_no_more();
-        if let (true, Some(peer)) = (self.gone, self.peer) {
-            self.bounds.clients.lock().gone.remove(&peer);
-        }
         self.bounds.open.dec();
     }
 }
@@ -236,13 +176,9 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if polled.is_ready() {
             self.moved = Instant::now();
-            if buf.filled().len() == before && buf.remaining() > 0 {
-                self.goes();
-            }
         }
         self.or_ended(cx, polled)
     }
@@ -255,14 +191,17 @@ impl AsyncWrite for Connection {
             self.moved = Instant::now();
             self.written = self.moved;
         } else {
-            self.waits();
+            self.waits.get_or_insert_with(Instant::now);
+            self.waiting.0.store(true, Ordering::Relaxed);
         }
         self.or_ended(cx, polled)
     }
 
     /// Asked for only when all that was to be written has been.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.waits_no_more();
+        if self.waits.take().is_some() {
+            self.waiting.0.store(false, Ordering::Relaxed);
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

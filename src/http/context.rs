@@ -26,7 +26,7 @@ struct Inner {
     snapshot: Arc<Snapshot>,
     request_id: String,
     now: Timestamp,
-    limit: OnceLock<LimitStatus>,
+    limit: Mutex<Option<LimitStatus>>,
     tenant: OnceLock<TenantId>,
     body: Mutex<Option<Held>>,
 }
@@ -38,7 +38,7 @@ impl Context {
             snapshot: services.snapshot.load(),
             request_id: request_id(headers),
             now: services.clock.now(),
-            limit: OnceLock::new(),
+            limit: Mutex::new(None),
             tenant: OnceLock::new(),
             body: Mutex::new(None),
             services: Arc::clone(services),
@@ -70,10 +70,9 @@ impl Context {
         self.0.now
     }
 
-    /// Notes the state of the limit that this request was counted under.
+    /// Notes the state of the limit that this request was counted under last.
     pub fn note_limit(&self, status: LimitStatus) {
-        // A request is admitted once; a second note would say the same.
-        let _ = self.0.limit.set(status);
+        *self.0.limit.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
     }
 
     /// Notes whose request it is.
@@ -90,10 +89,9 @@ impl Context {
         }
     }
 
-    /// Room for this request's body: its tenant's, once it is admitted.
+    /// Room for this request's body: its tenant's, once it is admitted, else that of all who are still to be.
     pub fn room(&self) -> Held {
-        let tenant = self.0.tenant.get().cloned().unwrap_or_default();
-        Held::new(&self.0.services.bodies, &tenant)
+        Held::new(&self.0.services.bodies, self.0.tenant.get())
     }
 
     /// Keeps that room until the request ends.
@@ -102,8 +100,8 @@ impl Context {
     }
 
     /// The limit that this request was counted under.
-    pub fn limit(&self) -> Option<&LimitStatus> {
-        self.0.limit.get()
+    pub fn limit(&self) -> Option<LimitStatus> {
+        *self.0.limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

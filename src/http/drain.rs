@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
-    http::{HeaderValue, Version, header::CONNECTION},
+    http::{HeaderValue, header::CONNECTION},
 };
 use tokio::sync::watch;
 
@@ -37,10 +37,8 @@ impl<E: Endpoint> Endpoint for Drained<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        // HTTP/2 has no such header; its connections are told when the listener closes.
-        let one = request.version() <= Version::HTTP_11;
         let mut response = self.0.call(request).await?.into_response();
-        if one && self.1.has_begun() {
+        if self.1.has_begun() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)

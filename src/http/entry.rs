@@ -18,6 +18,7 @@ use super::{
     cors, dry_run,
     error::Asker,
     routes::{Route, Routes},
+    send_batch,
     services::Services,
 };
 use crate::limit::LimitStatus;
@@ -73,7 +74,7 @@ impl<E: Endpoint> Endpoint for Entry<E> {
             if limit.retry_after.is_some() {
                 self.services.metrics.limit_denials.with_label_values(&[limit.quota]).inc();
             }
-            add_limit_headers(&mut answer, limit);
+            add_limit_headers(&mut answer, &limit);
         }
         if let Ok(value) = HeaderValue::from_str(context.request_id()) {
             answer.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
@@ -104,10 +105,16 @@ fn without_trailing_slash(request: &mut Request) {
 /// `/send?dry_run=true`, for the end of a command line, is `/send/dry-run`; so is what was meant as that, since a send
 /// cannot be taken back. It is no parameter of the document's: an operation there has one good answer.
 fn dry_run_by_query(request: &mut Request) {
-    let Some(query) = request.uri().query().filter(|_| request.uri().path() == SEND) else { return };
+    let dry_run = match request.uri().path() {
+        SEND => dry_run::PATH,
+        // There is none of a batch: a path that is not there.
+        send_batch::PATH => send_batch::NO_DRY_RUN,
+        _ => return,
+    };
+    let query = request.uri().query().unwrap_or_default();
     let asks = |(name, value): (Cow<str>, Cow<str>)| name == "dry_run" && value != "false";
     if form_urlencoded::parse(query.as_bytes()).any(asks) {
-        *request.uri_mut() = Uri::from_static(dry_run::PATH);
+        *request.uri_mut() = Uri::from_static(dry_run);
     }
 }
 

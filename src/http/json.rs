@@ -8,7 +8,8 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::domain::{Error, MAX_ID, Metadata, Problem, ProblemCode, Result};
+use super::faults::Faults;
+use crate::domain::{Error, MAX_ID, Metadata, NotificationId, Problem, ProblemCode, Result};
 
 /// Reads a body that must be one JSON object and hands each of its fields to `take`.
 pub fn read_object<'a>(body: &'a [u8], mut take: impl FnMut(&str, &'a RawValue)) -> Result<()> {
@@ -208,6 +209,46 @@ pub fn id(name: &str, field: Field) -> Result<Option<i64>, Problem> {
         }
         None => Err(wrong_type(name, "must be an integer")),
     }
+}
+
+/// A list that is not empty, of at most `most` elements, which are called so.
+pub fn list<'a>(
+    name: &str,
+    field: &'a RawValue,
+    most: usize,
+    elements: &str,
+) -> Result<Vec<&'a RawValue>, Problem> {
+    let list: Vec<&RawValue> = serde_json::from_str(field.get())
+        .map_err(|_| wrong_type(name, &format!("must be a list of {elements}")))?;
+    if !(1..=most).contains(&list.len()) {
+        let fault = format_args!("must hold 1 to {most} {elements}");
+        return Err(Problem::new(name, fault).coded(ProblemCode::OutOfRange));
+    }
+    Ok(list)
+}
+
+/// A list of ids that is not empty, of at most `most`.
+pub fn ids(name: &str, field: &RawValue, most: usize) -> Result<Vec<i64>> {
+    let mut faults = Faults::default();
+    let each = |(place, value)| {
+        let found = id(name, present(value));
+        let found = found.and_then(|id| id.ok_or_else(|| wrong_type(name, "must be a list of ids")));
+        faults.pass(found.map(Some).map_err(|problem| problem.at(format!("/{name}/{place}"))))
+    };
+    let ids = list(name, field, most, "ids")?.into_iter().enumerate().filter_map(each).collect();
+    faults.finish(ids)
+}
+
+/// The same of notifications.
+pub fn notification_ids(name: &str, field: &RawValue, most: usize) -> Result<Vec<NotificationId>> {
+    let typed = |id| NotificationId::new(id).map_err(|e| Problem::new(name, e).into());
+    ids(name, field, most)?.into_iter().map(typed).collect()
+}
+
+/// `true` or `false`.
+pub fn flag(name: &str, field: Field) -> Result<Option<bool>, Problem> {
+    let Some(raw) = field else { return Ok(None) };
+    serde_json::from_str(raw.get()).map(Some).map_err(|_| wrong_type(name, "must be true or false"))
 }
 
 /// The whole number that a decimal stands for; beyond the range, its nearest end.

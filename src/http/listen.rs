@@ -7,15 +7,15 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use poem::{Endpoint, Server};
+use poem::Endpoint;
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use super::connections::Bounds;
 use super::{
-    connections::Bounded,
     drain::{Drained, Draining},
+    serve,
 };
 
 /// A bound listener: connections wait in it from now on.
@@ -86,18 +86,11 @@ pub async fn until_told(
     }
     .shared();
     let fault = |e: std::io::Error| format!("a listener failed: {e}");
-    let (a, b) = tokio::join!(run(public, api, stop.clone(), limit), run(private, admin, stop, limit),);
+    let (a, b) = tokio::join!(
+        serve::until(public.listener, public.bounds, api, stop.clone(), limit),
+        serve::until(private.listener, private.bounds, admin, stop, limit),
+    );
     a.and(b).map_err(fault)?;
     // The server says nothing of what it cuts off, but it does so only when the limit has passed.
     Ok(told.get().is_none_or(|told| told.elapsed() < limit))
-}
-
-async fn run(
-    bound: Bound,
-    endpoint: impl Endpoint + 'static,
-    stop: impl Future<Output = ()>,
-    limit: Duration,
-) -> std::io::Result<()> {
-    let server = Server::new_with_acceptor(Bounded::new(bound.listener, bound.bounds)?);
-    server.run_with_graceful_shutdown(endpoint, stop, Some(limit)).await
 }

@@ -23,20 +23,25 @@ mod entry;
 mod error;
 mod faults;
 mod fixed;
+mod hooks;
 mod idempotency_key;
 mod import;
 mod inbox;
 mod json;
 pub mod listen;
 mod mark;
+mod mark_many;
 mod params;
 mod render;
 mod routes;
 mod send;
+mod send_batch;
 mod sent;
+mod serve;
 mod services;
 mod shape;
 mod stream;
+mod takeover;
 mod types;
 mod ui;
 mod users;
@@ -51,7 +56,6 @@ use poem_openapi::{OpenApiService, Tags};
 pub use self::{
     admin::{Admin, admin},
     bodies::Bodies,
-    connections::Clients,
     document::document,
     drain::Draining,
     render::unstored,
@@ -64,9 +68,9 @@ use self::{entry::Entry, routes::Routes};
 pub const PREFIX: &str = "/crm/notification";
 
 type Api = (
-    (send::SendApi, dry_run::DryRunApi),
+    (send::SendApi, send_batch::SendBatchApi, dry_run::DryRunApi, hooks::HooksApi),
     inbox::InboxApi,
-    mark::MarkApi,
+    (mark::MarkApi, mark_many::MarkManyApi),
     types::TypesApi,
     users::UsersApi,
     import::ImportApi,
@@ -88,9 +92,9 @@ enum Tag {
 
 fn service() -> OpenApiService<Api, ()> {
     let api = (
-        (send::SendApi, dry_run::DryRunApi),
+        (send::SendApi, send_batch::SendBatchApi, dry_run::DryRunApi, hooks::HooksApi),
         inbox::InboxApi,
-        mark::MarkApi,
+        (mark::MarkApi, mark_many::MarkManyApi),
         types::TypesApi,
         users::UsersApi,
         import::ImportApi,

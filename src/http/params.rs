@@ -90,6 +90,19 @@ parameter!(
 );
 
 parameter!(
+    /// The id of a hook, which was looked up when its caller was admitted.
+    HookId(()),
+    "hook",
+    MetaSchema {
+        min_length: Some(1),
+        max_length: Some(64),
+        pattern: Some("^[a-z0-9_-]+$".to_owned()),
+        ..MetaSchema::new("string")
+    },
+    |_| Ok(())
+);
+
+parameter!(
     /// A point in time.
     Time(Timestamp),
     "time",
@@ -110,8 +123,8 @@ parameter!(
     PrincipalName(String),
     "principal",
     MetaSchema {
-        max_length: Some(24),
-        pattern: Some("^(key:[0-9a-f]{12}|user:[0-9]{1,16})$".to_owned()),
+        max_length: Some(69),
+        pattern: Some("^(key:[0-9a-f]{12}|user:[0-9]{1,16}|hook:[a-z0-9_-]{1,64})$".to_owned()),
         example: Some("key:2c26b46b68ff".into()),
         ..MetaSchema::new("string")
     },
@@ -119,13 +132,15 @@ parameter!(
 );
 
 /// Why a text names no principal; completes the clause "FIELD …".
-pub const NO_PRINCIPAL: &str = "must be a principal's name, such as key:2c26b46b68ff or user:42";
+pub const NO_PRINCIPAL: &str = "must be a principal's name, such as key:2c26b46b68ff, user:42 or hook:alerts";
 
 /// Whether a text can be a principal's name.
 pub fn is_principal(text: &str) -> bool {
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let of_hook = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     match text.split_once(':') {
         Some(("key", name)) => name.len() == 12 && name.bytes().all(hex),
+        Some(("hook", id)) => (1..=64).contains(&id.len()) && id.bytes().all(of_hook),
         Some(("user", id)) => (1..=16).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit()),
         _ => false,
     }

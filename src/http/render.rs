@@ -12,10 +12,17 @@ use crate::{
 /// The body of a successful send, its fields in the contract's order.
 pub fn sent(sealed: &Sealed, stored: Stored) -> String {
     let mut text = String::with_capacity(256 + sealed.own_fields().len());
-    text.push_str(r#"{"result":"Success","message":"Notification sent successfully","notification":{"#);
+    text.push_str(r#"{"result":"Success","message":"Notification sent successfully","notification":"#);
+    stored_as(&mut text, sealed, stored);
+    text.push('}');
+    text
+}
+
+/// Appends what was stored as its sender sees it.
+pub fn stored_as(text: &mut String, sealed: &Sealed, stored: Stored) {
     let _ = write!(
         text,
-        r#""notification_id":{},"user_id":{},"type":"{}",{},"is_read":false,"created_at":"{}""#,
+        r#"{{"notification_id":{},"user_id":{},"type":"{}",{},"is_read":false,"created_at":"{}""#,
         stored.id,
         sealed.user,
         sealed.kind,
@@ -28,8 +35,7 @@ pub fn sent(sealed: &Sealed, stored: Stored) -> String {
     if let Some(user) = sealed.related_user {
         let _ = write!(text, r#","related_user_id":{user}"#);
     }
-    text.push_str("}}");
-    text
+    text.push('}');
 }
 
 /// Appends one notification as its reader sees it.

@@ -8,8 +8,18 @@ pub struct Routes(Vec<Route>);
 /// One path, with what stands for a parameter in braces.
 pub struct Route {
     path: String,
-    segments: Vec<Option<String>>,
+    segments: Vec<Segment>,
     allow: String,
+}
+
+/// One part of a path. The order is that in which they are tried.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Segment {
+    Literal(String),
+    /// A number, so `/types` is never taken for one.
+    Id,
+    /// Any name.
+    Name,
 }
 
 impl Routes {
@@ -26,7 +36,7 @@ impl Routes {
             routes.push(Route::new(path, methods.join(", ")));
         }
         // Literal segments win over parameters: `/users` before `/{id}`.
-        routes.sort_by_key(|r| r.segments.iter().map(Option::is_none).collect::<Vec<_>>());
+        routes.sort_by(|a, b| a.segments.cmp(&b.segments));
         Self(routes)
     }
 
@@ -41,7 +51,11 @@ impl Route {
         let segments = path
             .trim_end_matches('/')
             .split('/')
-            .map(|s| (!s.starts_with('{')).then(|| s.to_owned()))
+            .map(|s| match s {
+                "{hook_id}" => Segment::Name,
+                id if id.starts_with('{') => Segment::Id,
+                literal => Segment::Literal(literal.to_owned()),
+            })
             .collect();
         Self { path: path.to_owned(), segments, allow }
     }
@@ -59,9 +73,11 @@ impl Route {
     fn matches(&self, path: &str) -> bool {
         let mut asked = path.trim_end_matches('/').split('/');
         let fits = self.segments.iter().all(|known| match (known, asked.next()) {
-            (Some(literal), Some(segment)) => literal == segment,
-            // Every parameter is an id, so `/types` is never taken for one.
-            (None, Some(segment)) => !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit()),
+            (Segment::Literal(literal), Some(segment)) => literal == segment,
+            (Segment::Id, Some(segment)) => {
+                !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit())
+            }
+            (Segment::Name, Some(segment)) => !segment.is_empty(),
             (_, None) => false,
         });
         fits && asked.next().is_none()
@@ -75,11 +91,13 @@ mod tests {
     #[test]
     fn paths_are_found_by_their_pattern() {
         let document = serde_json::json!({"paths": {
-            "/a/{id}": {"delete": {}}, "/a/users": {"get": {}}, "/a": {"get": {}, "post": {}},
+            "/a/{id}": {"delete": {}}, "/a/users": {"get": {}}, "/h/{hook_id}": {"post": {}}, "/a": {"get": {}, "post": {}},
         }});
         let routes = Routes::new(&document, &["/a/docs/"]);
         assert_eq!(routes.find("/a/7").map(Route::pattern), Some("/a/{id}"));
         assert_eq!(routes.find("/a/users").map(Route::pattern), Some("/a/users"));
+        assert_eq!(routes.find("/h/alerts").map(Route::pattern), Some("/h/{hook_id}"));
+        assert_eq!(routes.find("/h/").map(Route::pattern), None);
         assert_eq!(routes.find("/a/docs").map(Route::pattern), Some("/a/docs/"));
         assert_eq!(routes.find("/a/").map(Route::allow), Some("GET, POST, HEAD"));
         assert_eq!(routes.find("/a/b/c").map(Route::pattern), None);

@@ -65,6 +65,16 @@ impl FromBody for SendRequest {
 /// Reads a draft as a send takes it. All faults are told: first what must be there and is not, then each field in the
 /// contract's order. `default_kind` stands in for a `type` that is left out.
 pub fn read_draft(body: &[u8], limits: &Limits, default_kind: Option<&str>) -> Result<Draft> {
+    read_draft_to(None, body, limits, default_kind)
+}
+
+/// The same, to this user whatever the body says.
+pub fn read_draft_to(
+    user: Option<i64>,
+    body: &[u8],
+    limits: &Limits,
+    default_kind: Option<&str>,
+) -> Result<Draft> {
     let (mut user_id, mut kind, mut title, mut message) = (None, None, None, None);
     let (mut link, mut metadata, mut ticket, mut cause) = (None, None, None, None);
     json::read_object(body, |name, value| {
@@ -88,12 +98,12 @@ pub fn read_draft(body: &[u8], limits: &Limits, default_kind: Option<&str>) -> R
             faults.add(json::required(name));
         }
     };
-    require("user_id", user_id.is_some());
+    require("user_id", user.is_some() || user_id.is_some());
     require("type", kind.is_some() || default_kind.is_some());
     title = title.filter(|t| !json::is_blank(t));
     require("title", title.is_some());
     let draft = Draft {
-        user_id: faults.pass(json::id("user_id", user_id)).unwrap_or_default(),
+        user_id: user.or_else(|| faults.pass(json::id("user_id", user_id))).unwrap_or_default(),
         kind: faults
             .pass(json::string("type", kind, 64))
             .or(default_kind.map(str::to_owned))

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{bodies::Bodies, connections::Clients, drain::Draining};
+use super::{bodies::Bodies, drain::Draining};
 use crate::{
     audit::Audit, clock::Clock, directory::Directory, events::Streams, inbox::Inbox, metrics::Metrics,
     send::Sending, snapshot::Shared,
@@ -32,8 +32,6 @@ pub struct Services {
     pub streams: Arc<Streams>,
     /// How many connections the public listener holds.
     pub connections: usize,
-    /// What is known of their other sides.
-    pub clients: Clients,
     /// Whether the gateway was told to stop.
     pub draining: Draining,
 }
@@ -65,7 +63,6 @@ pub(super) async fn fixture(folder: &std::path::Path) -> Arc<Services> {
         body_timeout: Duration::from_secs(5),
         streams: Arc::default(),
         connections: 100,
-        clients: Clients::default(),
         draining: Draining::default(),
     })
 }

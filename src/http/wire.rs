@@ -46,6 +46,23 @@ pub struct SendResponse {
     pub notification: SentNotification,
 }
 
+/// What a hook made of an event.
+#[derive(Object)]
+pub struct HookResponse {
+    /// Always `Success`.
+    pub result: String,
+    /// A sentence for people.
+    pub message: String,
+    /// How many notifications were stored.
+    pub stored: u64,
+    /// How many had been stored before, as the event came again.
+    pub repeated: u64,
+    /// How many events the hook's mapping has no rule for.
+    pub ignored: u64,
+    /// How many events named no recipient that is known, and went to those who stand in.
+    pub unknown_recipients: u64,
+}
+
 /// A notification as its sender sees it.
 #[derive(Object)]
 #[oai(skip_serializing_if_is_none)]

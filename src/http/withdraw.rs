@@ -14,7 +14,7 @@ use super::{
     wire::{DateTime, Id},
 };
 use crate::{
-    domain::{Error, Limits, NotificationId, Problem, ProblemCode, Result, Timestamp},
+    domain::{Error, Limits, Problem, ProblemCode, Result, Timestamp},
     store::Withdrawal,
 };
 
@@ -90,7 +90,7 @@ impl FromBody for WithdrawRequest {
             return Err(invalid("since and until go with sender"));
         }
         match (ids, key, sender) {
-            (Some(ids), None, None) => Ok(Withdrawal::Ids(read_ids(ids)?)),
+            (Some(ids), None, None) => Ok(Withdrawal::Ids(json::notification_ids("ids", ids, MOST_IDS)?)),
             (None, Some(key), None) => match json::string("collapse_key", Some(key), LONGEST_KEY)? {
                 Some(key) if !key.is_empty() => Ok(Withdrawal::CollapseKey(key)),
                 _ => {
@@ -114,23 +114,6 @@ impl FromBody for WithdrawRequest {
             _ => Err(invalid("Give one of ids, collapse_key and sender")),
         }
     }
-}
-
-fn read_ids(field: &RawValue) -> Result<Vec<NotificationId>> {
-    let no_list = || json::wrong_type("ids", "must be a list of ids");
-    let ids: Vec<&RawValue> = serde_json::from_str(field.get()).map_err(|_| no_list())?;
-    if !(1..=MOST_IDS).contains(&ids.len()) {
-        let fault = format_args!("must hold 1 to {MOST_IDS} ids");
-        return Err(Problem::new("ids", fault).coded(ProblemCode::OutOfRange).into());
-    }
-    let mut faults = Faults::default();
-    let ids = ids.into_iter().enumerate().filter_map(|(place, id)| {
-        let id = json::id("ids", json::present(id)).and_then(|id| id.ok_or_else(no_list));
-        let id = id.and_then(|id| NotificationId::new(id).map_err(|e| Problem::new("ids", e)));
-        faults.pass(id.map(Some).map_err(|problem| problem.at(format!("/ids/{place}"))))
-    });
-    let ids = ids.collect();
-    faults.finish(ids)
 }
 
 fn principal(field: &RawValue) -> Result<Option<String>, Problem> {

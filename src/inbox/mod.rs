@@ -11,7 +11,7 @@ use crate::{
     clock::Clock,
     config::UserMode,
     domain::{Error, Head, Notification, NotificationId, Result, TenantId, UserId},
-    store::{Page, PageQuery, Store},
+    store::{Each, Page, PageQuery, Store},
 };
 
 /// Whose inbox a request is about.
@@ -96,6 +96,18 @@ impl Inbox {
     pub async fn delete(&self, owner: Owner<'_>, id: NotificationId) -> Result<()> {
         let deleted = self.store.delete(owner.tenant, owner.user, id).await;
         owner.or_empty(deleted.map(Some), None)?.ok_or(Error::NotificationNotFound(id))
+    }
+
+    /// Marks several read, each as if alone; answers what came of it, and the head after it.
+    pub async fn mark_many_read(&self, owner: Owner<'_>, ids: &[NotificationId]) -> Result<(Each, Head)> {
+        let marked = self.store.mark_each_read(owner.tenant, owner.user, ids).await?;
+        Ok((marked, self.unread_count(owner).await?))
+    }
+
+    /// Deletes several, each as if alone; answers the same.
+    pub async fn delete_many(&self, owner: Owner<'_>, ids: &[NotificationId]) -> Result<(Each, Head)> {
+        let deleted = self.store.delete_each(owner.tenant, owner.user, ids).await?;
+        Ok((deleted, self.unread_count(owner).await?))
     }
 
     /// Puts back one that was deleted within a time until now; one that is there stays as it is.

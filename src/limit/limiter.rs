@@ -1,6 +1,6 @@
 //! One limiter: its name, its quota and what it has counted.
 
-use std::{hash::Hash, num::NonZeroU32, time::Duration};
+use std::{hash::Hash, num::NonZeroU32, sync::Arc, time::Duration};
 
 use governor::{
     NotUntil, RateLimiter,
@@ -16,15 +16,54 @@ use crate::config::Quota;
 pub(super) struct Limiter<K, S: StateStore<Key = K>> {
     name: &'static str,
     quota: Quota,
-    inner: RateLimiter<K, S, Ticks, StateInformationMiddleware>,
+    /// What a request costs, in time.
+    interval: Nanos,
+    state: Arc<S>,
+    inner: RateLimiter<K, Shared<S>, Ticks, StateInformationMiddleware>,
 }
+
+/// The state of a limiter, shared with it so that what was spent can be given back.
+pub(super) struct Shared<S>(Arc<S>);
+
+impl<S: StateStore> StateStore for Shared<S> {
+    type Key = S::Key;
+
+    fn measure_and_replace<T, F, E>(&self, key: &Self::Key, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, f)
+    }
+}
+
+impl<K: Hash + Eq + Clone, S: ShrinkableKeyedStateStore<K>> ShrinkableKeyedStateStore<K> for Shared<S> {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.retain_recent(drop_below);
+    }
+
+    fn shrink_to_fit(&self) {
+        self.0.shrink_to_fit();
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+type Outcome = Result<StateSnapshot, NotUntil<Nanos>>;
 
 impl<K, S: StateStore<Key = K>> Limiter<K, S> {
     pub(super) fn with_state(name: &'static str, quota: Quota, ticks: &Ticks, state: S) -> Self {
         let per_second = NonZeroU32::new(quota.per_second).unwrap_or(NonZeroU32::MIN);
         let burst = NonZeroU32::new(quota.burst).unwrap_or(NonZeroU32::MIN);
         let rate = governor::Quota::per_second(per_second).allow_burst(burst);
-        Self { name, quota, inner: RateLimiter::new(rate, state, ticks.clone()) }
+        let state = Arc::new(state);
+        let inner = RateLimiter::new(rate, Shared(Arc::clone(&state)), ticks.clone());
+        Self { name, quota, interval: rate.replenish_interval().into(), state, inner }
     }
 
     pub(super) fn new(name: &'static str, quota: Quota, ticks: &Ticks) -> Self
@@ -38,10 +77,25 @@ impl<K, S: StateStore<Key = K>> Limiter<K, S> {
         self.quota
     }
 
-    fn status(&self, outcome: Result<StateSnapshot, NotUntil<Nanos>>) -> LimitStatus {
+    /// Gives back so many requests that were spent.
+    pub(super) fn give_back(&self, key: &K, requests: NonZeroU32) {
+        let spent = self.interval * u64::from(requests.get());
+        // What is forgotten since was full again.
+        let _ = self
+            .state
+            .measure_and_replace(key, |until| until.map(|until| ((), until.saturating_sub(spent))).ok_or(()));
+    }
+
+    /// What came of asking for so many requests at once.
+    fn status(&self, requests: u32, outcome: Outcome) -> LimitStatus {
         let (remaining, retry_after) = match outcome {
             Ok(state) => (state.remaining_burst_capacity(), None),
-            Err(until) => (0, Some(whole_seconds(until.wait_time_from(self.inner.clock().now())))),
+            Err(until) => {
+                let wait = until.wait_time_from(self.inner.clock().now());
+                let missing = Nanos::from(wait).as_u64().div_ceil(self.interval.as_u64().max(1)).max(1);
+                let remaining = u64::from(requests).saturating_sub(missing);
+                (u32::try_from(remaining).unwrap_or(0), Some(whole_seconds(wait)))
+            }
         };
         let Quota { per_second, burst: limit } = self.quota;
         let spent = u64::from(limit.saturating_sub(remaining));
@@ -52,13 +106,25 @@ impl<K, S: StateStore<Key = K>> Limiter<K, S> {
 
 impl Limiter<NotKeyed, InMemoryState> {
     pub(super) fn check(&self) -> LimitStatus {
-        self.status(self.inner.check())
+        self.status(1, self.inner.check())
+    }
+
+    /// Spends so many requests or none; `None` where so many never pass at once.
+    pub(super) fn check_n(&self, requests: NonZeroU32) -> Option<LimitStatus> {
+        let outcome = self.inner.check_n(requests).ok()?;
+        Some(self.status(requests.get(), outcome))
     }
 }
 
 impl<K: Hash + Eq + Clone, S: StateStore<Key = K>> Limiter<K, S> {
     pub(super) fn check_key(&self, key: &K) -> LimitStatus {
-        self.status(self.inner.check_key(key))
+        self.status(1, self.inner.check_key(key))
+    }
+
+    /// Spends so many requests or none; `None` where so many never pass at once.
+    pub(super) fn check_key_n(&self, key: &K, requests: NonZeroU32) -> Option<LimitStatus> {
+        let outcome = self.inner.check_key_n(key, requests).ok()?;
+        Some(self.status(requests.get(), outcome))
     }
 }
 
@@ -70,13 +136,8 @@ impl<K: Hash + Eq + Clone, S: ShrinkableKeyedStateStore<K>> Limiter<K, S> {
 
     /// What it has counted, to look at.
     #[cfg(test)]
-    pub(super) fn into_state(self) -> S {
-        self.inner.into_state_store()
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.inner.len()
+    pub(super) fn state(&self) -> &S {
+        &self.state
     }
 }
 

@@ -6,7 +6,7 @@ mod ticks;
 
 pub use ticks::Ticks;
 
-use std::{collections::HashMap, hash::Hash, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, hash::Hash, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use failures::{Failures, Source};
 use governor::state::{InMemoryState, NotKeyed, keyed::DashMapStateStore};
@@ -35,6 +35,11 @@ pub struct LimitStatus {
 }
 
 impl LimitStatus {
+    /// Whether it lets the request pass.
+    pub fn passes(&self) -> bool {
+        self.retry_after.is_none()
+    }
+
     /// Seconds in which a wholly spent limit fills up.
     pub fn window(&self) -> u64 {
         u64::from(self.limit).div_ceil(u64::from(self.per_second.max(1)))
@@ -46,6 +51,8 @@ impl LimitStatus {
 pub enum Spender {
     /// The API key at that place of the configuration.
     Key(usize),
+    /// The hook at that place of the configuration.
+    Hook(usize),
     /// A user of the tenant.
     User(UserId),
 }
@@ -58,6 +65,7 @@ type PerUser = Limiter<UserId, DashMapStateStore<UserId>>;
 pub struct Limiters {
     ticks: Ticks,
     keys: Vec<([u8; 32], Arc<Single>)>,
+    hooks: Vec<((TenantId, String), Arc<Single>)>,
     tenants: Vec<TenantLimiters>,
     failures: Arc<Failures>,
 }
@@ -79,6 +87,11 @@ impl Limiters {
             let kept = keep(&old.keys, key.hash, key.quota);
             (key.hash, kept.unwrap_or_else(|| Arc::new(Limiter::new("key", key.quota, &ticks))))
         });
+        let hooks = config.hooks().map(|(_, tenant, id, hook)| {
+            let whose = (tenant.clone(), id.to_owned());
+            let kept = keep(&old.hooks, &whose, hook.quota);
+            (whose, kept.unwrap_or_else(|| Arc::new(Limiter::new("key", hook.quota, &ticks))))
+        });
         let tenants = config.tenants.iter().map(|(id, tenant)| TenantLimiters {
             id: id.clone(),
             ceiling: tenant.ceiling.map(|quota| {
@@ -88,13 +101,13 @@ impl Limiters {
             users: keep(&old.users, id, tenant.user_quota)
                 .unwrap_or_else(|| Arc::new(Limiter::new("user", tenant.user_quota, &ticks))),
         });
-        let (keys, tenants) = (keys.collect(), tenants.collect());
+        let (keys, hooks, tenants) = (keys.collect(), hooks.collect(), tenants.collect());
         let failures = previous
             .map(|p| &p.failures)
             .filter(|failures| failures.quota() == config.failed_auth)
             .cloned()
             .unwrap_or_else(|| Arc::new(failures::new(config.failed_auth, &ticks)));
-        Self { ticks, keys, tenants, failures }
+        Self { ticks, keys, hooks, tenants, failures }
     }
 
     /// Spends one request of the spender's own limit and then of its tenant's ceiling, and tells the
@@ -104,20 +117,45 @@ impl Limiters {
     /// no more of it than its own rate. The price is that a request that the ceiling denies has spent
     /// one of its spender's own, which harms nobody else.
     pub fn check(&self, tenant: usize, spender: Spender) -> LimitStatus {
-        let limits = self.tenants.get(tenant);
-        let own = match spender {
-            Spender::Key(index) => self.keys.get(index).map(|(_, limiter)| limiter.check()),
-            Spender::User(user) => limits.map(|tenant| tenant.users.check_key(&user)),
-        };
         // Places come from the same snapshot; one out of range is denied rather than let through.
-        let Some(own) = own else { return NO_SUCH_PLACE };
-        if own.retry_after.is_some() {
-            return own;
+        let Some(own) = self.own(tenant, spender) else { return NO_SUCH_PLACE };
+        let status = own.check();
+        match self.ceiling(tenant).filter(|_| status.passes()) {
+            Some(ceiling) => tighter(status, ceiling.check()),
+            None => status,
         }
-        match limits.and_then(|tenant| tenant.ceiling.as_ref()).map(|ceiling| ceiling.check()) {
-            Some(ceiling) if ceiling.retry_after.is_some() || ceiling.remaining < own.remaining => ceiling,
-            _ => own,
+    }
+
+    /// The most requests that pass at once: of the spender's own limit, and of its tenant's ceiling.
+    pub fn burst(&self, tenant: usize, spender: Spender) -> u32 {
+        let own = self.own(tenant, spender).map_or(0, |own| own.quota().burst);
+        self.ceiling(tenant).map_or(own, |ceiling| own.min(ceiling.quota().burst))
+    }
+
+    /// Spends further requests of what has spent one already: all of them or none, as what the ceiling denies is given
+    /// back here. (It tries the ceiling no more often for that: each try has cost the one before.) They must be fewer than
+    /// [`Limiters::burst`].
+    pub fn check_more(&self, tenant: usize, spender: Spender, more: NonZeroU32) -> LimitStatus {
+        let Some(own) = self.own(tenant, spender) else { return NO_SUCH_PLACE };
+        let status = own.check_n(more).unwrap_or(NO_SUCH_PLACE);
+        let Some(ceiling) = self.ceiling(tenant).filter(|_| status.passes()) else { return status };
+        let ceiling = ceiling.check_n(more).unwrap_or(NO_SUCH_PLACE);
+        if !ceiling.passes() {
+            own.give_back(more);
         }
+        tighter(status, ceiling)
+    }
+
+    fn own(&self, tenant: usize, spender: Spender) -> Option<Own<'_>> {
+        match spender {
+            Spender::Key(index) => self.keys.get(index).map(|(_, limiter)| Own::Single(limiter)),
+            Spender::Hook(index) => self.hooks.get(index).map(|(_, limiter)| Own::Single(limiter)),
+            Spender::User(user) => self.tenants.get(tenant).map(|tenant| Own::User(&tenant.users, user)),
+        }
+    }
+
+    fn ceiling(&self, tenant: usize) -> Option<&Single> {
+        self.tenants.get(tenant)?.ceiling.as_deref()
     }
 
     /// Counts a failed authentication from an address; denied when there were too many. It is never
@@ -135,6 +173,47 @@ impl Limiters {
     }
 }
 
+/// What to tell of a request that a spender's own limit lets pass.
+fn tighter(own: LimitStatus, ceiling: LimitStatus) -> LimitStatus {
+    if !ceiling.passes() || ceiling.remaining < own.remaining { ceiling } else { own }
+}
+
+/// A spender's own limit.
+enum Own<'a> {
+    Single(&'a Single),
+    User(&'a PerUser, UserId),
+}
+
+impl Own<'_> {
+    fn quota(&self) -> Quota {
+        match self {
+            Self::Single(limiter) => limiter.quota(),
+            Self::User(limiter, _) => limiter.quota(),
+        }
+    }
+
+    fn check(&self) -> LimitStatus {
+        match self {
+            Self::Single(limiter) => limiter.check(),
+            Self::User(limiter, user) => limiter.check_key(user),
+        }
+    }
+
+    fn check_n(&self, requests: NonZeroU32) -> Option<LimitStatus> {
+        match self {
+            Self::Single(limiter) => limiter.check_n(requests),
+            Self::User(limiter, user) => limiter.check_key_n(user, requests),
+        }
+    }
+
+    fn give_back(&self, requests: NonZeroU32) {
+        match self {
+            Self::Single(limiter) => limiter.give_back(&NotKeyed::NonKey, requests),
+            Self::User(limiter, user) => limiter.give_back(user, requests),
+        }
+    }
+}
+
 const NO_SUCH_PLACE: LimitStatus = LimitStatus {
     quota: "key",
     limit: 0,
@@ -148,6 +227,7 @@ const NO_SUCH_PLACE: LimitStatus = LimitStatus {
 #[derive(Default)]
 struct Earlier<'a> {
     keys: HashMap<[u8; 32], &'a Arc<Single>>,
+    hooks: HashMap<&'a (TenantId, String), &'a Arc<Single>>,
     ceilings: HashMap<&'a TenantId, &'a Arc<Single>>,
     users: HashMap<&'a TenantId, &'a Arc<PerUser>>,
 }
@@ -156,6 +236,7 @@ impl<'a> Earlier<'a> {
     fn of(limiters: &'a Limiters) -> Self {
         Self {
             keys: limiters.keys.iter().map(|(hash, limiter)| (*hash, limiter)).collect(),
+            hooks: limiters.hooks.iter().map(|(whose, limiter)| (whose, limiter)).collect(),
             ceilings: limiters.tenants.iter().filter_map(|t| Some((&t.id, t.ceiling.as_ref()?))).collect(),
             users: limiters.tenants.iter().map(|t| (&t.id, &t.users)).collect(),
         }

@@ -126,7 +126,7 @@ fn quiet_users_are_forgotten_and_noisy_ones_are_not() {
     pass(&limiters, user(2));
     ticks.advance(3 * SECOND);
     limiters.tidy();
-    assert_eq!(limiters.tenants[0].users.len(), 1);
+    assert_eq!(limiters.tenants[0].users.state().len(), 1);
     assert_eq!(pass(&limiters, user(2)), 3);
 }
 
@@ -139,7 +139,7 @@ fn a_million_users_leave_nothing_behind() {
         for id in 1..=WAVE {
             assert!(limiters.check(0, user(wave * WAVE + id)).retry_after.is_none());
         }
-        assert_eq!(limiters.tenants[0].users.len(), WAVE as usize, "those before are forgotten");
+        assert_eq!(limiters.tenants[0].users.state().len(), WAVE as usize, "those before are forgotten");
         // Reloads in between hand the counts on and take no copy of them.
         limiters = Limiters::build(&site(None), Some(&limiters), Ticks::default());
         ticks.advance(60 * SECOND);
@@ -147,9 +147,32 @@ fn a_million_users_leave_nothing_behind() {
     }
     assert!(limiters.check(0, user(1)).retry_after.is_none());
     let users = limiters.tenants.remove(0).users;
-    let state = Arc::into_inner(users).expect("nobody else holds it").into_state();
+    let state = users.state();
     assert_eq!(state.len(), 1);
     assert!(state.capacity() < 10_000, "the room is given back too: {}", state.capacity());
+}
+
+#[test]
+fn many_pass_at_once_or_none() {
+    let ticks = Ticks::fixed();
+    let limiters = Limiters::build(&site(Some(quota(1, 10))), None, ticks.clone());
+    let more = |spender, n| limiters.check_more(0, spender, NonZeroU32::new(n).unwrap());
+    assert_eq!((limiters.burst(0, Spender::Key(0)), limiters.burst(0, user(1))), (5, 4));
+    let spent = more(Spender::Key(0), 3);
+    assert_eq!((spent.quota, spent.remaining, spent.retry_after), ("key", 2, None));
+    let denied = more(Spender::Key(0), 4);
+    assert_eq!((denied.quota, denied.remaining, denied.retry_after), ("key", 2, Some(SECOND)));
+    assert_eq!(limiters.check(0, Spender::Key(0)).remaining, 1, "what is denied spends nothing");
+    assert!(more(user(1), 4).passes());
+    // Two are left of the tenant's.
+    let denied = more(user(2), 3);
+    assert_eq!((denied.quota, denied.remaining, denied.retry_after), ("tenant", 2, Some(SECOND)));
+    assert!(!more(Spender::Key(1), 3).passes());
+    let last = more(user(2), 2);
+    assert_eq!((last.quota, last.remaining, last.retry_after), ("tenant", 0, None));
+    ticks.advance(10 * SECOND);
+    assert_eq!(pass(&limiters, user(2)), 4);
+    assert_eq!(pass(&limiters, Spender::Key(1)), 3, "what was given back is whole");
 }
 
 #[test]

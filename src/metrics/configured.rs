@@ -1,4 +1,4 @@
-//! Figures of what is configured, by API key and by issuer: made anew for each scrape, so that the series of
+//! Figures of what is configured, by API key, by hook and by issuer: made anew for each scrape, so that the series of
 //! what is no longer configured go away, and the configuration bounds them.
 
 use prometheus::{Encoder, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -7,6 +7,9 @@ use super::{add, counters};
 
 const KEY: &[&str] = &["tenant", "description", "fingerprint"];
 const KEY_REASON: &[&str] = &["tenant", "description", "fingerprint", "reason"];
+const HOOK: &[&str] = &["tenant", "hook"];
+const HOOK_REASON: &[&str] = &["tenant", "hook", "reason"];
+const HOOK_OUTCOME: &[&str] = &["tenant", "hook", "outcome"];
 const ISSUER: &[&str] = &["tenant", "issuer"];
 
 /// One scrape's figures.
@@ -16,6 +19,10 @@ pub struct Configured {
     key_refusals: IntCounterVec,
     key_last_used: GaugeVec,
     key_expires: GaugeVec,
+    hook_requests: IntCounterVec,
+    hook_refusals: IntCounterVec,
+    hook_events: IntCounterVec,
+    hook_unknown: IntCounterVec,
     jwks_keys: IntGaugeVec,
     jwks_age: IntGaugeVec,
     jwks_failures: IntCounterVec,
@@ -34,6 +41,21 @@ pub struct KeyFigures<'a> {
     pub last_used: Option<f64>,
     /// When it ends, if it does.
     pub expires: Option<f64>,
+}
+
+/// What is told of one hook.
+#[derive(Debug, Clone, Copy)]
+pub struct HookFigures<'a> {
+    /// Its tenant and its id.
+    pub labels: [&'a str; 2],
+    /// Requests that were let through.
+    pub requests: u64,
+    /// Requests that were not, by reason.
+    pub refusals: [(&'a str, u64); 3],
+    /// What came of events and their notifications, by outcome.
+    pub outcomes: [(&'a str, u64); 5],
+    /// Events that named no recipient that is known.
+    pub unknown: u64,
 }
 
 /// What is told of one issuer that publishes its keys.
@@ -73,6 +95,20 @@ impl Configured {
                 KEY,
             )?,
             key_expires: times(&r, "key_expires_timestamp_seconds", "When an API key ends.", KEY)?,
+            hook_requests: counters(&r, "hook_requests_total", "Requests that a hook let through.", HOOK)?,
+            hook_refusals: counters(&r, "hook_refusals_total", "Requests that a hook refused.", HOOK_REASON)?,
+            hook_events: counters(
+                &r,
+                "hook_events_total",
+                "What came of a hook's events: notifications stored, repeated or refused, events ignored.",
+                HOOK_OUTCOME,
+            )?,
+            hook_unknown: counters(
+                &r,
+                "hook_unknown_recipients_total",
+                "Events of a hook that named no recipient that is known.",
+                HOOK,
+            )?,
             jwks_keys: numbers(&r, "jwks_keys", "Published keys that verify tokens now.", ISSUER)?,
             jwks_age: numbers(&r, "jwks_age_seconds", "Since the issuer's keys were fetched.", ISSUER)?,
             jwks_failures: counters(&r, "jwks_failures_total", "Fetches of keys that failed.", ISSUER)?,
@@ -93,6 +129,19 @@ impl Configured {
             if let Some(at) = at {
                 metric.with_label_values(&key.labels).set(at);
             }
+        }
+    }
+
+    /// Adds a hook.
+    pub fn hook(&self, hook: HookFigures<'_>) {
+        let [tenant, id] = hook.labels;
+        self.hook_requests.with_label_values(&hook.labels).inc_by(hook.requests);
+        self.hook_unknown.with_label_values(&hook.labels).inc_by(hook.unknown);
+        for (reason, count) in hook.refusals {
+            self.hook_refusals.with_label_values(&[tenant, id, reason]).inc_by(count);
+        }
+        for (outcome, count) in hook.outcomes {
+            self.hook_events.with_label_values(&[tenant, id, outcome]).inc_by(count);
         }
     }
 

@@ -1,8 +1,9 @@
-//! Builds each type on a thread of its own and waits for it so long, so that one whose building has no end
+//! Builds each type or hook on a thread of its own and waits for it so long, so that one whose building has no end
 //! holds up no other.
 
 use std::{
     collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, RecvTimeoutError},
@@ -11,43 +12,48 @@ use std::{
     time::Duration,
 };
 
-use super::{NotificationType, TypeFolder, TypeProblem, build};
+use super::{PluginFolder, PluginProblem, shelf::Plugin};
 
-/// How long the building of a type may take, its cases included.
+/// The most problems of one folder that are kept.
+const MOST_PROBLEMS: usize = 100;
+
+/// How long the building of one may take, its cases included.
 const WITHIN: Duration = Duration::from_secs(3);
-/// How many types may go on building past their time. A thread cannot be ended, and each takes a processor.
+/// How many may go on building past their time. A thread cannot be ended, and each takes a processor.
 const MOST_STUCK: usize = 2;
 
 /// Bytes of the stack of a thread that runs types: what the largest schema takes at the deepest metadata, twice.
 pub const STACK: usize = 8 << 20;
 
-type Built = Result<NotificationType, Vec<TypeProblem>>;
+type Built<P> = Result<P, Vec<PluginProblem>>;
 
 /// What took too long. A registry hands it on to the next.
 #[derive(Debug)]
-pub(super) struct BoundedBuilds {
+pub(super) struct BoundedBuilds<P> {
     within: Duration,
     /// By name and content: what came of it in the end, or nothing while it is still being built.
-    late: Mutex<Late>,
+    late: Mutex<Late<P>>,
 }
 
-type Late = BTreeMap<Content, Option<Built>>;
-/// A type's name, and the fingerprint of its files.
+type Late<P> = BTreeMap<Content, Option<Built<P>>>;
+/// A name, and the fingerprint of the files.
 type Content = (String, [u8; 32]);
 
-impl Default for BoundedBuilds {
+impl<P> Default for BoundedBuilds<P> {
     fn default() -> Self {
         Self::within(WITHIN)
     }
 }
 
-impl BoundedBuilds {
+impl<P> BoundedBuilds<P> {
     pub(super) fn within(within: Duration) -> Self {
         Self { within, late: Mutex::default() }
     }
+}
 
-    /// Builds a type. One that took too long is not begun again: once it has ended, that is taken.
-    pub fn build(self: &Arc<Self>, folder: &TypeFolder) -> Built {
+impl<P: Plugin> BoundedBuilds<P> {
+    /// Builds one. One that took too long is not begun again: once it has ended, that is taken.
+    pub fn build(self: &Arc<Self>, folder: &PluginFolder) -> Built<P> {
         let fault = |message: String| Err(vec![folder.problem("", None, message)]);
         let (within, content) = (self.within, (folder.name.clone(), folder.fingerprint()));
         let mut late = self.late();
@@ -61,21 +67,29 @@ impl BoundedBuilds {
         }
         if late.values().filter(|built| built.is_none()).count() >= MOST_STUCK {
             return fault(format!(
-                "it was not tried, as {MOST_STUCK} types are being built without an end; a restart ends that"
+                "it was not tried, as {MOST_STUCK} {}s are being built without an end; a restart ends that",
+                folder.sort.word()
             ));
         }
         drop(late);
         let (done, built) = mpsc::channel();
         let (builds, own, key) = (Arc::clone(self), folder.clone(), content.clone());
         let work = move || {
-            let result = build::build(&own);
+            // What panics is a fault of its own alone, never of the load.
+            let result = catch_unwind(AssertUnwindSafe(|| P::build(&own)))
+                .unwrap_or_else(|_| Err(vec![own.problem("", None, "a component panicked on it")]))
+                .map_err(|mut problems| {
+                    problems.truncate(MOST_PROBLEMS);
+                    problems
+                });
             match builds.late().get_mut(&key) {
                 Some(late) => *late = Some(result),
                 // Whoever began it still waits.
                 None => drop(done.send(result)),
             }
         };
-        if let Err(e) = thread::Builder::new().name("type".into()).stack_size(STACK).spawn(work) {
+        let thread = thread::Builder::new().name(folder.sort.word().into());
+        if let Err(e) = thread.stack_size(STACK).spawn(work) {
             return fault(format!("it could not be built: {e}"));
         }
         match built.recv_timeout(within) {
@@ -102,26 +116,29 @@ impl BoundedBuilds {
         self.late().retain(|content, _| !ended.contains(content));
     }
 
-    fn late(&self) -> MutexGuard<'_, Late> {
+    fn late(&self) -> MutexGuard<'_, Late<P>> {
         self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Registry, *};
-    use crate::domain::TenantId;
+    use super::{
+        super::{NotificationType, Registry},
+        *,
+    };
+    use crate::{config::Sort, domain::TenantId};
 
     #[test]
     fn what_took_too_long_is_served_once_it_has_ended() {
         let manifest = "description: d\nicon: i\nseverity: info\n";
-        let folder = TypeFolder {
+        let folder = PluginFolder {
             name: "t".into(),
             files: [("type.yaml".to_owned(), manifest.into())].into(),
-            ..TypeFolder::default()
+            ..PluginFolder::default()
         };
-        let builds = Arc::new(BoundedBuilds::within(Duration::ZERO));
-        let mut registry = Registry { builds, ..Registry::default() };
+        let mut registry = Registry::default();
+        registry.types.builds = Arc::new(BoundedBuilds::<NotificationType>::within(Duration::ZERO));
         let mut tries = 0;
         while registry.find(&TenantId::default(), "t").is_none() {
             tries += 1;
@@ -132,12 +149,12 @@ mod tests {
                 thread::yield_now();
             }
         }
-        assert!(!registry.has_late() && registry.quarantined().next().is_none());
+        assert!(!registry.has_late() && registry.quarantined(Sort::Type).is_empty());
         // What changed in the meantime is not taken.
         let changed =
-            TypeFolder { files: [("type.yaml".to_owned(), "no: 1".into())].into(), ..folder.clone() };
-        registry.builds.late().insert(("t".into(), [0; 32]), Some(Err(Vec::new())));
+            PluginFolder { files: [("type.yaml".to_owned(), "no: 1".into())].into(), ..folder.clone() };
+        registry.types.builds.late().insert(("t".into(), [0; 32]), Some(Err(Vec::new())));
         let _ = Registry::load(&[changed], Some(&registry));
-        assert!(!registry.builds.late().contains_key(&("t".to_owned(), [0; 32])));
+        assert!(!registry.types.builds.late().contains_key(&("t".to_owned(), [0; 32])));
     }
 }

@@ -1,17 +1,19 @@
 //! Makes a type from its folder, or says all that is wrong with it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use bellboard_builtin::COMPONENTS;
 use bellboard_sdk::{Builder, Component, Resources};
 use serde_json::value::RawValue;
 use serde_saphyr::Spanned;
 
 use super::{
-    NotificationType, TypeFolder, TypeProblem, case,
+    NotificationType, PluginFolder, PluginProblem, case,
     manifest::{self, Manifest, Step},
+    shelf::{Plugin, Source},
 };
-use crate::config::{MANIFEST, TYPE_BYTES};
+use crate::config::Sort;
+
+/// The file that says what a type is.
+const MANIFEST: &str = Sort::Type.manifest();
 
 /// The schema that is shown to those who ask what a type's metadata is.
 const SCHEMA: &str = "metadata.schema.json";
@@ -20,52 +22,19 @@ const SCHEMA: &str = "metadata.schema.json";
 const MAX_DESCRIPTION: usize = 1_000;
 const MAX_ICON: usize = 64;
 
-/// The most problems of one type that are kept.
-const MOST_PROBLEMS: usize = 100;
+impl Plugin for NotificationType {
+    fn build(folder: &PluginFolder) -> Result<Self, Vec<PluginProblem>> {
+        build(folder)
+    }
 
-/// Whether a type that was built replaces a standard one exactly as it says.
-pub(super) fn check_replaces(
-    built: &NotificationType,
-    folder: &TypeFolder,
-    shadows: bool,
-) -> Result<(), Vec<TypeProblem>> {
-    let message = match (built.replaces, shadows) {
-        (false, true) => "a standard type has this name; say `replaces: true` to take its place",
-        (true, false) => "it says `replaces: true`, but there is no standard type of this name",
-        _ => return Ok(()),
-    };
-    Err(vec![folder.problem(MANIFEST, None, message)])
+    fn source(&self) -> &Source {
+        &self.source
+    }
 }
 
 /// Builds a type and runs its cases.
-pub(super) fn build(folder: &TypeFolder) -> Result<NotificationType, Vec<TypeProblem>> {
-    // A component that panics is a fault of its type alone, never of the load.
-    catch_unwind(AssertUnwindSafe(|| try_build(folder)))
-        .unwrap_or_else(|_| Err(vec![folder.problem("", None, "a component panicked on it")]))
-        .map_err(|mut problems| {
-            problems.truncate(MOST_PROBLEMS);
-            problems
-        })
-}
-
-fn try_build(folder: &TypeFolder) -> Result<NotificationType, Vec<TypeProblem>> {
-    let alone = |file: &str, line, message: String| vec![folder.problem(file, line, message)];
-    if !folder.faults.is_empty() {
-        return Err(folder.faults.iter().map(|(file, why)| folder.problem(file, None, why)).collect());
-    }
-    if !is_name(&folder.name) {
-        let message =
-            "its folder must be named in 1 to 64 characters of a-z, 0-9, _, - and ., a letter first";
-        return Err(alone("", None, message.into()));
-    }
-    let bytes: usize = folder.files.values().map(Vec::len).sum();
-    if bytes as u64 > TYPE_BYTES {
-        return Err(alone("", None, format!("its files have {bytes} bytes; {TYPE_BYTES} are the most")));
-    }
-    let Some(text) = folder.files.get(MANIFEST) else {
-        return Err(alone("", None, format!("it has no {MANIFEST}: is the file named type.yml?")));
-    };
-    let manifest: Manifest = manifest::yaml(text).map_err(|(line, text)| alone(MANIFEST, line, text))?;
+fn build(folder: &PluginFolder) -> Result<NotificationType, Vec<PluginProblem>> {
+    let manifest: Manifest = manifest::read(folder)?;
 
     let mut problems = Vec::new();
     for fault in faults(&manifest) {
@@ -95,10 +64,10 @@ fn try_build(folder: &TypeFolder) -> Result<NotificationType, Vec<TypeProblem>> 
 
 /// The type, as far as its components can be built.
 fn assemble(
-    folder: &TypeFolder,
+    folder: &PluginFolder,
     manifest: Manifest,
     metadata_schema: Option<Box<RawValue>>,
-    problems: &mut Vec<TypeProblem>,
+    problems: &mut Vec<PluginProblem>,
 ) -> NotificationType {
     let mut made = NotificationType {
         name: folder.name.clone(),
@@ -108,10 +77,7 @@ fn assemble(
         severity: manifest.severity,
         metadata_schema,
         tenants: manifest.tenants,
-        standard: folder.standard,
-        fingerprint: folder.fingerprint(),
-        origin: folder.origin.clone(),
-        replaces: manifest.replaces,
+        source: Source::of(folder, manifest.replaces),
         validators: Vec::new(),
         enrichers: Vec::new(),
     };

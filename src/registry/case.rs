@@ -6,7 +6,7 @@ use bellboard_sdk::Context;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{NotificationType, Run, TypeFolder, TypeProblem, manifest};
+use super::{NotificationType, PluginFolder, PluginProblem, Run, manifest};
 use crate::domain::{Draft, Limits, Metadata, Problem, Sealed, Timestamp};
 
 /// The time at which cases happen: 2026-01-11T14:30:00Z.
@@ -53,9 +53,7 @@ enum Expect {
 }
 
 /// Every case of the folder with its file, those that cannot be read as problems.
-pub(super) fn read_all(folder: &TypeFolder) -> Vec<(&str, Result<Case, TypeProblem>)> {
-    let is_case =
-        |file: &str| file.starts_with("cases/") && (file.ends_with(".yaml") || file.ends_with(".yml"));
+pub(super) fn read_all(folder: &PluginFolder) -> Vec<(&str, Result<Case, PluginProblem>)> {
     let files = folder.files.iter().filter(|(file, _)| is_case(file));
     files
         .map(|(file, text)| {
@@ -65,9 +63,14 @@ pub(super) fn read_all(folder: &TypeFolder) -> Vec<(&str, Result<Case, TypeProbl
         .collect()
 }
 
+/// Whether a file of a folder is a case.
+pub(super) fn is_case(file: &str) -> bool {
+    file.starts_with("cases/") && (file.ends_with(".yaml") || file.ends_with(".yml"))
+}
+
 /// Runs every case; one problem for each that does not come out as it says.
-pub(super) fn run_all(folder: &TypeFolder, kind: &NotificationType) -> Vec<TypeProblem> {
-    let failed = |(file, case): (&str, Result<Case, TypeProblem>)| match case {
+pub(super) fn run_all(folder: &PluginFolder, kind: &NotificationType) -> Vec<PluginProblem> {
+    let failed = |(file, case): (&str, Result<Case, PluginProblem>)| match case {
         Ok(case) => case.run(kind).err().map(|fault| folder.problem(file, None, fault)),
         Err(problem) => Some(problem),
     };

@@ -1,25 +1,25 @@
-//! Folders of types, as bytes: the standard ones in the binary and a site's own.
+//! Folders of types and hooks, as bytes: the standard ones in the binary and a site's own.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
-use super::TypeProblem;
-use crate::config::{MANIFEST, MISSPELT_MANIFEST, TypeFiles, bounded};
+use super::PluginProblem;
+use crate::config::{Sort, TypeFiles, bounded};
 
-static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/types");
+static TYPES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/types");
+static HOOKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/hooks");
 
-/// Where the standard types are in the source tree: how problems name their files.
-const STANDARD_ROOT: &str = "plugins/types";
-
-/// The files of one type, not yet looked into.
+/// The files of one type or hook, not yet looked into.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TypeFolder {
-    /// The type's name: the folder's.
+pub struct PluginFolder {
+    /// Which of the two it is.
+    pub sort: Sort,
+    /// Its name: the folder's.
     pub name: String,
     /// The name of the folder above it, when that is not the root.
     pub family: Option<String>,
@@ -35,7 +35,7 @@ pub struct TypeFolder {
     pub faults: BTreeMap<String, String>,
 }
 
-impl TypeFolder {
+impl PluginFolder {
     /// SHA-256 over the names and contents of its files.
     pub(super) fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
@@ -51,17 +51,33 @@ impl TypeFolder {
     }
 
     /// A problem of one of its files, or of the folder when `file` is empty.
-    pub(super) fn problem(&self, file: &str, line: Option<u64>, message: impl Into<String>) -> TypeProblem {
+    pub(super) fn problem(&self, file: &str, line: Option<u64>, message: impl Into<String>) -> PluginProblem {
         let file = if file.is_empty() { self.origin.clone() } else { format!("{}/{file}", self.origin) };
-        TypeProblem { kind: self.name.clone(), file, line, message: bounded(message.into()) }
+        PluginProblem {
+            sort: self.sort,
+            name: self.name.clone(),
+            file,
+            line,
+            message: bounded(message.into()),
+        }
     }
 }
 
 /// The types that come with the gateway.
-pub fn standard() -> Vec<TypeFolder> {
+pub fn standard() -> Vec<PluginFolder> {
+    held(&TYPES, "plugins/types")
+}
+
+/// The hooks that come with the gateway.
+pub fn standard_hooks() -> Vec<PluginFolder> {
+    held(&HOOKS, "plugins/hooks")
+}
+
+/// What the binary holds. Problems name the files by their place in the source tree.
+fn held(dir: &Dir<'_>, root: &str) -> Vec<PluginFolder> {
     let mut files = BTreeMap::new();
-    collect(&STANDARD, &mut files);
-    let mut found = folders(Path::new(STANDARD_ROOT), &TypeFiles { files, faults: BTreeMap::new() });
+    collect(dir, &mut files);
+    let mut found = folders(Path::new(root), &TypeFiles { files, faults: BTreeMap::new() });
     for folder in &mut found {
         folder.standard = true;
     }
@@ -75,20 +91,26 @@ fn collect(dir: &Dir<'_>, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-/// The types of a site's directory, given what it holds below `root`: each folder at any depth with a
-/// `type.yaml` is one, and a file belongs to the nearest such folder above it. What could not be read counts
-/// as a type where it lies in none: it may be one, or hide some.
-pub fn folders(root: &Path, held: &TypeFiles) -> Vec<TypeFolder> {
-    let is_manifest = |path: &Path| path.ends_with(MANIFEST) || path.ends_with(MISSPELT_MANIFEST);
+/// The types and hooks of a site's directory, given what it holds below `root`: each folder at any depth with a
+/// `type.yaml` or a `hook.yaml` is one, and a file belongs to the nearest such folder above it. What could not be
+/// read counts as a type where it lies in none: it may be one, or hide some.
+pub fn folders(root: &Path, held: &TypeFiles) -> Vec<PluginFolder> {
     let all = held.files.keys().chain(held.faults.keys()).map(PathBuf::as_path);
-    let mut homes: BTreeSet<&Path> = all.filter(|path| is_manifest(path)).filter_map(Path::parent).collect();
-    for path in held.faults.keys() {
-        if home(&homes, path).is_none() {
-            homes.insert(path);
+    let mut homes: BTreeMap<&Path, Sort> = BTreeMap::new();
+    for path in all {
+        if let (Some(home), Some(sort)) = (path.parent(), path.file_name().and_then(Sort::of_file)) {
+            // One that holds both is a type, and the other file is one of its own.
+            let known = homes.entry(home).or_insert(sort);
+            *known = sort.min(*known);
         }
     }
-    let mut found: BTreeMap<&Path, TypeFolder> =
-        homes.iter().map(|home| (*home, empty(root, home))).collect();
+    for path in held.faults.keys() {
+        if home(&homes, path).is_none() {
+            homes.insert(path, Sort::default());
+        }
+    }
+    let mut found: BTreeMap<&Path, PluginFolder> =
+        homes.iter().map(|(home, sort)| (*home, empty(root, home, *sort))).collect();
     // Whose it is, and its path there.
     let place = |path: &Path| {
         let home = home(&homes, path)?;
@@ -114,13 +136,14 @@ pub fn folders(root: &Path, held: &TypeFiles) -> Vec<TypeFolder> {
 }
 
 /// The nearest folder of a type at or above a path.
-fn home<'p>(homes: &BTreeSet<&'p Path>, path: &Path) -> Option<&'p Path> {
-    path.ancestors().find_map(|above| homes.get(above).copied())
+fn home<'p>(homes: &BTreeMap<&'p Path, Sort>, path: &Path) -> Option<&'p Path> {
+    path.ancestors().find_map(|above| homes.get_key_value(above)).map(|(home, _)| *home)
 }
 
-fn empty(root: &Path, home: &Path) -> TypeFolder {
+fn empty(root: &Path, home: &Path, sort: Sort) -> PluginFolder {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    TypeFolder {
+    PluginFolder {
+        sort,
         name: name(home).unwrap_or_default(),
         family: home.parent().and_then(name),
         origin: root.join(home).display().to_string(),

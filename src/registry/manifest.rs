@@ -9,7 +9,11 @@ use serde::{
 use serde_json::Value;
 use serde_saphyr::{Spanned, UserMessageFormatter};
 
-use crate::domain::{Severity, TenantId};
+use super::{PluginFolder, PluginProblem, build::is_name};
+use crate::{
+    config::TYPE_BYTES,
+    domain::{Severity, TenantId},
+};
 
 /// The file's content.
 #[derive(Debug, Deserialize)]
@@ -68,6 +72,29 @@ impl<'de> Visitor<'de> for StepVisitor {
         }
         Ok(Step { name, settings })
     }
+}
+
+/// Reads the file that makes a folder what it is, if the folder can be one at all.
+pub(super) fn read<T: DeserializeOwned>(folder: &PluginFolder) -> Result<T, Vec<PluginProblem>> {
+    let manifest = folder.sort.manifest();
+    let alone = |file: &str, line, message: String| vec![folder.problem(file, line, message)];
+    if !folder.faults.is_empty() {
+        return Err(folder.faults.iter().map(|(file, why)| folder.problem(file, None, why)).collect());
+    }
+    if !is_name(&folder.name) {
+        let message =
+            "its folder must be named in 1 to 64 characters of a-z, 0-9, _, - and ., a letter first";
+        return Err(alone("", None, message.into()));
+    }
+    let bytes: usize = folder.files.values().map(Vec::len).sum();
+    if bytes as u64 > TYPE_BYTES {
+        return Err(alone("", None, format!("its files have {bytes} bytes; {TYPE_BYTES} are the most")));
+    }
+    let Some(text) = folder.files.get(manifest) else {
+        let misspelt = folder.sort.misspelt();
+        return Err(alone("", None, format!("it has no {manifest}: is the file named {misspelt}?")));
+    };
+    yaml(text).map_err(|(line, text)| alone(manifest, line, text))
 }
 
 /// Reads YAML. The error is one line of text, and the line of the file that it is about.

@@ -5,7 +5,10 @@ use std::fmt;
 use bellboard_sdk::{Context, Enricher, Validator};
 use serde_json::value::RawValue;
 
-use super::trace::{Step, Watch};
+use super::{
+    shelf::Source,
+    trace::{Step, Watch},
+};
 use crate::domain::{Draft, Problem, Problems, Severity, TenantId};
 
 /// A notification type, compiled and ready to run.
@@ -24,14 +27,8 @@ pub struct NotificationType {
     pub metadata_schema: Option<Box<RawValue>>,
     /// Who may use it, `None` for all tenants.
     pub tenants: Option<Vec<TenantId>>,
-    /// Whether it comes with the gateway.
-    pub standard: bool,
-    /// SHA-256 over the names and contents of its files: which version it is.
-    pub fingerprint: [u8; 32],
-    /// The path of its folder.
-    pub(super) origin: String,
-    /// Whether it says that it takes the place of a standard type.
-    pub(super) replaces: bool,
+    /// What it was made from.
+    pub source: Source,
     pub(super) validators: Vec<(&'static str, Box<dyn Validator>)>,
     pub(super) enrichers: Vec<(&'static str, Box<dyn Enricher>)>,
 }
@@ -104,7 +101,7 @@ impl fmt::Debug for NotificationType {
         let names = |names: &mut dyn Iterator<Item = &'static str>| names.collect::<Vec<_>>();
         f.debug_struct("NotificationType")
             .field("name", &self.name)
-            .field("standard", &self.standard)
+            .field("standard", &self.source.standard)
             .field("tenants", &self.tenants)
             .field("validators", &names(&mut self.validators.iter().map(|(name, _)| *name)))
             .field("enrichers", &names(&mut self.enrichers.iter().map(|(name, _)| *name)))

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Context, Loaded, NotificationType, Registry, TypeFolder, case, folder, standard};
-use crate::config::TypeFiles;
+use super::{Context, Loaded, NotificationType, PluginFolder, Registry, case, folder, standard};
+use crate::config::{Sort, TypeFiles};
 use crate::domain::{Draft, Limits, Metadata, Sealed, Severity, TenantId};
 
 const STANDARD: [&str; 11] = [
@@ -24,8 +24,9 @@ const STANDARD: [&str; 11] = [
 
 const PARCEL: &str = "description: A parcel is on its way.\nicon: truck\nseverity: info\n";
 
-fn site(name: &str, files: &[(&str, &str)]) -> TypeFolder {
-    TypeFolder {
+fn site(name: &str, files: &[(&str, &str)]) -> PluginFolder {
+    PluginFolder {
+        sort: Sort::Type,
         name: name.into(),
         family: None,
         origin: format!("plugins/{name}"),
@@ -36,18 +37,18 @@ fn site(name: &str, files: &[(&str, &str)]) -> TypeFolder {
     }
 }
 
-fn with_standard(site: impl IntoIterator<Item = TypeFolder>) -> Vec<TypeFolder> {
+fn with_standard(site: impl IntoIterator<Item = PluginFolder>) -> Vec<PluginFolder> {
     standard().into_iter().chain(site).collect()
 }
 
-fn load(site: impl IntoIterator<Item = TypeFolder>) -> Loaded {
+fn load(site: impl IntoIterator<Item = PluginFolder>) -> Loaded {
     Registry::load(&with_standard(site), None)
 }
 
 /// The problems of one site folder, as text.
 fn problems(files: &[(&str, &str)]) -> Vec<String> {
     let loaded = load([site("parcel", files)]);
-    assert_eq!(loaded.registry.quarantined().collect::<Vec<_>>(), ["parcel"]);
+    assert_eq!(loaded.registry.quarantined(Sort::Type), ["parcel"]);
     loaded.problems.iter().map(ToString::to_string).collect()
 }
 
@@ -182,8 +183,8 @@ fn a_sites_type_serves_the_tenants_it_names() {
 fn a_broken_type_is_quarantined_and_harms_no_other() {
     let loaded = load([site("parcel", &[("type.yaml", "icon: [")]), site("ok", &[("type.yaml", PARCEL)])]);
     assert_eq!(loaded.problems.len(), 1);
-    assert_eq!(loaded.registry.quarantined().collect::<Vec<_>>(), ["parcel"]);
-    assert_eq!(loaded.registry.kept().count(), 0);
+    assert_eq!(loaded.registry.quarantined(Sort::Type), ["parcel"]);
+    assert_eq!(loaded.registry.kept(Sort::Type).len(), 0);
     assert!(loaded.registry.find(&TenantId::default(), "ok").is_some());
     assert!(loaded.registry.find(&TenantId::default(), "parcel").is_none());
 }
@@ -193,8 +194,8 @@ fn the_last_good_version_is_kept_through_any_number_of_bad_ones() {
     let mut last = load([site("parcel", &[("type.yaml", PARCEL)])]).registry;
     for _ in 0..2 {
         let loaded = Registry::load(&with_standard([site("parcel", &[("type.yaml", "no: 1")])]), Some(&last));
-        assert_eq!(loaded.registry.kept().collect::<Vec<_>>(), ["parcel"]);
-        assert_eq!(loaded.registry.quarantined().count(), 0);
+        assert_eq!(loaded.registry.kept(Sort::Type), ["parcel"]);
+        assert_eq!(loaded.registry.quarantined(Sort::Type).len(), 0);
         last = loaded.registry;
     }
     let parcel = last.find(&TenantId::default(), "parcel").expect("kept");
@@ -230,7 +231,7 @@ fn a_standard_type_is_replaced_only_on_request() {
 #[test]
 fn two_folders_of_one_name_are_a_problem() {
     let one = site("parcel", &[("type.yaml", PARCEL)]);
-    let two = TypeFolder { origin: "plugins/more/parcel".into(), ..one.clone() };
+    let two = PluginFolder { origin: "plugins/more/parcel".into(), ..one.clone() };
     let loaded = load([one, two]);
     assert!(loaded.problems[0].to_string().contains("plugins/more/parcel: type parcel: another folder"));
     assert!(loaded.registry.find(&TenantId::default(), "parcel").is_none());

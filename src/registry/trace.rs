@@ -85,14 +85,14 @@ fn fields(draft: &Draft) -> Map<String, Value> {
 mod tests {
     use serde_json::json;
 
-    use super::super::{Registry, TypeFolder};
+    use super::super::{PluginFolder, Registry};
     use super::*;
     use crate::domain::{Metadata, TenantId};
 
     fn kind(pipeline: &str) -> Registry {
         let manifest = format!("description: d\nicon: i\nseverity: info\npipeline:\n{pipeline}");
         let files = [("type.yaml".to_owned(), manifest.into_bytes())].into();
-        let folder = TypeFolder { name: "t".into(), files, ..TypeFolder::default() };
+        let folder = PluginFolder { name: "t".into(), files, ..PluginFolder::default() };
         let loaded = Registry::load(&[folder], None);
         assert_eq!(loaded.problems, []);
         loaded.registry

@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{config::Inputs, registry};
+use crate::{
+    config::{Inputs, Sort},
+    registry,
+};
 
 /// The file, and what it holds.
 pub struct LastGood {
@@ -46,12 +49,12 @@ impl LastGood {
         self.held.as_ref()
     }
 
-    /// Keeps accepted inputs; of each type in `kept`, which is broken in them, the version held before.
+    /// Keeps accepted inputs; of each type or mapping in `kept`, which is broken in them, the version held before.
     /// Blocks on the disk.
     ///
     /// # Errors
     /// Why it could not be written; what was kept before is still there.
-    pub fn keep(&mut self, inputs: &Inputs, kept: &[String]) -> Result<(), String> {
+    pub fn keep(&mut self, inputs: &Inputs, kept: &[(Sort, String)]) -> Result<(), String> {
         let inputs = self.mended(inputs, kept);
         // It may be gone, too.
         let is_there = self.path.exists();
@@ -66,7 +69,7 @@ impl LastGood {
 
     /// The inputs with nothing in them that is broken: a kept type's own files are those held before, and what
     /// could not be read is left out.
-    fn mended(&self, inputs: &Inputs, kept: &[String]) -> Inputs {
+    fn mended(&self, inputs: &Inputs, kept: &[(Sort, String)]) -> Inputs {
         let files =
             |inputs: &Inputs| inputs.plugins().map(|(_, held)| held.files.clone()).unwrap_or_default();
         let mut mended = files(inputs);
@@ -81,10 +84,13 @@ impl LastGood {
     }
 }
 
-/// The paths of all files of the site's types of these names.
-fn own_files(inputs: &Inputs, names: &[String]) -> Vec<PathBuf> {
+/// The paths of all files of the site's types and mappings of these names.
+fn own_files(inputs: &Inputs, names: &[(Sort, String)]) -> Vec<PathBuf> {
     let folders = inputs.plugins().map(|(root, held)| registry::folders(root, held)).unwrap_or_default();
-    let named = folders.iter().filter(|folder| names.contains(&folder.name));
+    let named = folders.iter().filter(|folder| {
+        let is_it = |(sort, name): &(Sort, String)| *sort == folder.sort && *name == folder.name;
+        names.iter().any(is_it)
+    });
     named.flat_map(|folder| folder.files.keys().map(|file| folder.home.join(file))).collect()
 }
 
@@ -136,7 +142,6 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Inputs;
 
     fn inputs(folder: &Path, types: &[(&str, &str)]) -> Inputs {
         let main = folder.join("bellboard.yaml");
@@ -156,7 +161,8 @@ mod tests {
         let (mut last, fault) = LastGood::open(&path, &main);
         assert!(fault.is_none() && last.held().is_none());
         last.keep(&inputs(folder.path(), &[("shop/a", "a1"), ("shop/b", "b1")]), &[]).unwrap();
-        last.keep(&inputs(folder.path(), &[("shop/a", "a2"), ("shop/b", "b2")]), &["a".into()]).unwrap();
+        last.keep(&inputs(folder.path(), &[("shop/a", "a2"), ("shop/b", "b2")]), &[(Sort::Type, "a".into())])
+            .unwrap();
         let (again, fault) = LastGood::open(&path, &main);
         assert_eq!(fault, None);
         let files = &again.held().unwrap().plugins().unwrap().1.files;

@@ -15,9 +15,9 @@ use std::{
 
 use crate::{
     audit::Audit,
-    config::{self, Config, Inputs},
+    config::{self, Config, Inputs, Sort},
     metrics::Metrics,
-    registry::{self, Loaded, Registry, TypeProblem},
+    registry::{self, Loaded, PluginProblem, Registry},
     snapshot::{Shared, Snapshot, differences, line},
     store::Store,
 };
@@ -132,7 +132,9 @@ impl Reloader {
     fn is_broken(&self) -> bool {
         let registry = &self.parts.shared.load().registry;
         self.parts.metrics.config_refused.get() != 0
-            || registry.kept().chain(registry.quarantined()).next().is_some()
+            || Sort::ALL
+                .into_iter()
+                .any(|sort| !registry.kept(sort).is_empty() || !registry.quarantined(sort).is_empty())
     }
 
     /// Takes the change that was found in the inputs.
@@ -177,7 +179,7 @@ impl Reloader {
             Err(why) => return Outcome::Waits(why),
         };
         for problem in &types {
-            tracing::error!("a notification type is broken: {problem}");
+            tracing::error!("a type or a mapping is broken: {problem}");
         }
         metrics.restart_needed.reset();
         for field in waiting {
@@ -225,7 +227,7 @@ impl Reloader {
         &self,
         inputs: &Inputs,
         config: &Config,
-    ) -> Result<(Vec<TypeProblem>, Result<Snapshot, String>), String> {
+    ) -> Result<(Vec<PluginProblem>, Result<Snapshot, String>), String> {
         let (inputs, config, before) = (inputs.clone(), config.clone(), self.parts.shared.load());
         let build = move || {
             let types = load_types(&inputs, Some(&before.registry));
@@ -259,6 +261,7 @@ fn read_settled(main: &Path, settle: Duration) -> Result<Option<Inputs>, String>
 /// Loads the standard types and the site's own; a broken one keeps its last good version.
 pub fn load_types(inputs: &Inputs, previous: Option<&Registry>) -> Loaded {
     let mut folders = registry::standard();
+    folders.extend(registry::standard_hooks());
     if let Some((root, held)) = inputs.plugins() {
         folders.extend(registry::folders(root, held));
     }
@@ -296,8 +299,11 @@ pub async fn seed(store: &Store, config: &Config) -> crate::domain::Result<()> {
 pub fn report(metrics: &Metrics, snapshot: &Snapshot) {
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     metrics.snapshot_generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
-    metrics.types_quarantined.set(count(snapshot.registry.quarantined().count()));
-    metrics.types_kept.set(count(snapshot.registry.kept().count()));
+    let registry = &snapshot.registry;
+    metrics.types_quarantined.set(count(registry.quarantined(Sort::Type).len()));
+    metrics.types_kept.set(count(registry.kept(Sort::Type).len()));
+    metrics.mappings_quarantined.set(count(registry.quarantined(Sort::Mapping).len()));
+    metrics.mappings_kept.set(count(registry.kept(Sort::Mapping).len()));
     metrics.config_info.reset();
     metrics.config_info.with_label_values(&[&snapshot.summary.hash]).set(1);
     metrics.config_last_good.set(snapshot.last_good.into());

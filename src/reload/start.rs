@@ -5,9 +5,9 @@ use std::{path::Path, sync::Arc};
 use super::{LastGood, load_types};
 use crate::{
     audit::Audit,
-    config::{self, Config, Inputs},
+    config::{self, Config, Inputs, Sort},
     metrics::Metrics,
-    registry::{Registry, TypeProblem},
+    registry::{PluginProblem, Registry},
     snapshot::Snapshot,
 };
 
@@ -28,7 +28,7 @@ pub struct Start {
 /// What was found on the way.
 #[derive(Default)]
 pub struct Told {
-    types: Vec<TypeProblem>,
+    types: Vec<PluginProblem>,
     broken: Option<String>,
     unusable: Option<String>,
 }
@@ -43,7 +43,7 @@ impl Told {
             tracing::error!("the configuration is broken; the last good one is in force instead:\n{why}");
         }
         for problem in &self.types {
-            tracing::error!("a notification type is broken: {problem}");
+            tracing::error!("a type or a mapping is broken: {problem}");
         }
     }
 
@@ -103,15 +103,16 @@ pub fn start(main: &Path, overrides: &dyn Fn(&mut Config), keep: Option<&Path>) 
     Ok(Start { snapshot, config, inputs, last_good, told: Told { types, broken, unusable } })
 }
 
-/// The types that are served at their last good version.
-pub(super) fn kept(snapshot: &Snapshot) -> Vec<String> {
-    snapshot.registry.kept().map(str::to_owned).collect()
+/// The types and mappings that are served at their last good version.
+pub(super) fn kept(snapshot: &Snapshot) -> Vec<(Sort, String)> {
+    let of = |sort| snapshot.registry.kept(sort).into_iter().map(move |name| (sort, name.to_owned()));
+    Sort::ALL.into_iter().flat_map(of).collect()
 }
 
 struct Made {
     config: Config,
     snapshot: Snapshot,
-    types: Vec<TypeProblem>,
+    types: Vec<PluginProblem>,
 }
 
 fn make(inputs: &Inputs, overrides: &dyn Fn(&mut Config), before: Option<&Registry>) -> Result<Made, String> {

@@ -1,6 +1,12 @@
 //! The use case of sending: the type's pipeline, the seal, the store.
 
+mod batch;
+mod receive;
+
 use std::{sync::Arc, time::Instant};
+
+pub use batch::BatchItem;
+pub use receive::Received;
 
 use bellboard_sdk::Context;
 use sha2::{Digest, Sha256};
@@ -69,6 +75,22 @@ struct Passed {
     warnings: Vec<Problem>,
 }
 
+fn new_notification(
+    snapshot: &Snapshot,
+    principal: &Principal,
+    sealed: &Arc<Sealed>,
+    request_id: &str,
+) -> Result<NewNotification> {
+    Ok(NewNotification {
+        sealed: Arc::clone(sealed),
+        sender: Arc::clone(&principal.name),
+        request_id: request_id.to_owned(),
+        create_user: snapshot.tenant(&principal.tenant)?.users == UserMode::Open,
+        idempotency: None,
+        whole: None,
+    })
+}
+
 impl Sending {
     /// Sends through this store.
     pub fn new(store: Store, metrics: Arc<Metrics>) -> Self {
@@ -94,15 +116,8 @@ impl Sending {
             }
         }
         let Passed { sealed, .. } = self.pass(snapshot, principal, draft, now)?;
-        let create_user = snapshot.tenant(&principal.tenant)?.users == UserMode::Open;
-        let new = NewNotification {
-            sealed: Arc::clone(&sealed),
-            sender: Arc::clone(&principal.name),
-            request_id: request_id.to_owned(),
-            create_user,
-            idempotency,
-        };
-        let sent = self.store.send_once(&principal.tenant, new).await;
+        let new = new_notification(snapshot, principal, &sealed, request_id)?;
+        let sent = self.store.send_once(&principal.tenant, NewNotification { idempotency, ..new }).await;
         Ok(match sent.inspect_err(|e| self.count_error(e))? {
             Answered::Stored(stored) => Sent::Now(sealed, stored),
             Answered::Before(answer) => Sent::Before(answer),

@@ -3,6 +3,8 @@
 //! Every struct of the settings is taken apart field by field, so that a new field does not compile until it
 //! is told here or left out on purpose.
 
+mod senders;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
@@ -15,11 +17,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     config::{
-        ApiKey, Config, Cors, Issuer, Log, Quota, Retention, Revoked, Secret, Server, StoreConfig, Streams,
+        Config, Cors, Issuer, Log, Quota, Retention, Revoked, Secret, Server, Sort, StoreConfig, Streams,
         Tenant,
     },
     domain::{Limits, Permission, Permissions, TenantId},
-    registry::{NotificationType, Registry},
+    registry::Registry,
 };
 
 /// Stands before a value that only tells whether it is the same.
@@ -99,7 +101,7 @@ impl Summary {
         }
         made.roles(tenants);
         keys.iter().for_each(|key| made.key(key));
-        made.types(registry);
+        Sort::ALL.into_iter().for_each(|sort| made.plugins(registry, sort));
         made
     }
 
@@ -112,7 +114,16 @@ impl Summary {
     }
 
     fn limits(&mut self, limits: &Limits) {
-        let Limits { title, message, link, metadata_bytes, metadata_depth, body_bytes } = limits;
+        let Limits {
+            title,
+            message,
+            link,
+            metadata_bytes,
+            metadata_depth,
+            body_bytes,
+            batch_bytes,
+            batch_items,
+        } = limits;
         for (name, value) in [
             ("limits.title", title),
             ("limits.message", message),
@@ -120,6 +131,8 @@ impl Summary {
             ("limits.metadata_bytes", metadata_bytes),
             ("limits.metadata_depth", metadata_depth),
             ("limits.body_bytes", body_bytes),
+            ("limits.batch_bytes", batch_bytes),
+            ("limits.batch_items", batch_items),
         ] {
             self.add(name, String::new(), [("", value.to_string())]);
         }
@@ -194,6 +207,7 @@ impl Summary {
             strict_types,
             retention,
             cors: Cors { allowed_origins, max_age },
+            hooks,
         } = tenant;
         let Retention { read, unread, newest } = retention;
         let seed = match seed_users.as_slice() {
@@ -216,6 +230,7 @@ impl Summary {
         ];
         self.add(format!("tenant {id}"), String::new(), fields);
         issuers.iter().for_each(|issuer| self.issuer(id, issuer));
+        hooks.iter().for_each(|(hook_id, hook)| self.hook(id, hook_id, hook));
     }
 
     fn issuer(&mut self, tenant: &TenantId, issuer: &Issuer) {
@@ -271,40 +286,6 @@ impl Summary {
         }
     }
 
-    fn key(&mut self, key: &ApiKey) {
-        let ApiKey {
-            hash,
-            description,
-            replaces,
-            tenant,
-            roles,
-            permissions,
-            expires_at,
-            disabled,
-            types,
-            networks,
-            quota: own,
-            development: _,
-        } = key;
-        let name = format!("API key {}", &hex(hash)[..12]);
-        let description = description.as_deref().map_or("none".to_owned(), quoted);
-        let label = if description == "none" { name.clone() } else { format!("{name} {description}") };
-        let fields = [
-            ("key", self.veiled(hash)),
-            ("description", description),
-            ("replaces", replaces.clone().unwrap_or_else(|| "none".to_owned())),
-            ("tenant", tenant.to_string()),
-            ("roles", list(roles)),
-            ("permissions", names(*permissions)),
-            ("expires_at", expires_at.map_or("never".to_owned(), |at| at.to_string())),
-            ("disabled", disabled.to_string()),
-            ("types", if types.is_empty() { "all".to_owned() } else { list(types) }),
-            ("networks", if networks.is_empty() { "all".to_owned() } else { list(networks) }),
-            ("rate_limit", quota(*own)),
-        ];
-        self.add(name, label, fields);
-    }
-
     fn revocations(&self, revoked: &Revoked) -> String {
         let Revoked { jtis, users } = revoked;
         if jtis.is_empty() && users.is_empty() {
@@ -329,18 +310,17 @@ impl Summary {
         hash
     }
 
-    fn types(&mut self, registry: &Registry) {
-        let version = |t: &std::sync::Arc<NotificationType>| t.fingerprint;
-        for (name, versions) in registry.versions() {
-            let kept = registry.kept().any(|kept| kept == name);
-            let state = if kept { "broken, its last good version is served" } else { GOOD };
-            let content = versions.iter().map(version).collect::<Vec<_>>();
+    fn plugins(&mut self, registry: &Registry, sort: Sort) {
+        let (word, kept) = (sort.word(), registry.kept(sort));
+        for (name, versions) in registry.served(sort) {
+            let state = if kept.contains(&name) { "broken, its last good version is served" } else { GOOD };
+            let content = versions.iter().map(|source| source.fingerprint).collect::<Vec<_>>();
             let fields = [("content", self.veiled(&content)), (STATE, state.to_owned())];
-            self.add(format!("type {}", plain(name)), String::new(), fields);
+            self.add(format!("{word} {}", plain(name)), String::new(), fields);
         }
-        for name in registry.quarantined() {
+        for name in registry.quarantined(sort) {
             let fields = [(STATE, "broken, not served".to_owned())];
-            self.add(format!("type {}", plain(name)), String::new(), fields);
+            self.add(format!("{word} {}", plain(name)), String::new(), fields);
         }
     }
 }

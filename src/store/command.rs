@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::idempotency::Idempotency;
+use super::whole::Whole;
 use crate::domain::{
     AuditEntry, Notification, NotificationId, Profile, Sealed, TenantId, Timestamp, User, UserId,
 };
@@ -21,6 +22,8 @@ pub struct NewNotification {
     pub create_user: bool,
     /// What it is known by when it comes again, for [`super::Store::send_once`].
     pub idempotency: Option<Box<Idempotency>>,
+    /// The batch that it is stored with or not at all, for [`super::Store::send_batch`] to say.
+    pub whole: Option<Whole>,
 }
 
 /// What storing a notification gave.
@@ -155,8 +158,8 @@ impl Command {
         }
     }
 
-    /// Which of so many lanes it takes. Those about one inbox all take the same, so a withdrawal must be about inboxes
-    /// of one lane.
+    /// Which of so many lanes it takes, unless it goes with others. Those about one inbox all take the same, so a
+    /// withdrawal must be about inboxes of one lane.
     pub fn lane(&self, lanes: usize) -> usize {
         match self {
             Self::Withdraw(tenant, owners, _) => {
@@ -200,8 +203,8 @@ pub(crate) enum Outcome {
     Repeated(String),
     /// Its idempotency key was used with another body.
     KeyReused,
-    /// The notification as it is now.
-    Marked(Box<Notification>),
+    /// The notification as it is now, and whether that is by this command.
+    Marked(Box<Notification>, bool),
     /// How many rows a chunk of long work changed; none when there is nothing left.
     Rows(u64),
     /// The user as stored, and whether they were created.
@@ -209,4 +212,6 @@ pub(crate) enum Outcome {
     Done,
     NoUser,
     NoNotification,
+    /// It was not stored, as another of its batch cannot be.
+    Withheld,
 }

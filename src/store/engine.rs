@@ -16,11 +16,12 @@ use crate::domain::{
 };
 
 /// Applies commands. One writer calls it, one batch at a time. An engine may have several, the lanes: then each
-/// user's commands go through one of them, and those about no one user through the first.
+/// user's commands go through one of them, but for sends that came together with others' in one request, and those
+/// about no one user through the first.
 #[async_trait]
 pub(crate) trait Engine: Send {
     /// Applies all commands durably in one transaction, or none of them. Commands of one batch
-    /// have no order among them. Any error but [`Failure::Fatal`] leaves the engine ready for the next batch.
+    /// have no order among them. Sends that are stored whole or not at all are told by [`super::whole`]. Any error but [`Failure::Fatal`] leaves the engine ready for the next batch.
     async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure>;
 
     /// Leaves the database in order and lets go of it.

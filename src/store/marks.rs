@@ -7,6 +7,15 @@ use super::maintain::before;
 use super::{Store, key, unexpected};
 use crate::domain::{Error, Notification, NotificationId, Result, TenantId, UserId};
 
+/// What came of doing the same to some notifications.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Each {
+    /// How many it changed.
+    pub changed: u64,
+    /// Those that the inbox did not show.
+    pub missing: Vec<NotificationId>,
+}
+
 impl Store {
     /// Marks one notification read, and gives it with the time of its first reading.
     ///
@@ -80,6 +89,40 @@ impl Store {
         }
     }
 
+    /// Does the same to each of some notifications of one inbox, in one transaction.
+    async fn each(
+        &self,
+        ids: &[NotificationId],
+        command: impl Fn(NotificationId) -> Command,
+    ) -> Result<Each> {
+        let outcomes = self.submit_all(ids.iter().map(|id| command(*id)).collect()).await?;
+        let mut each = Each::default();
+        for (outcome, id) in outcomes.into_iter().zip(ids) {
+            match outcome? {
+                Outcome::Marked(_, changed) => each.changed += u64::from(changed),
+                Outcome::Done => each.changed += 1,
+                Outcome::NoNotification => each.missing.push(*id),
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(each)
+    }
+
+    /// Marks some notifications read, each as [`Store::mark_read`] does.
+    pub async fn mark_each_read(
+        &self,
+        tenant: &TenantId,
+        user: UserId,
+        ids: &[NotificationId],
+    ) -> Result<Each> {
+        self.each(ids, |id| Command::MarkRead(key(tenant, user), id)).await
+    }
+
+    /// Takes some notifications out of their inbox, each as [`Store::delete`] does.
+    pub async fn delete_each(&self, tenant: &TenantId, user: UserId, ids: &[NotificationId]) -> Result<Each> {
+        self.each(ids, |id| Command::Delete(key(tenant, user), id)).await
+    }
+
     /// Puts back, as it was, what its user deleted within a time until now, and gives it; gives one that is there too.
     ///
     /// # Errors
@@ -99,7 +142,7 @@ impl Store {
     /// Submits what gives back one notification.
     async fn notification(&self, command: Command, id: NotificationId) -> Result<Notification> {
         match self.submit(command).await? {
-            Outcome::Marked(notification) => Ok(*notification),
+            Outcome::Marked(notification, _) => Ok(*notification),
             Outcome::NoNotification => Err(Error::NotificationNotFound(id)),
             other => Err(unexpected(&other)),
         }

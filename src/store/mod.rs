@@ -4,6 +4,7 @@
 //! before reads, long work in chunks) is here and in the files beside.
 
 mod audit;
+mod batch;
 mod collapse;
 mod command;
 mod copy;
@@ -20,9 +21,11 @@ mod queue;
 mod sent;
 mod space;
 mod sqlite;
+mod whole;
 mod withdraw;
 mod writer;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,18 +33,21 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use audit::{AuditPage, AuditQuery};
+pub use batch::Kept;
 pub use command::{NewNotification, Stored};
 pub use copy::{CopyError, Progress, Stage, Sum, copy, verify};
 pub use drift::{Checked, Walk};
 pub use events::{Followed, Since};
 pub use idempotency::{Answered, Idempotency};
 pub use maintain::Maintained;
+pub use marks::Each;
 pub use open::{FileCopyError, OpenError, backup, is_shared, restore, shown};
 pub use page::{Page, PageQuery};
 pub use postgres::PostgresError;
 pub use sent::{Sent, SentPage, SentQuery};
 pub use space::DEFAULT_MIN_FREE_SPACE;
 pub use sqlite::{BackupError, Contents, OpenError as SqliteError};
+pub use whole::Whole;
 pub use withdraw::Withdrawal;
 pub use writer::{CommitListener, Elsewhere, Observer};
 
@@ -113,6 +119,8 @@ struct Inner {
     wait: Duration,
     keep_changes: Duration,
     space: Option<Space>,
+    /// How many batches were asked for that are stored whole or not at all.
+    wholes: AtomicU64,
     running: watch::Receiver<()>,
     writers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -156,6 +164,7 @@ impl Store {
             wait: options.wait,
             keep_changes: options.keep_changes,
             space: opened.space,
+            wholes: AtomicU64::default(),
             running,
             writers,
         })))
@@ -182,9 +191,7 @@ impl Store {
     /// [`Error::KeyReused`] too, where the key was used with another body.
     pub async fn send_once(&self, tenant: &TenantId, new: NewNotification) -> Result<Answered> {
         let user = new.sealed.user;
-        if self.0.space.as_ref().is_some_and(Space::is_low) {
-            return Err(Error::Busy { retry_after: space::RETRY });
-        }
+        self.has_space()?;
         match self.submit(Command::Send(tenant.clone(), Box::new(new))).await? {
             Outcome::Stored(stored) => Ok(Answered::Stored(stored)),
             Outcome::Repeated(answer) => Ok(Answered::Before(answer)),
@@ -192,6 +199,14 @@ impl Store {
             Outcome::NoUser => Err(Error::UserNotFound(user)),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Whether the disk has room for notifications.
+    fn has_space(&self) -> Result<()> {
+        if self.0.space.as_ref().is_some_and(Space::is_low) {
+            return Err(Error::Busy { retry_after: space::RETRY });
+        }
+        Ok(())
     }
 
     /// Creates a user or replaces their profile; says whether they were created. Who did it is
@@ -326,7 +341,12 @@ impl Store {
     }
 
     async fn submit(&self, command: Command) -> Result<Outcome> {
-        self.0.queue.push(command)?.outcome(self.0.wait).await
+        self.0.queue.push(vec![command])?.outcome(self.0.wait).await
+    }
+
+    /// Submits commands of one tenant that are committed together: unless a row cannot be stored, in one transaction.
+    async fn submit_all(&self, commands: Vec<Command>) -> Result<Vec<Result<Outcome>>> {
+        self.0.queue.push(commands)?.outcomes(self.0.wait).await
     }
 }
 

@@ -10,20 +10,22 @@ use tokio::sync::{Notify, oneshot};
 use super::command::{Command, Outcome};
 use crate::domain::{Error, Result, TenantId};
 
-/// Decides who has a queued command: the writer that claims it or the caller that withdraws it.
+/// Decides who has what is queued: the writer that claims it or the caller that withdraws it.
 /// The first to take it has it for good; withdrawn, it holds no memory however long its place waits.
-struct Ticket(Mutex<Option<Command>>);
+struct Ticket(Mutex<Option<Vec<Command>>>);
 
 impl Ticket {
-    fn take(&self) -> Option<Command> {
+    fn take(&self) -> Option<Vec<Command>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
+/// Commands that are claimed together: most often one.
 struct Queued {
     ticket: Arc<Ticket>,
+    /// The rows that they change beyond the first.
     weight: usize,
-    answer: Answer,
+    answers: Vec<Answer>,
 }
 
 /// Where a command's outcome goes.
@@ -65,17 +67,21 @@ impl Queue {
         Self { state: Mutex::new(state), ready, capacity, line_capacity: capacity / 2 }
     }
 
-    /// Queues a command, or says that there is no room.
-    pub fn push(&self, command: Command) -> Result<Waiting> {
-        let line = command.tenant().cloned();
-        let weight = command.weight();
-        let number = command.lane(self.lanes());
-        let ticket = Arc::new(Ticket(Mutex::new(Some(command))));
-        let (answer, outcome) = oneshot::channel();
+    /// Queues commands of one tenant that are claimed, and so committed, together, in the lane of the first of them;
+    /// or says that there is no room.
+    pub fn push(&self, commands: Vec<Command>) -> Result<Waiting> {
+        let Some(first) = commands.first() else { return Err(Error::Internal("nothing to queue".into())) };
+        let line = first.tenant().cloned();
+        let number = first.lane(self.lanes());
+        let count = commands.len();
+        let weight = commands.iter().map(Command::weight).sum::<usize>().saturating_sub(1);
+        let (answers, outcomes) = (0..count).map(|_| oneshot::channel()).unzip();
+        let ticket = Arc::new(Ticket(Mutex::new(Some(commands))));
         let mut guard = self.state();
         let state = &mut *guard;
         let held = state.held.get(&line).copied().unwrap_or(0);
-        let is_full = state.closed || state.depth >= self.capacity || held >= self.line_capacity;
+        let is_full =
+            state.closed || state.depth + count > self.capacity || held + count > self.line_capacity;
         let (Some(lane), Some(ready), false) = (state.lanes.get_mut(number), self.ready.get(number), is_full)
         else {
             return Err(Error::Busy { retry_after: RETRY });
@@ -84,15 +90,15 @@ impl Queue {
         if waiting.is_empty() {
             lane.turns.push_back(line.clone());
         }
-        waiting.push_back(Queued { ticket: ticket.clone(), weight, answer });
-        *state.held.entry(line).or_default() += 1;
-        state.depth += 1;
+        waiting.push_back(Queued { ticket: ticket.clone(), weight, answers });
+        *state.held.entry(line).or_default() += count;
+        state.depth += count;
         drop(guard);
         ready.notify_one();
-        Ok(Waiting { ticket, outcome })
+        Ok(Waiting { ticket, outcomes })
     }
 
-    /// Waits for commands of a lane and claims up to `max` of them. `None` once closed and empty.
+    /// Waits for commands of a lane and claims them for up to `max` callers. `None` once closed and empty.
     pub async fn take(&self, lane: usize, max: usize) -> Option<(Vec<Command>, Vec<Answer>)> {
         loop {
             // Looked at first: what is queued at that time is all that ever will be.
@@ -108,34 +114,36 @@ impl Queue {
         }
     }
 
-    /// One command from each line in turn, past those withdrawn, until there are `max` or the next
-    /// would make the batch too heavy.
+    /// What the next caller of each line in turn asks, past those who withdrew it, until there are `max`. A line whose
+    /// next would make the batch too heavy goes first in the next batch, and lets the others pass: so of what is light
+    /// each turn takes as much beside a heavy batch as without one.
     fn claim(&self, lane: usize, max: usize) -> (Vec<Command>, Vec<Answer>) {
         let mut guard = self.state();
         let State { lanes, held, depth, .. } = &mut *guard;
         let (mut commands, mut answers) = (Vec::new(), Vec::new());
         let Some(lane) = lanes.get_mut(lane) else { return (commands, answers) };
-        let mut weight = 0;
-        while commands.len() < max {
+        let (mut callers, mut weight, mut too_heavy) = (0, 0, Vec::new());
+        while callers < max {
             let Some(line) = lane.turns.pop_front() else { break };
             let Some(waiting) = lane.lines.get_mut(&line) else { continue };
             let with_next = weight + waiting.front().map_or(0, |entry| entry.weight);
-            if with_next > BATCH_WEIGHT && !commands.is_empty() {
-                lane.turns.push_front(line);
-                break;
+            if with_next > BATCH_WEIGHT && callers > 0 {
+                too_heavy.push(line);
+                continue;
             }
-            if let Some(entry) = waiting.pop_front() {
-                *depth -= 1;
+            if let Some(mut entry) = waiting.pop_front() {
+                let count = entry.answers.len();
+                *depth -= count;
                 if let Entry::Occupied(mut held) = held.entry(line.clone()) {
-                    *held.get_mut() -= 1;
+                    *held.get_mut() -= count;
                     if *held.get() == 0 {
                         held.remove();
                     }
                 }
-                if let Some(command) = entry.ticket.take() {
-                    weight = with_next;
-                    commands.push(command);
-                    answers.push(entry.answer);
+                if let Some(mut claimed) = entry.ticket.take() {
+                    (callers, weight) = (callers + 1, with_next);
+                    commands.append(&mut claimed);
+                    answers.append(&mut entry.answers);
                 }
             }
             if waiting.is_empty() {
@@ -144,6 +152,7 @@ impl Queue {
                 lane.turns.push_back(line);
             }
         }
+        too_heavy.into_iter().rev().for_each(|line| lane.turns.push_front(line));
         (commands, answers)
     }
 
@@ -175,29 +184,46 @@ impl Queue {
     }
 }
 
-/// Rows that one batch changes at most, about: what waits behind it waits no longer than that takes.
+/// Rows that one batch changes at most, about, beside one for each caller: what waits behind it waits no longer than
+/// that takes.
 const BATCH_WEIGHT: usize = 1_000;
 
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A queued command as its caller holds it. Dropping it withdraws the command, unless the writer
-/// has claimed it.
+/// Queued commands as their caller holds them. Dropping it withdraws them, unless the writer has claimed them.
 pub(super) struct Waiting {
     ticket: Arc<Ticket>,
-    outcome: oneshot::Receiver<Result<Outcome>>,
+    outcomes: Vec<oneshot::Receiver<Result<Outcome>>>,
 }
 
 impl Waiting {
-    /// The outcome; after `longest` in the queue the command is withdrawn, but once claimed it is
+    /// The outcome of a command that was queued alone.
+    pub async fn outcome(self, longest: Duration) -> Result<Outcome> {
+        self.outcomes(longest).await?.pop().unwrap_or_else(|| Err(stopped()))
+    }
+
+    /// The outcomes; after `longest` in the queue the commands are withdrawn, but once claimed they are
     /// always answered.
-    pub async fn outcome(mut self, longest: Duration) -> Result<Outcome> {
-        let answered = match tokio::time::timeout(longest, &mut self.outcome).await {
+    pub async fn outcomes(mut self, longest: Duration) -> Result<Vec<Result<Outcome>>> {
+        let mut waiting = self.outcomes.iter_mut();
+        let Some(first) = waiting.next() else { return Ok(Vec::new()) };
+        let answered = match tokio::time::timeout(longest, &mut *first).await {
             Ok(answered) => answered,
             Err(_) if self.ticket.take().is_some() => return Err(Error::Busy { retry_after: RETRY }),
-            Err(_) => (&mut self.outcome).await,
+            Err(_) => first.await,
         };
-        answered.unwrap_or_else(|_| Err(Error::Internal("the store's writer has stopped".into())))
+        let mut outcomes = Vec::with_capacity(waiting.len() + 1);
+        outcomes.push(answered.unwrap_or_else(|_| Err(stopped())));
+        // They were claimed with it.
+        for outcome in waiting {
+            outcomes.push(outcome.await.unwrap_or_else(|_| Err(stopped())));
+        }
+        Ok(outcomes)
     }
+}
+
+fn stopped() -> Error {
+    Error::Internal("the store's writer has stopped".into())
 }
 
 impl Drop for Waiting {
@@ -207,13 +233,27 @@ impl Drop for Waiting {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::command::NewNotification;
+    use super::super::whole::Whole;
     use super::*;
     use crate::domain::{Draft, Limits, Sealed};
 
     fn probe_of(tenant: &str) -> Command {
         Command::SeedUsers(TenantId::new(tenant).expect("a name"), Vec::new())
+    }
+
+    pub fn send_of(whole: Option<Whole>) -> Command {
+        let draft = Draft { user_id: 1, kind: "custom".into(), title: "t".into(), ..Draft::default() };
+        let new = NewNotification {
+            sealed: Arc::new(Sealed::from_draft(draft, &Limits::default()).expect("good")),
+            sender: "key:test".into(),
+            request_id: String::new(),
+            create_user: false,
+            idempotency: None,
+            whole,
+        };
+        Command::Send(TenantId::default(), Box::new(new))
     }
 
     fn tenants(commands: &[Command]) -> Vec<&str> {
@@ -225,10 +265,10 @@ mod tests {
         let queue = Queue::new(6, 1);
         let mut waiting = Vec::new();
         for _ in 0..3 {
-            waiting.push(queue.push(probe_of("noisy")).expect("room"));
+            waiting.push(queue.push(vec![probe_of("noisy")]).expect("room"));
         }
-        assert!(matches!(queue.push(probe_of("noisy")), Err(Error::Busy { .. })));
-        waiting.push(queue.push(probe_of("quiet")).expect("room is kept for others"));
+        assert!(matches!(queue.push(vec![probe_of("noisy")]), Err(Error::Busy { .. })));
+        waiting.push(queue.push(vec![probe_of("quiet")]).expect("room is kept for others"));
         assert_eq!(tenants(&queue.claim(0, 3).0), ["noisy", "quiet", "noisy"]);
         assert_eq!(queue.depth(), 1);
     }
@@ -243,37 +283,29 @@ mod tests {
         let lanes: std::collections::HashSet<_> = (1..=100).map(|user| mark(user).lane(4)).collect();
         assert_eq!(lanes.len(), 4);
         assert_eq!(mark(7).lane(4), mark(7).lane(4));
-        let held: Vec<_> = (1..=5).map(|user| queue.push(mark(user))).collect();
+        let held: Vec<_> = (1..=5).map(|user| queue.push(vec![mark(user)])).collect();
         assert_eq!(held.iter().filter(|pushed| pushed.is_ok()).count(), 3, "half of all, whatever the lanes");
         let claimed: Vec<_> = (0..4).flat_map(|lane| queue.claim(lane, 9).0).collect();
         assert_eq!((claimed.len(), queue.depth()), (3, 0));
-        assert!(queue.push(mark(1)).is_ok(), "there is room again");
+        assert!(queue.push(vec![mark(1)]).is_ok(), "there is room again");
     }
 
     #[test]
     fn a_withdrawn_command_is_never_claimed() {
         let queue = Queue::new(6, 1);
-        drop(queue.push(probe_of("a")).expect("room"));
-        let kept = queue.push(probe_of("b")).expect("room");
+        drop(queue.push(vec![probe_of("a")]).expect("room"));
+        let kept = queue.push(vec![probe_of("b")]).expect("room");
         assert_eq!(tenants(&queue.claim(0, 9).0), ["b"]);
         assert!(kept.ticket.take().is_none(), "claimed: it can no longer be withdrawn");
     }
 
     #[test]
     fn a_withdrawn_command_holds_no_memory_while_its_place_waits() {
-        let draft = Draft { user_id: 1, kind: "custom".into(), title: "t".into(), ..Draft::default() };
-        let sealed = Arc::new(Sealed::from_draft(draft, &Limits::default()).expect("good"));
-        let (sender, request_id) = ("key:test".into(), String::new());
-        let new = NewNotification {
-            sealed: sealed.clone(),
-            sender,
-            request_id,
-            create_user: false,
-            idempotency: None,
-        };
         let queue = Queue::new(6, 1);
-        let waiting = queue.push(Command::Send(TenantId::default(), Box::new(new))).expect("room");
-        drop(waiting);
+        let send = send_of(None);
+        let Command::Send(_, new) = &send else { panic!("a send") };
+        let sealed = new.sealed.clone();
+        drop(queue.push(vec![send]).expect("room"));
         assert_eq!((queue.depth(), Arc::strong_count(&sealed)), (1, 1));
     }
 
@@ -282,17 +314,46 @@ mod tests {
         let queue = Queue::new(100, 1);
         let heavy = |users: usize| {
             let user = (crate::domain::UserId::new(1).expect("an id"), crate::domain::Profile::default());
-            queue.push(Command::SeedUsers(TenantId::default(), vec![user; users])).expect("room")
+            queue.push(vec![Command::SeedUsers(TenantId::default(), vec![user; users])]).expect("room")
         };
         let _waiting = [heavy(2_000), heavy(400), heavy(400), heavy(400), heavy(1)];
         let claimed: Vec<_> = (0..4).map(|_| queue.claim(0, 9).0.len()).collect();
         assert_eq!(claimed, [1, 2, 2, 0], "always one, and no more than fit");
     }
 
+    #[test]
+    fn what_is_light_passes_what_is_heavy() {
+        let queue = Queue::new(9_000, 1);
+        let many = |tenant: &str, count: usize| {
+            queue.push((0..count).map(|_| probe_of(tenant)).collect()).expect("room")
+        };
+        let heavy = |tenant: &str| {
+            let user = (crate::domain::UserId::new(1).expect("an id"), crate::domain::Profile::default());
+            let tenant = TenantId::new(tenant).expect("a name");
+            queue.push(vec![Command::SeedUsers(tenant, vec![user; 900])]).expect("room")
+        };
+        let mut waiting = vec![heavy("noisy"), heavy("noisy"), heavy("loud")];
+        waiting.extend((0..5).map(|_| many("quiet", 1)));
+        let callers: Vec<_> = (0..4).map(|_| tenants(&queue.claim(0, 4).0).join(" ")).collect();
+        assert_eq!(callers, ["noisy quiet quiet quiet", "loud quiet quiet", "noisy", ""]);
+    }
+
+    #[test]
+    fn what_came_together_is_claimed_together_and_counts_by_its_commands() {
+        let queue = Queue::new(10, 1);
+        let many = |count: usize| queue.push((0..count).map(|_| probe_of("a")).collect());
+        let waiting = (many(2).expect("room"), many(3).expect("room"));
+        assert!(matches!(many(1), Err(Error::Busy { .. })), "a tenant holds half");
+        assert_eq!((queue.depth(), queue.claim(0, 1).0.len()), (5, 2));
+        drop(waiting.1);
+        assert!(queue.claim(0, 1).0.is_empty(), "all or none of it is withdrawn");
+        assert!(many(5).is_ok(), "there is room again");
+    }
+
     #[tokio::test]
     async fn waiting_too_long_is_busy_and_withdraws() {
         let queue = Queue::new(6, 1);
-        let waiting = queue.push(probe_of("a")).expect("room");
+        let waiting = queue.push(vec![probe_of("a")]).expect("room");
         assert!(matches!(waiting.outcome(Duration::ZERO).await, Err(Error::Busy { .. })));
         assert!(queue.claim(0, 9).0.is_empty());
     }

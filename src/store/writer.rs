@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::command::{Command, Outcome};
 use super::engine::{Engine, Failure};
 use super::queue::{Answer, Queue};
+use super::whole;
 use crate::clock::Clock;
 use crate::domain::{Change, Error, TenantId, UserId};
 
@@ -108,8 +109,8 @@ impl Writer {
         self.engine.close().await;
     }
 
-    /// Applies a batch; where a row fails, halves it until that row fails alone. Breaks where nothing more
-    /// can be stored.
+    /// Applies a batch; where a row fails, halves it until that row fails alone, or with what is stored only with it.
+    /// Breaks where nothing more can be stored.
     async fn serve(&mut self, commands: &[Command], answers: Vec<Answer>) -> ControlFlow<()> {
         let mut parts = vec![(commands, answers)];
         while let Some((commands, mut answers)) = parts.pop() {
@@ -133,13 +134,15 @@ impl Writer {
                         let _ = answer.send(outcome);
                     }
                 }
-                Err(Failure::Row(_)) if commands.len() > 1 => {
-                    let (first, second) = commands.split_at(commands.len() / 2);
-                    let rest = answers.split_off(first.len());
-                    parts.push((second, rest));
-                    parts.push((first, answers));
-                }
                 Err(failure) => {
+                    let is_row = matches!(failure, Failure::Row(_));
+                    if let Some(middle) = whole::middle(commands).filter(|_| is_row) {
+                        let (first, second) = commands.split_at(middle);
+                        let rest = answers.split_off(middle);
+                        parts.push((second, rest));
+                        parts.push((first, answers));
+                        continue;
+                    }
                     self.refusals.tell(commands.len(), &failure);
                     for answer in answers {
                         let _ = answer.send(Err(failure.to_error()));

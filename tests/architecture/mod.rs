@@ -14,8 +14,12 @@ use files::Source;
 const LONGEST_FILE: usize = 400;
 
 /// Where each framework may be named; everywhere else under `src` and `plugins` it may not.
-const PLACES: &[(&str, &[&str])] =
-    &[("sqlx", &["src/store"]), ("poem", &["src/http"]), ("poem_openapi", &["src/http"])];
+const PLACES: &[(&str, &[&str])] = &[
+    ("sqlx", &["src/store"]),
+    ("poem", &["src/http"]),
+    ("poem_openapi", &["src/http"]),
+    ("hyper", &["src/http"]),
+];
 
 /// What the domain, being pure, never names.
 const NOT_IN_DOMAIN: &[&str] = &["tokio", "tracing", "prometheus", "moka", "governor"];

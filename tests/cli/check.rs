@@ -85,3 +85,67 @@ fn what_cannot_be_opened_is_found_before_the_start() {
     let err = Site::empty().bad(&["check"]);
     assert!(err.contains("config/bellboard.yaml: does not exist"), "{err}");
 }
+
+const HOOKS: &str = r#"plugins: ./plugins
+roles: {nobody: []}
+tenants:
+  default:
+    hooks:
+      Alerts:
+        mapping: alertmanager
+        secrets: [{secret: tell-nobody-this-secret-of-thirty-two}]
+      alerts:
+        secrets: [{secret: tell-nobody-short}, {secret_env: TELL_NOBODY_THIS}, {}]
+        authentication: basic
+        overload: 418
+        roles: [somebody]
+        types: ["["]
+        recipients: {team: [0], other: x}
+        fallback: -1
+        replay_window: 2h
+        setings: {}
+      none: {mapping: generic, secrets: []}
+  acme:
+    hooks:
+      alerts: {mapping: generic, secrets: [{secret: tell-nobody-this-secret-of-thirty-two}]}
+"#;
+
+#[test]
+fn what_is_wrong_with_hooks_is_told_with_its_place_and_no_secret() {
+    let site = Site::new(HOOKS);
+    let err = site.bad(&["check"]);
+    for told in [
+        ":6: tenants.default.hooks.Alerts: is no hook's id",
+        ":9: tenants.default.hooks.alerts: mapping is required",
+        ":10: tenants.default.hooks.alerts.secrets[0].secret: must give at least 32 bytes",
+        ":10: tenants.default.hooks.alerts.secrets[1].secret_env: names an environment variable that is not set",
+        ":10: tenants.default.hooks.alerts.secrets[2]: must have one of secret, secret_env, secret_file",
+        ":11: tenants.default.hooks.alerts.authentication: must be one of token, stripe, github",
+        ":12: tenants.default.hooks.alerts.overload: must be 429 or 503",
+        ":13: tenants.default.hooks.alerts.roles[0]: somebody is no role",
+        ":14: tenants.default.hooks.alerts.types[0]: must be a name or a pattern",
+        ":15: tenants.default.hooks.alerts.recipients.team[0]: must be at least 1",
+        ":15: tenants.default.hooks.alerts.recipients.other: must be a whole number",
+        ":16: tenants.default.hooks.alerts.fallback: must be at least 1",
+        ":17: tenants.default.hooks.alerts.replay_window: must be from 1s to 1h",
+        ":18: tenants.default.hooks.alerts.setings: is no field here; did you mean settings?",
+        ":19: tenants.default.hooks.none.secrets: must be a list of 1 to 4 entries",
+        ":22: tenants.acme.hooks.alerts: is a hook at config/bellboard.yaml:9 already",
+    ] {
+        assert!(err.contains(told), "{told:?} in\n{err}");
+    }
+    assert!(!err.contains("tell-nobody") && !err.contains("TELL_NOBODY"), "{err}");
+
+    let one = |hook: &str| {
+        let secret = "secrets: [{secret: tell-nobody-this-secret-of-thirty-two}]";
+        let hooks = format!("tenants:\n  default:\n    hooks:\n      a: {{{secret}, {hook}}}\n");
+        Site::new(&hooks)
+    };
+    let missing = one("mapping: none").bad(&["check"]);
+    let told =
+        ":4: tenants.default.hooks.a.mapping: there is no mapping none; known: alertmanager, generic, github";
+    assert!(missing.contains(told), "{missing}");
+    let unset = one("mapping: generic, settings: {tpye: x}").bad(&["check"]);
+    assert!(unset.contains("hooks.a.mapping: tpye is no setting of the mapping; known: type"), "{unset}");
+    one("mapping: generic, settings: {type: x}").good(&["check"]);
+}

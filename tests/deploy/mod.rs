@@ -3,6 +3,7 @@
 mod alerts;
 mod compose;
 mod kubernetes;
+mod scrape;
 mod systemd;
 
 use std::{

@@ -186,7 +186,11 @@ impl Comparison<'_> {
         {
             self.tell(place, "the enum is closed to a value that was good, or open to a new one");
         }
-        if !narrow["pattern"].is_null() && narrow["pattern"] != wide["pattern"] {
+        if let Some(pattern) = narrow["pattern"].as_str()
+            && !wide["pattern"]
+                .as_str()
+                .is_some_and(|some| alternatives(some).is_subset(&alternatives(pattern)))
+        {
             self.tell(place, "the pattern is another");
         }
         for (limit, more) in LIMITS {
@@ -228,6 +232,15 @@ fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// What a pattern takes one of: the parts of `^(a|b)$`, or the pattern itself.
+fn alternatives(pattern: &str) -> BTreeSet<&str> {
+    let inner = pattern.strip_prefix("^(").and_then(|rest| rest.strip_suffix(")$"));
+    match inner.filter(|inner| !inner.contains(['(', ')', '\\'])) {
+        Some(inner) => inner.split('|').collect(),
+        None => [pattern].into(),
+    }
 }
 
 /// The words of a schema that no rule above knows.

@@ -115,6 +115,11 @@ const BREAKING: &[Change] = &[
         schema(d, "WithdrawRequest")["properties"]["ids"]["maxItems"] = 10.into()
     }),
     ("a pattern added", |d| schema(d, "SendRequest")["properties"]["type"]["pattern"] = "^[a-z]+$".into()),
+    ("an alternative of a pattern removed", |d| {
+        let parameters = &mut operation(d, "get", "/sent")["parameters"];
+        let sender = parameters.as_array_mut().expect("a list").iter_mut().find(|p| p["name"] == "sender");
+        sender.expect("a sender")["schema"]["pattern"] = "^(key:[0-9a-f]{12})$".into();
+    }),
     ("a list of types closed", |d| {
         schema(d, "SendRequest")["properties"]["type"]["enum"] = json!(["custom"]);
     }),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bellboard::registry::{Registry, TypeFolder};
+use bellboard::registry::{PluginFolder, Registry};
 
 use super::breed;
 
@@ -34,7 +34,7 @@ fn files(text: &[u8]) -> BTreeMap<String, Vec<u8>> {
 fn a_type_is_built_or_refused_in_bounded_words() {
     let folder = |text: &[u8]| {
         let (name, origin) = ("fuzzed".to_owned(), "types/fuzzed".to_owned());
-        TypeFolder { name, origin, files: files(text), ..TypeFolder::default() }
+        PluginFolder { name, origin, files: files(text), ..PluginFolder::default() }
     };
     let built = |text: &[u8]| Registry::load(&[folder(text)], None);
     assert!(

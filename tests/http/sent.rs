@@ -35,7 +35,7 @@ async fn it_shows_who_sent_and_whether_it_was_read() {
     assert!(ids("&until=2026-01-01T00:00:00Z".into()).await.is_empty());
     let page = admin.get(&format!("/sent?user_id={user}&limit=1")).await.expect(200).json();
     assert_eq!(ids(format!("&cursor={}", page["next_cursor"].as_str().expect("more"))).await, [first]);
-    let reason = "sender must be a principal's name, such as key:2c26b46b68ff or user:42";
+    let reason = "sender must be a principal's name, such as key:2c26b46b68ff, user:42 or hook:alerts";
     admin.get("/sent?sender=me").await.failed(400, reason);
     with_key(SENDER).get("/sent").await.failed(403, "Permission notification.audit is required");
 }

@@ -25,6 +25,8 @@ rate_limits: {per_user: {per_second: 1, burst: 1}, failed_auth: {per_second: 100
 tenants:
   default:
     users: open
+    hooks:
+      walk: {mapping: generic, secrets: [{secret: secret-of-the-hook-of-the-walk-000001}], rate_limit: {per_second: 1, burst: 1}}
     issuers: [{algorithm: HS256, secret: signing-secret-of-the-default-tenant-0001}]
 api_keys: {}
 "#;
@@ -97,6 +99,7 @@ impl Operation<'_> {
     async fn ask_in(&mut self, api: &Api, ground: &Ground, request: &Request, form: Option<&str>) -> Answer {
         let id = |own: i64| request.id.map_or_else(|| own.to_string(), str::to_owned);
         let path = self.path.replace("{id}", &id(ground.id)).replace("{user_id}", &id(ground.user));
+        let path = path.replace("{hook_id}", request.id.unwrap_or("walk"));
         let mut asked = api.request_at(self.method.clone(), &format!("{path}{}", request.query));
         if let Some(form) = form {
             asked = asked.header("Accept", form);
@@ -117,6 +120,12 @@ impl Operation<'_> {
         let ground = Ground::make().await;
         let request = (cases.good)(&ground);
         self.ask(&shared(), &ground, &request).await.unauthorized("Authentication required");
+        if matches!(cases.need, Need::Hook) {
+            // Neither keys nor users: it has a secret of its own.
+            self.ask(&with_key(ADMIN), &ground, &request).await.unauthorized("Invalid API key");
+            self.ask(&as_user(ground.user), &ground, &request).await.unauthorized("Invalid token");
+            return ground.is_untouched().await;
+        }
         for key in [UNKNOWN, DISABLED, EXPIRED, ELSEWHERE] {
             self.ask(&with_key(key), &ground, &request).await.unauthorized("Invalid API key");
         }
@@ -141,6 +150,7 @@ impl Operation<'_> {
                 self.ask(&with_key(NOBODY), &ground, &request).await.expect(200);
                 self.ask(&as_user(ground.user), &ground, &request).await.expect(200);
             }
+            Need::Hook => unreachable!("returned above"),
         }
         ground.is_untouched().await;
     }
@@ -163,7 +173,10 @@ impl Operation<'_> {
     async fn over_its_limit(&mut self, cases: &Cases, mean: &Gateway) {
         let ground = Ground { user: fresh_id(), id: 1 };
         let request = (cases.good)(&ground);
-        let api = mean.api().bearer(Token::of(DEFAULT_SECRET, ground.user).roles(&["admin"]).sign());
+        let api = match cases.need {
+            Need::Hook => mean.api().key(WALK),
+            _ => mean.api().bearer(Token::of(DEFAULT_SECRET, ground.user).roles(&["admin"]).sign()),
+        };
         for _ in 0..50 {
             let answer = self.ask_in(&api, &ground, &request, None).await;
             if answer.status == 429 {
@@ -179,6 +192,7 @@ impl Operation<'_> {
         let ground = Ground::make().await;
         let api = match cases.need {
             Need::Inbox => as_user(ground.user),
+            Need::Hook => with_key(WALK),
             Need::Anyone | Need::Permission(_) => with_key(ERASER),
         };
         for (status, request) in (cases.bad)(&ground) {

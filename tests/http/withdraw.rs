@@ -83,7 +83,7 @@ async fn what_a_leaked_key_sent_is_taken_back() {
 async fn it_says_what_is_wrong() {
     let api = with_key(ADMIN);
     let one = "Give one of ids, collapse_key and sender";
-    let sender = "sender must be a principal's name, such as key:2c26b46b68ff or user:42";
+    let sender = "sender must be a principal's name, such as key:2c26b46b68ff, user:42 or hook:alerts";
     for (body, reason) in [
         (json!({}), one),
         (json!({"ids": [1], "collapse_key": "x"}), one),

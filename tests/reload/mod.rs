@@ -2,6 +2,7 @@
 
 mod faults;
 mod files;
+mod hooks;
 mod jwks;
 mod keys;
 mod last_good;

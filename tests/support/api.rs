@@ -60,6 +60,11 @@ impl Api {
         ask(self.request(Method::GET, path)).await
     }
 
+    /// A whole path.
+    pub async fn get_at(&self, path: &str) -> Answer {
+        ask(self.request_at(Method::GET, path)).await
+    }
+
     /// Without a body.
     pub async fn post(&self, path: &str) -> Answer {
         ask(self.request(Method::POST, path)).await

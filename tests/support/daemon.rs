@@ -8,12 +8,18 @@ use std::{
 
 use super::postgres::{account, folder, free_port, give, run_as, watch};
 
-/// A running program. It ends with this value, and at the latest with the test process.
+/// A running program.
 pub struct Daemon {
     pub port: u16,
     pub folder: PathBuf,
-    child: Child,
-    watchdog: Child,
+    _kept: Kept,
+}
+
+/// A process and its folder. It ends with this value, and at the latest with the test process.
+pub struct Kept {
+    pub child: Child,
+    pub watchdog: Child,
+    pub folder: PathBuf,
 }
 
 impl Daemon {
@@ -35,11 +41,11 @@ impl Daemon {
             .spawn()
             .unwrap_or_else(|e| panic!("{name} is installed by `bash tests/run`: {e}"));
         let watchdog = watch(child.id(), &folder);
-        Self { port, folder, child, watchdog }
+        Self { port, folder: folder.clone(), _kept: Kept { child, watchdog, folder } }
     }
 }
 
-impl Drop for Daemon {
+impl Drop for Kept {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

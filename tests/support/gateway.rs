@@ -255,7 +255,7 @@ fn folder_with(settings: &str) -> PathBuf {
 
 /// A gateway that tests share is never dropped: a shell waits until the test process is gone, however it
 /// ended, and then clears up.
-fn watch(child: &Child, folder: &Path) -> Child {
+pub fn watch(child: &Child, folder: &Path) -> Child {
     Command::new("sh")
         .args(["-c", r#"read -r _; kill -9 "$1"; rm -rf "$2""#, "watchdog", &child.id().to_string()])
         .arg(folder)
@@ -272,6 +272,15 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(start.elapsed() < PATIENCE, "not {what} after {PATIENCE:?}");
         thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The same where asking takes its time.
+pub async fn until_async(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !holds().await {
+        assert!(start.elapsed() < PATIENCE, "not {what} after {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

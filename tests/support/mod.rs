@@ -9,6 +9,7 @@ pub mod haproxy;
 pub mod issuer;
 pub mod pooler;
 pub mod postgres;
+pub mod prometheus;
 pub mod proxy;
 pub mod raw;
 pub mod replica;

@@ -39,6 +39,8 @@ pub const INTERNAL: &str = "internal-key-of-the-default-tenant-001";
 pub const ACME: &str = "admin-key-of-the-tenant-acme-000000001";
 /// `admin` in the tenant `open`, whose directory is open.
 pub const OPEN: &str = "admin-key-of-the-tenant-open-000000001";
+/// The secret of the hooks `walk` and, which may do nothing, `idle`.
+pub const WALK: &str = "secret-of-the-hook-of-the-walk-000001";
 /// A well-formed key that is not configured.
 pub const UNKNOWN: &str = "unknown-key-that-nobody-configured-001";
 
@@ -63,6 +65,9 @@ tenants:
   default:
     seed: [1, 2, 3, 5, 123]
     issuers: [{algorithm: HS256, secret: signing-secret-of-the-default-tenant-0001}]
+    hooks:
+      walk: {mapping: generic, secrets: [{secret: secret-of-the-hook-of-the-walk-000001}]}
+      idle: {mapping: generic, secrets: [{secret: secret-of-the-hook-of-the-walk-000001}], roles: [nobody]}
   acme:
     seed: [1, 2]
     strict_types: ["billing_*"]

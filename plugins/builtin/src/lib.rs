@@ -23,6 +23,8 @@ mod text_template;
 
 use bellboard_sdk::Builder;
 
+pub use template::{Data, DataTemplate, Writing};
+
 /// Every component there is, validators first. The names are unique.
 pub const COMPONENTS: &[Builder] = &[
     json_schema::BUILDER,

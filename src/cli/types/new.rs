@@ -9,6 +9,7 @@ use include_dir::{Dir, include_dir};
 
 use crate::{
     cli::{Failure, print, setup},
+    config::Sort,
     registry,
 };
 
@@ -77,7 +78,11 @@ fn refuse_doubled(path: &Path, name: &str) -> Result<(), Failure> {
         false => None,
     };
     let standard = registry::standard();
-    match standard.iter().chain(site.iter().flatten()).find(|folder| folder.name == name) {
+    match standard
+        .iter()
+        .chain(site.iter().flatten())
+        .find(|folder| folder.sort == Sort::Type && folder.name == name)
+    {
         Some(folder) if folder.standard => Err(format!("{name} is a standard type; choose another name")),
         Some(folder) => Err(format!("there is a type {name} already: {}", folder.origin)),
         None => Ok(()),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     cli::{Failure, print, setup},
     clock::Clock,
+    config::Sort,
     domain::{Limits, Problem, Sealed, TenantId, Timestamp},
     http,
     registry::{Context, NotificationType, Registry, Step},
@@ -31,8 +32,12 @@ pub fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let tenant = TenantId::new(&arguments.tenant).map_err(|e| format!("--tenant {e}"))?;
     let (inputs, config) = setup::read(path)?;
     let types = reload::load_types(&inputs, None);
-    let broken: Vec<_> =
-        types.problems.iter().filter(|p| p.kind == arguments.name).map(ToString::to_string).collect();
+    let broken: Vec<_> = types
+        .problems
+        .iter()
+        .filter(|p| p.sort == Sort::Type && p.name == arguments.name)
+        .map(ToString::to_string)
+        .collect();
     if !broken.is_empty() {
         return Err(broken.join("\n"));
     }

@@ -19,6 +19,16 @@ pub fn add(document: &mut Value) {
     let profile = json!({"display_name": "Ada Moser", "locale": "de-CH", "time_zone": "Europe/Zurich"});
     put("/send", "post", "201", send_request(), sent());
     put("/send/dry-run", "post", "200", send_request(), dry_run());
+    put("/send-batch", "post", "200", batch_request(), batch());
+    let event = json!({
+        "user_id": 42, "title": "Backup finished", "message": "It took 4 minutes.", "link": "/backups/7",
+        "id": "backup-7",
+    });
+    let received = json!({
+        "result": "Success", "message": "Received", "stored": 1, "repeated": 0, "ignored": 0,
+        "unknown_recipients": 0,
+    });
+    put("/hooks/{hook_id}", "post", "200", event, received);
     let page = json!({
         "result": "Success", "notifications": [read_notification(false)], "unread_count": 1, "next_cursor": "c1a",
     });
@@ -34,6 +44,10 @@ pub fn add(document: &mut Value) {
     let unread = json!({"result": "Success", "notification": read_notification(false)});
     put("/{id}/mark-unread", "post", "200", Value::Null, unread.clone());
     put("/{id}/restore", "post", "200", Value::Null, unread);
+    let ids = json!({"ids": [46, 45, 12]});
+    let changed = json!({"result": "Success", "changed": 2, "unread_count": 1, "not_found": [12]});
+    put("/mark-read", "post", "200", ids.clone(), changed.clone());
+    put("/delete", "post", "200", ids, changed);
     put("/mark-all-read", "post", "200", json!({"up_to": 46}), json!({"result": "Success", "updated": 3}));
     let deleted = json!({"result": "Success", "message": "Notification deleted"});
     put("/{id}", "delete", "200", Value::Null, deleted);
@@ -114,6 +128,18 @@ fn sent() -> Value {
             "related_user_id": 7,
         },
     })
+}
+
+fn batch_request() -> Value {
+    let mut unknown = send_request();
+    unknown["user_id"] = 999.into();
+    json!({"items": [send_request(), unknown]})
+}
+
+fn batch() -> Value {
+    let stored = json!({"status": 201, "notification": sent()["notification"]});
+    let unknown = json!({"status": 404, "reason": "User 999 not found"});
+    json!({"result": "Success", "sent": 1, "failed": 1, "results": [stored, unknown]})
 }
 
 fn dry_run() -> Value {

@@ -108,13 +108,26 @@ pub fn nullable_requests(document: &mut Value) {
 
 /// The configured limits in place of the default ones.
 pub fn limits(document: &mut Value, limits: &Limits) {
+    for name in ["SendRequest", "SendBatchRequest"] {
+        let fields = &mut document["components"]["schemas"][name]["properties"];
+        fields["title"]["maxLength"] = limits.title.into();
+        fields["message"]["maxLength"] = limits.message.into();
+        fields["link"]["maxLength"] = limits.link.into();
+        // Without it a generator of Python names the type after the place of `null` beside it.
+        fields["metadata"]["title"] = "Metadata".into();
+    }
+    let batch = &mut document["components"]["schemas"]["SendBatchRequest"];
+    batch["description"] = format!(
+        "Sends: `items`, or one notification to many `user_ids`. The whole body is at most {0} bytes; one to many \
+         counts for each of them.",
+        limits.batch_bytes
+    )
+    .into();
+    for list in ["items", "user_ids"] {
+        batch["properties"][list]["maxItems"] = limits.batch_items.into();
+    }
     let request = &mut document["components"]["schemas"]["SendRequest"];
     let fields = &mut request["properties"];
-    fields["title"]["maxLength"] = limits.title.into();
-    fields["message"]["maxLength"] = limits.message.into();
-    fields["link"]["maxLength"] = limits.link.into();
-    // Without it a generator of Python names the type after the place of `null` beside it.
-    fields["metadata"]["title"] = "Metadata".into();
     fields["metadata"]["description"] = format!(
         "Structured data, kept as sent: at most {} bytes, nested at most {} levels deep. The type's schema, as \
          the list of types shows it, describes it.",

@@ -72,10 +72,11 @@ fn declare_errors(operation: &mut Map<String, Value>) {
         statuses.push(413);
     }
     let takes_keys = operation["security"].as_array().into_iter().flatten().any(|s| s.get(API_KEY).is_some());
-    if takes_keys && id != "listTypes" {
+    if (takes_keys && id != "listTypes") || id == "receiveEvent" {
         statuses.push(403);
     }
     let never_missing = [
+        "sendBatch",
         "tryNotification",
         "listTypes",
         "listUsers",
@@ -182,6 +183,10 @@ fn add_error_schemas(document: &mut Value) {
             "result": text("Always `Failed`."),
             "reason": text("Why, in a sentence."),
             "message": text("Why the credential proves nobody."),
+            "results": {
+                "type": "array", "items": {"$ref": "#/components/schemas/BatchResult"},
+                "description": "What became of each item, in their order: only of a batch that was to be stored whole.",
+            },
         },
     });
     problem::add_schemas(&mut document["components"]["schemas"]);

@@ -2,7 +2,7 @@
 
 use poem::http::StatusCode;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Told;
 use crate::domain::{Problem, ProblemCode};
@@ -49,13 +49,16 @@ struct Details<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[Item]>::is_empty")]
     problems: &'a [Item],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<&'a Value>,
 }
 
 /// The contract's body: a 401 has another than the rest.
 pub fn contract(told: &Told) -> String {
-    let body = match told.status {
-        StatusCode::UNAUTHORIZED => json!({ "message": told.reason }),
-        _ => json!({ "result": "Failed", "reason": told.reason }),
+    let body = match &told.results {
+        _ if told.status == StatusCode::UNAUTHORIZED => json!({ "message": told.reason }),
+        None => json!({ "result": "Failed", "reason": told.reason }),
+        Some(results) => json!({ "result": "Failed", "reason": told.reason, "results": results }),
     };
     body.to_string()
 }
@@ -70,6 +73,7 @@ pub fn details(told: &Told, request_id: &str) -> String {
         code: told.code.as_str(),
         request_id,
         problems: &told.problems,
+        results: told.results.as_ref(),
     };
     // Texts and numbers alone: nothing in it can fail to be written.
     serde_json::to_string(&details).unwrap_or_default()

@@ -10,6 +10,7 @@ use poem::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
+use serde_json::Value;
 
 pub use self::body::CODES_PATH;
 use super::accept;
@@ -48,6 +49,22 @@ impl ResponseError for TooSlow {
     }
 }
 
+/// A batch that was to be stored whole and was not stored at all.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct BatchRefused {
+    /// Why.
+    pub reason: String,
+    /// What became of each item.
+    pub results: Value,
+}
+
+impl ResponseError for BatchRefused {
+    fn status(&self) -> StatusCode {
+        status(Code::BatchRefused)
+    }
+}
+
 /// The status of what is called so.
 fn status(code: Code) -> StatusCode {
     match code {
@@ -55,15 +72,20 @@ fn status(code: Code) -> StatusCode {
         | Code::InvalidParameter
         | Code::InvalidFields
         | Code::NotificationRefused
+        | Code::BatchRefused
         | Code::MalformedBody
         | Code::UnreadableBody => StatusCode::BAD_REQUEST,
         Code::AuthenticationRequired
         | Code::InvalidApiKey
         | Code::InvalidToken
         | Code::ExpiredToken
+        | Code::InvalidSignature
+        | Code::StaleSignature
         | Code::UserTokenRequired => StatusCode::UNAUTHORIZED,
         Code::PermissionRequired | Code::TypeNotAllowed => StatusCode::FORBIDDEN,
-        Code::NoSuchPath | Code::UserNotFound | Code::NotificationNotFound => StatusCode::NOT_FOUND,
+        Code::NoSuchPath | Code::UserNotFound | Code::NotificationNotFound | Code::HookNotFound => {
+            StatusCode::NOT_FOUND
+        }
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -82,12 +104,14 @@ struct Told {
     reason: String,
     problems: Vec<body::Item>,
     headers: Vec<(header::HeaderName, HeaderValue)>,
+    /// Of a batch, what became of each item.
+    results: Option<Value>,
 }
 
 impl Told {
     fn new(code: Code, reason: impl Into<String>) -> Self {
         let (problems, headers) = (Vec::new(), Vec::new());
-        Self { code, status: status(code), reason: reason.into(), problems, headers }
+        Self { code, status: status(code), reason: reason.into(), problems, headers, results: None }
     }
 
     /// The gateway's own fault, of which nothing is told.
@@ -137,9 +161,18 @@ impl<'a> Asker<'a> {
     }
 }
 
+/// What a caller is told of one part of a request that failed while others did not.
+pub fn of_part(failure: &Error, request_id: &str) -> (StatusCode, String) {
+    let Told { status, reason, .. } = of_failure(failure, request_id);
+    (status, reason)
+}
+
 fn told(error: &poem::Error, request_id: &str, allowed: Option<&str>) -> Told {
     if let Some(Failure(failure)) = error.downcast_ref() {
         return of_failure(failure, request_id);
+    }
+    if let Some(BatchRefused { reason, results }) = error.downcast_ref() {
+        return Told { results: Some(results.clone()), ..Told::new(Code::BatchRefused, reason) };
     }
     if error.is::<NotFoundError>() || error.is::<MethodNotAllowedError>() {
         let Some(allowed) = allowed.filter(|_| error.is::<MethodNotAllowedError>()) else {
@@ -214,6 +247,7 @@ fn challenge(why: AuthFailure) -> HeaderValue {
         AuthFailure::InvalidKey => "ApiKey",
         AuthFailure::Missing => "Bearer, ApiKey",
         AuthFailure::UserRequired => "Bearer",
+        AuthFailure::InvalidSignature | AuthFailure::StaleSignature => "Signature",
         AuthFailure::InvalidToken | AuthFailure::RevokedToken => r#"Bearer error="invalid_token""#,
         AuthFailure::ExpiredToken => r#"Bearer error="invalid_token", error_description="expired""#,
     })

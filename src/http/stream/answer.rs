@@ -1,7 +1,7 @@
 //! The answers that say where in an inbox's history they are from, and the one that goes on from there.
 
 use poem::{
-    Body, IntoResponse, Response,
+    IntoResponse, Response,
     http::{HeaderName, HeaderValue, header},
 };
 use poem_openapi::{
@@ -10,7 +10,7 @@ use poem_openapi::{
     types::Type,
 };
 
-use super::shape::StreamEvent;
+use super::{super::takeover::Takeover, shape::StreamEvent};
 use crate::domain::EventId;
 
 /// An answer, and the place in the inbox's history that it shows.
@@ -43,7 +43,7 @@ impl<A: ApiResponse> ApiResponse for At<A> {
 }
 
 /// A stream of events.
-pub struct EventStream(pub Body);
+pub struct EventStream(pub Takeover);
 
 impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
@@ -52,7 +52,8 @@ impl IntoResponse for EventStream {
             .header(header::CACHE_CONTROL, "no-store")
             // A proxy that buffers answers must not buffer this one.
             .header("x-accel-buffering", "no")
-            .body(self.0)
+            .extension(self.0)
+            .finish()
     }
 }
 

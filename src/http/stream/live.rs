@@ -1,23 +1,22 @@
 //! A stream while it is open: it is woken, looks whether it may go on, reads what is new and tells it.
 
 use std::{
-    future::poll_fn,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
-    task::Poll,
     time::Duration,
 };
 
-use poem::{Body, Request};
+use poem::Request;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
     super::{
         context::{Forwarding, presented},
         services::Services,
+        takeover::Reader,
     },
     frames,
 };
@@ -38,8 +37,6 @@ pub struct Pass {
     user: UserId,
     /// When the token ends.
     ends: Timestamp,
-    /// Who opened the connection.
-    peer: Option<SocketAddr>,
 }
 
 impl Pass {
@@ -54,7 +51,6 @@ impl Pass {
             tenant: principal.tenant.clone(),
             user: principal.user().ok_or(AuthFailure::UserRequired)?,
             ends,
-            peer: request.remote_addr().as_socket_addr().copied(),
         })
     }
 
@@ -123,8 +119,6 @@ pub struct Live {
     /// When something in the inbox expires next.
     next_expiry: Option<Timestamp>,
     settings: Streams,
-    /// The other side of the connection.
-    peer: Option<SocketAddr>,
     /// When a comment is due.
     beat: Instant,
     swaps: watch::Receiver<()>,
@@ -134,15 +128,11 @@ pub struct Live {
     end: End,
 }
 
-/// How soon a stream looks again whether what it told was taken.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-
 /// How long a stream rests that has told all: what happens to an inbox again and again is read together.
 const REST: Duration = Duration::from_millis(10);
 
 /// What a stream was woken by.
 enum Woken {
-    Left,
     Moved,
     Swapped,
     Stopping,
@@ -160,7 +150,6 @@ impl Live {
             rests_until: Instant::now(),
             next_expiry: None,
             settings,
-            peer: pass.peer,
             pass,
             beat: Instant::now(),
             swaps: services.snapshot.swaps(),
@@ -175,57 +164,55 @@ impl Live {
         live
     }
 
-    /// The answer's body. It goes when the client does.
-    pub fn into_body(self) -> Body {
-        let next = |mut live: Self| async move {
-            match live.next().await {
-                Ok(text) => Some((Ok::<_, std::io::Error>(text), live)),
-                Err(end) => {
-                    live.ended(end);
-                    None
-                }
-            }
-        };
-        Body::from_bytes_stream(futures_util::stream::unfold(self, next))
+    /// Tells whoever reads the answer, to the end.
+    pub async fn tell_to(mut self, mut reader: Reader) {
+        self.end = self.tell_all(&mut reader).await;
+        if !matches!(self.end, End::Client | End::Slow) {
+            reader.end().await;
+        }
     }
 
-    /// What is to be written next; waits until there is something, and until what was written before was taken.
+    async fn tell_all(&mut self, reader: &mut Reader) -> End {
+        loop {
+            let text = tokio::select! {
+                next = self.next() => match next {
+                    Ok(text) => text,
+                    Err(end) => return end,
+                },
+                () = reader.left() => return End::Client,
+            };
+            tokio::select! {
+                written = timeout(self.settings.slow, reader.write(&text)) => match written {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return End::Client,
+                    Err(_) => return End::Slow,
+                },
+                _ = self.draining.wait_for(|begun| *begun) => return End::Stopping,
+            }
+        }
+    }
+
+    /// What is to be written next; waits until there is something.
     async fn next(&mut self) -> Result<String, End> {
         if !self.first.is_empty() {
             return Ok(std::mem::take(&mut self.first));
         }
         loop {
-            let waits = self.peer.and_then(|peer| self.services.clients.waits(peer));
-            if waits.is_some_and(|time| time >= self.settings.slow) {
-                return Err(End::Slow);
-            }
-            if self.has_more && waits.is_none() && self.rests_until <= Instant::now() {
+            if self.has_more && self.rests_until <= Instant::now() {
                 let mut text = String::new();
                 self.read(&mut text).await?;
                 if !text.is_empty() {
                     return Ok(text);
                 }
             }
-            let next_look = match waits {
-                Some(_) => Instant::now() + LOOK_AGAIN,
-                None if self.has_more => self.rests_until,
-                None => self.next_look(),
-            };
-            // Its connection's task, which is this one, is woken when the client leaves.
-            let (clients, peer) = (&self.services.clients, self.peer);
-            let leaves = poll_fn(|_| match peer.is_some_and(|peer| clients.has_gone(peer)) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            });
+            let next_look = if self.has_more { self.rests_until } else { self.next_look() };
             let woken = tokio::select! {
-                () = leaves => Woken::Left,
                 () = self.seat.moved() => Woken::Moved,
                 _ = self.swaps.changed() => Woken::Swapped,
                 _ = self.draining.wait_for(|begun| *begun) => Woken::Stopping,
                 () = sleep_until(next_look) => Woken::Time,
             };
             match woken {
-                Woken::Left => return Err(End::Client),
                 Woken::Stopping => return Err(End::Stopping),
                 Woken::Moved => self.has_more = true,
                 Woken::Swapped => self.check()?,
@@ -233,17 +220,13 @@ impl Live {
                     self.check()?;
                     let now = self.services.clock.now();
                     self.has_more |= self.next_expiry.is_some_and(|at| at <= now);
-                    if !self.has_more && waits.is_none() && self.beat <= Instant::now() {
+                    if !self.has_more && self.beat <= Instant::now() {
                         self.beat = Instant::now() + self.settings.heartbeat;
                         return Ok(frames::BEAT.to_owned());
                     }
                 }
             }
         }
-    }
-
-    fn ended(mut self, end: End) {
-        self.end = end;
     }
 
     fn check(&self) -> Result<(), End> {

@@ -21,6 +21,7 @@ use super::{
     admit::{Admitted, OwnInbox},
     context::Context,
     error::Failure,
+    takeover::Takeover,
 };
 use crate::{
     domain::{Error, EventId},
@@ -65,7 +66,8 @@ impl StreamApi {
         };
         let step = step.map_err(Failure)?;
         let pass = Pass::of(snapshot, request, caller.context.now()).map_err(|why| Failure(why.into()))?;
-        Ok(EventStream(Live::begin(services, seat, pass, snapshot.streams, step).into_body()))
+        let live = Live::begin(services, seat, pass, snapshot.streams, step);
+        Ok(EventStream(Takeover::new(|reader| live.tell_to(reader))))
     }
 }
 

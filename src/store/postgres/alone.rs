@@ -29,7 +29,7 @@ fn send(command: &Command) -> Option<New<'_>> {
 ///
 /// It does nothing, and gives no row, where its connection has other settings than it should have, as behind a pooler;
 /// where its lane's last batch is not the one before it: it comes too late, and the lane has given it up; or where users
-/// are missing who are to be created.
+/// are missing who are to be created, or without whom others' sends are not to be stored.
 const ALONE: &str = "WITH
 own AS MATERIALIZED (
     SELECT id FROM lane
@@ -79,7 +79,8 @@ pub(super) struct Mark {
 }
 
 pub(super) fn all(sends: &[New<'_>], now: Timestamp, mark: &Mark, times: Times) -> Ask {
-    let needed = if sends.iter().any(|(_, new)| new.create_user) { sends.len() } else { 0 };
+    let needs_all = sends.iter().any(|(_, new)| new.create_user || new.whole.is_some());
+    let needed = if needs_all { sends.len() } else { 0 };
     ask(ALONE)
         .bind(sends.iter().map(|(tenant, _)| tenant.as_str()).collect::<Vec<_>>())
         .bind(sends.iter().map(|(_, new)| new.sealed.user.get()).collect::<Vec<_>>())

@@ -90,15 +90,15 @@ pub(super) async fn restore(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx
     }
     let mut wanted: Vec<_> = asked.keys().copied().collect();
     let there = some(batch, SHOWN, &wanted).await?;
-    let settle = |batch: &mut Batch<'_>, one, notification: &Notification| {
+    let settle = |batch: &mut Batch<'_>, one, notification: &Notification, is_back| {
         for place in asked.get(&one).into_iter().flat_map(|(_, places)| places) {
-            batch.settle(*place, Outcome::Marked(Box::new(notification.clone())));
+            batch.settle(*place, Outcome::Marked(Box::new(notification.clone()), is_back));
         }
     };
     let mut is_there = HashSet::new();
     for (number, notification) in &there {
         is_there.insert(wanted[*number]);
-        settle(batch, wanted[*number], notification);
+        settle(batch, wanted[*number], notification, false);
     }
     wanted.retain(|one| !is_there.contains(one));
     if wanted.is_empty() {
@@ -129,7 +129,7 @@ pub(super) async fn restore(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx
         if let Some(head) = batch.heads.get(inbox) {
             head.expects(notification.expires_at);
         }
-        settle(batch, (inbox, id), &notification);
+        settle(batch, (inbox, id), &notification, true);
     }
     Ok(())
 }

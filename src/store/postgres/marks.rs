@@ -194,13 +194,15 @@ async fn mark_single(batch: &mut Batch<'_>, commands: &[Command], kind: ChangeKi
     let mut marked = HashSet::new();
     for (number, mut notification) in some(batch, statement, &wanted).await? {
         let (inbox, id) = wanted[number];
+        let mut changes = false;
         if notification.read_at.is_some() != read_at.is_some() {
-            if marked.insert((inbox, id)) {
+            changes = marked.insert((inbox, id));
+            if changes {
                 batch.step(inbox, kind, Some(id), unread)?;
             }
             notification.read_at = read_at;
         }
-        batch.settle(places[number], Outcome::Marked(Box::new(notification)));
+        batch.settle(places[number], Outcome::Marked(Box::new(notification), changes));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::domain::{ChangeKind, NotificationId, TenantId};
 use crate::store::collapse::CollapseHash;
 use crate::store::command::{Command, InboxKey, NewNotification, Outcome};
 use crate::store::idempotency::Repeats;
-use crate::store::key;
+use crate::store::{key, whole};
 
 /// A send that collapses what came before it with its key.
 struct Collapsing<'a> {
@@ -33,7 +33,15 @@ pub(super) fn knows_all(batch: &mut Batch<'_>, commands: &[Command]) -> bool {
     })
 }
 
-/// Stores what repeats no other send.
+/// Settles the sends that are stored only with others which cannot be.
+pub(super) fn hold_back(batch: &mut Batch<'_>, commands: &[Command]) {
+    let has = |tenant: &TenantId, new: &NewNotification| batch.heads.has(&key(tenant, new.sealed.user));
+    for (place, outcome) in whole::refused(commands, has) {
+        batch.settle(place, outcome);
+    }
+}
+
+/// Stores what repeats no other send and is not settled yet.
 pub(super) async fn apply<'a>(
     batch: &mut Batch<'a>,
     commands: &'a [Command],
@@ -42,7 +50,7 @@ pub(super) async fn apply<'a>(
     let mut collapsing = Vec::new();
     for (place, command) in commands.iter().enumerate() {
         let Command::Send(tenant, new) = command else { continue };
-        if repeats.has(place) {
+        if repeats.has(place) || batch.outcomes[place].is_some() {
             continue;
         }
         let inbox = key(tenant, new.sealed.user);

@@ -78,7 +78,7 @@ impl Batch<'_> {
 enum Stop {
     /// Before its COMMIT was sent.
     Failed(sqlx::Error),
-    /// Users are to be created first.
+    /// Users are to be created first, or sends to be held back.
     Unknown,
     /// Its COMMIT was sent, or it is one by itself, and whether it took place is not known.
     Doubt,
@@ -220,27 +220,21 @@ impl PostgresEngine {
         let Some(connection) = &mut self.connection else { return Err(timed_out().into()) };
         let rows = async { all.rows(&mut Session { connection, named: true }).await };
         let (answer, warned) = self.notices.during(timeout(times.statement + times.commit, rows)).await;
-        let answer = match answer {
-            Ok(Ok(rows)) if !warned => match rows.first() {
-                Some(row) => {
-                    row.try_get::<Vec<i64>, _>(0).and_then(|all| alone::applied(commands, &all, now))
-                }
-                None => return Err(Stop::Unknown),
-            },
+        let applied = match answer {
+            Ok(Ok(rows)) if !warned => {
+                let Some(row) = rows.first() else { return Err(Stop::Unknown) };
+                row.try_get::<Vec<i64>, _>(0).and_then(|all| alone::applied(commands, &all, now)).ok()
+            }
             Ok(Err(error)) if leaves_connection(&error) => return Err(error.into()),
-            _ => Err(timed_out()),
+            _ => None,
         };
-        match answer {
-            Ok(applied) => {
-                self.committed = number;
-                Ok(applied)
-            }
-            Err(_) => {
-                self.connection = None;
-                *doubt = Some(Doubt { batch: number, applied: None });
-                Err(Stop::Doubt)
-            }
-        }
+        let Some(applied) = applied else {
+            self.connection = None;
+            *doubt = Some(Doubt { batch: number, applied: None });
+            return Err(Stop::Doubt);
+        };
+        self.committed = number;
+        Ok(applied)
     }
 
     /// Commits. An answer other than plain success says nothing.
@@ -307,6 +301,7 @@ async fn run(
     deleted::restore(&mut batch, commands).await?;
     remove::apply(&mut batch, commands).await?;
     marks::apply(&mut batch, commands).await?;
+    send::hold_back(&mut batch, commands);
     let repeats = answers::look(&mut batch, commands).await?;
     send::apply(&mut batch, commands, &repeats).await?;
     users::apply(&mut batch, commands).await?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::expire::find_next_expiry;
 use super::heads::Pending;
@@ -21,35 +22,50 @@ pub(super) struct Deleted {
     read_at: Option<i64>,
 }
 
-/// Deletes what the inbox shows; says whether it did.
-pub(super) async fn delete(
-    batch: &mut Batch<'_>,
-    inbox: &InboxKey,
-    id: NotificationId,
-) -> sqlx::Result<bool> {
-    let rows = sqlx::query(
-        "DELETE FROM inbox
-          WHERE tenant = ?1 AND user_id = ?2 AND id = ?3 AND (expires_at IS NULL OR expires_at > ?4)
-            AND +id > (SELECT erased_upto FROM head WHERE tenant = ?1 AND user_id = ?2)
-         RETURNING rev, unread, read_at",
-    )
-    .bind(inbox.tenant.as_str())
-    .bind(inbox.user.get())
-    .bind(id.get())
-    .bind(batch.now.0)
-    .fetch_all(&mut *batch.connection)
-    .await?;
-    let Some(row) = rows.first() else { return Ok(false) };
-    let (rev, unread, read_at) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    let deleted = Deleted { inbox: inbox.clone(), id, rev, unread, read_at };
-    batch.pending.push(Pending {
-        inbox: inbox.clone(),
-        kind: ChangeKind::Deleted,
-        notification: Some(id),
-        unread: -i64::from(deleted.read_at.is_none()),
-    });
-    batch.deleted.push(deleted);
-    Ok(true)
+/// Deletes what the inboxes show, each for the first that asks: a statement an inbox.
+pub(super) async fn delete(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
+    let mut asked: HashMap<&InboxKey, Vec<(usize, NotificationId)>> = HashMap::new();
+    for (place, command) in commands.iter().enumerate() {
+        if let Command::Delete(inbox, id) = command {
+            asked.entry(inbox).or_default().push((place, *id));
+        }
+    }
+    for (inbox, asked) in asked {
+        let rows = sqlx::query(
+            "DELETE FROM inbox
+              WHERE tenant = ?1 AND user_id = ?2 AND id IN (SELECT value FROM json_each(?3))
+                AND (expires_at IS NULL OR expires_at > ?4)
+                AND +id > (SELECT erased_upto FROM head WHERE tenant = ?1 AND user_id = ?2)
+             RETURNING id, rev, unread, read_at",
+        )
+        .bind(inbox.tenant.as_str())
+        .bind(inbox.user.get())
+        .bind(id_array(asked.iter().map(|(_, id)| id.get())))
+        .bind(batch.now.0)
+        .fetch_all(&mut *batch.connection)
+        .await?;
+        let mut gone: HashMap<i64, SqliteRow> = HashMap::with_capacity(rows.len());
+        for row in rows {
+            gone.insert(row.try_get(0)?, row);
+        }
+        for (place, id) in asked {
+            let Some(row) = gone.remove(&id.get()) else {
+                batch.settle(place, Outcome::NoNotification);
+                continue;
+            };
+            let (rev, unread, read_at) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+            let deleted = Deleted { inbox: inbox.clone(), id, rev, unread, read_at };
+            batch.pending.push(Pending {
+                inbox: inbox.clone(),
+                kind: ChangeKind::Deleted,
+                notification: Some(id),
+                unread: -i64::from(deleted.read_at.is_none()),
+            });
+            batch.deleted.push(deleted);
+            batch.settle(place, Outcome::Done);
+        }
+    }
+    Ok(())
 }
 
 /// Keeps what was deleted, now that the revisions are known.
@@ -102,10 +118,12 @@ pub(super) async fn restore(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx
     for (place, command) in commands.iter().enumerate() {
         if let Command::Restore(inbox, id, since) = command {
             let mut shown = shown(batch, inbox, *id).await?;
-            if shown.is_none() && put_back(batch, inbox, *id, *since).await? {
+            let is_back = shown.is_none() && put_back(batch, inbox, *id, *since).await?;
+            if is_back {
                 shown = self::shown(batch, inbox, *id).await?;
             }
-            let outcome = shown.map_or(Outcome::NoNotification, |shown| Outcome::Marked(Box::new(shown)));
+            let marked = |shown| Outcome::Marked(Box::new(shown), is_back);
+            let outcome = shown.map_or(Outcome::NoNotification, marked);
             batch.settle(place, outcome);
         }
     }

@@ -1,4 +1,4 @@
-//! Marks notifications read and takes them out of inboxes.
+//! Marks notifications read or unread, and takes them out of inboxes.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use sqlx::sqlite::SqlitePool;
 
 use super::error::{corrupt, internal};
 use super::heads::Pending;
+use super::page;
 use super::values::{ROWS, id_array};
 use super::writes::Batch;
-use super::{deleted, page};
 use crate::domain::{ChangeKind, NotificationId, Result};
 use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
@@ -24,16 +24,9 @@ pub(super) fn fits_one_statement(commands: &[Command]) -> bool {
 
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     for (place, command) in commands.iter().enumerate() {
-        match command {
-            Command::MarkSome(inbox, ids, since) => {
-                let rows = mark_some(batch, inbox, ids, *since).await?;
-                batch.settle(place, Outcome::Rows(rows));
-            }
-            Command::Delete(inbox, id) => {
-                let deleted = deleted::delete(batch, inbox, *id).await?;
-                batch.settle(place, if deleted { Outcome::Done } else { Outcome::NoNotification });
-            }
-            _ => {}
+        if let Command::MarkSome(inbox, ids, since) = command {
+            let rows = mark_some(batch, inbox, ids, *since).await?;
+            batch.settle(place, Outcome::Rows(rows));
         }
     }
     Ok(())
@@ -59,14 +52,15 @@ pub(super) async fn apply_single(batch: &mut Batch<'_>, commands: &[Command]) ->
             };
             let read_at = marked.entry((*inbox, *id)).or_insert(notification.read_at);
             let read = *kind == ChangeKind::Read;
-            if read != read_at.is_some() {
+            let changes = read != read_at.is_some();
+            if changes {
                 *read_at = read.then_some(batch.now);
                 let unread = if read { -1 } else { 1 };
                 let (inbox, notification) = ((*inbox).clone(), Some(*id));
                 batch.pending.push(Pending { inbox, kind: *kind, notification, unread });
             }
             notification.read_at = *read_at;
-            batch.settle(*place, Outcome::Marked(Box::new(notification)));
+            batch.settle(*place, Outcome::Marked(Box::new(notification), changes));
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::writes::Batch;
 use crate::domain::{Change, ChangeKind, NotificationId, TenantId, UserId};
 use crate::store::collapse::CollapseHash;
 use crate::store::command::{Command, NewNotification, Outcome, Stored};
-use crate::store::key;
+use crate::store::{key, whole};
 
 /// A send and its place in the batch.
 type Placed<'a> = (usize, &'a TenantId, &'a NewNotification);
@@ -29,13 +29,20 @@ pub(super) async fn fits_one_statement(batch: &mut Batch<'_>, commands: &[Comman
     Ok(commands.len() <= ROWS && sends.iter().all(|send| !must_create(batch, send)))
 }
 
-/// Stores every send of the batch that repeats no other.
+/// Stores every send of the batch that repeats no other and is not held back by another.
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
+    hold_back(batch, commands).await?;
     let repeats = answers::look(batch, commands).await?;
-    let sends = commands.iter().enumerate().filter_map(|(place, command)| match command {
-        Command::Send(tenant, new) if !repeats.has(place) => Some((place, tenant, &**new)),
-        _ => None,
-    });
+    let sends: Vec<_> = commands
+        .iter()
+        .enumerate()
+        .filter_map(|(place, command)| match command {
+            Command::Send(tenant, new) if !repeats.has(place) && batch.outcomes[place].is_none() => {
+                Some((place, tenant, &**new))
+            }
+            _ => None,
+        })
+        .collect();
     let (mut collapsing, mut plain) = (Vec::new(), Vec::new());
     for send in sends {
         match send.2.sealed.collapse_key.as_deref() {
@@ -56,6 +63,22 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
         }
     }
     answers::keep(batch, repeats).await
+}
+
+/// Settles the sends that are stored only with others which cannot be.
+async fn hold_back(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
+    if !whole::is_any(commands) {
+        return Ok(());
+    }
+    let inboxes: Vec<_> = commands.iter().flat_map(Command::inboxes).collect();
+    batch.heads.read(batch.connection, inboxes.into_iter()).await?;
+    let can_be_stored = |tenant: &TenantId, new: &NewNotification| {
+        new.create_user || batch.heads.knows(&key(tenant, new.sealed.user))
+    };
+    for (place, outcome) in whole::refused(commands, can_be_stored) {
+        batch.settle(place, outcome);
+    }
+    Ok(())
 }
 
 /// Stores up to [`ROWS`] sends and gives the last id stored.

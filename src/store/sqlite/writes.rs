@@ -117,6 +117,7 @@ async fn apply_all(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<
     send::apply(batch, commands).await?;
     deleted::restore(batch, commands).await?;
     marks::apply(batch, commands).await?;
+    deleted::delete(batch, commands).await?;
     expire::apply(batch, commands).await?;
     withdraw::apply(batch, commands).await?;
     marks::apply_single(batch, commands).await?;
@@ -218,6 +219,7 @@ mod tests {
                 request_id,
                 create_user: true,
                 idempotency: None,
+                whole: None,
             };
             Command::Send(TenantId::default(), Box::new(new))
         };

@@ -20,15 +20,15 @@ api_keys:
   streams-key-of-the-default-tenant-00001: {roles: [admin]}
 "#;
 
-fn gateway(streams: &str) -> Gateway {
+pub fn gateway(streams: &str) -> Gateway {
     Gateway::start(&format!("streams: {streams}\n{SETTINGS}"))
 }
 
-fn own(gateway: &Gateway, user: i64) -> Api {
+pub fn own(gateway: &Gateway, user: i64) -> Api {
     gateway.api().bearer(Token::of(SECRET, user).sign())
 }
 
-async fn metric(gateway: &Gateway, name: &str) -> f64 {
+pub async fn metric(gateway: &Gateway, name: &str) -> f64 {
     let text = ask(gateway.admin_api().request_at(Method::GET, "/metrics")).await.expect(200).text;
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.map_or(0.0, |value| value.trim().parse().expect("a number"))

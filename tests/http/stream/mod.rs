@@ -3,6 +3,7 @@
 mod bounds;
 mod ends;
 mod reset;
+mod wire;
 
 use bellboard::domain::Timestamp;
 use serde_json::json;

@@ -25,6 +25,8 @@ pub enum Need {
     Inbox,
     Anyone,
     Permission(&'static str),
+    /// Who has the secret of the walk's hook.
+    Hook,
 }
 
 /// What follows the path, and the body with its type.
@@ -111,6 +113,14 @@ fn send(ground: &Ground) -> Request {
     body(JSON, sent.to_string())
 }
 
+fn batch(ground: &Ground) -> Request {
+    body(JSON, format!(r#"{{"items": [{}]}}"#, send(ground).body.expect("one").1))
+}
+
+fn several(ground: &Ground) -> Request {
+    body(JSON, json!({"ids": [ground.id]}).to_string())
+}
+
 /// Every operation, in the document's order.
 pub const CASES: &[Cases] = &[
     Cases {
@@ -136,6 +146,31 @@ pub const CASES: &[Cases] = &[
         other_tenant: no_such_user,
     },
     Cases {
+        operation: "sendBatch",
+        need: Need::Permission("notification.send"),
+        good: batch,
+        done: &[200, 200],
+        bad: |ground| {
+            let both = json!({"items": [{}], "user_ids": [ground.user]});
+            let whole = json!({"atomic": true, "user_ids": [999], "type": "custom", "title": "t"});
+            vec![
+                (400, body(JSON, "{")),
+                (400, body(JSON, both.to_string())),
+                (400, body(JSON, whole.to_string())),
+                (200, body(JSON, json!({"items": [{}, 7]}).to_string())),
+                (413, body(JSON, "x".repeat(4_194_305))),
+                (415, body("text/plain", "{}")),
+            ]
+        },
+        // It tells of an unknown user in the item's result.
+        missing: |ground| vec![(200, batch(ground))],
+        other_tenant: |answer, ground| {
+            let unknown = json!({"status": 404, "reason": format!("User {} not found", ground.user)});
+            let told = json!({"result": "Success", "sent": 0, "failed": 1, "results": [unknown]});
+            assert_eq!((answer.status, answer.json()), (200, told));
+        },
+    },
+    Cases {
         operation: "tryNotification",
         need: Need::Permission("notification.send"),
         good: send,
@@ -147,6 +182,19 @@ pub const CASES: &[Cases] = &[
             let told = answer.json();
             assert_eq!((answer.status, &told["user_known"]), (200, &json!(false)));
         },
+    },
+    Cases {
+        operation: "receiveEvent",
+        need: Need::Hook,
+        good: |ground| body(JSON, json!({"user_id": ground.user, "title": "t", "id": ground.id}).to_string()),
+        done: &[200, 200],
+        bad: |_| {
+            let elsewhere = Request { id: Some("nowhere"), ..body(JSON, "{}") };
+            let silent = Request { id: Some("idle"), ..body(JSON, "{}") };
+            [bad_bodies(), vec![(404, elsewhere), (403, silent), (400, body(JSON, "{}"))]].concat()
+        },
+        missing: none,
+        other_tenant: |answer, _| assert_eq!(answer.status, 401),
     },
     Cases {
         operation: "listNotifications",
@@ -192,6 +240,24 @@ pub const CASES: &[Cases] = &[
         bad: bad_ids,
         missing: |_| vec![(404, query(""))],
         other_tenant: no_such_notification,
+    },
+    Cases {
+        operation: "markManyRead",
+        need: Need::Inbox,
+        good: several,
+        done: &[200, 200],
+        bad: |_| [bad_bodies(), vec![(400, body(JSON, r#"{"ids":[]}"#))]].concat(),
+        missing: |ground| vec![(404, several(ground))],
+        other_tenant: no_such_user,
+    },
+    Cases {
+        operation: "deleteMany",
+        need: Need::Inbox,
+        good: several,
+        done: &[200, 200],
+        bad: |_| [bad_bodies(), vec![(400, body(JSON, r#"{"ids":[0]}"#))]].concat(),
+        missing: |ground| vec![(404, several(ground))],
+        other_tenant: no_such_user,
     },
     Cases {
         operation: "markAllRead",

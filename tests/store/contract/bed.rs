@@ -197,6 +197,7 @@ pub fn new(draft: Draft) -> NewNotification {
         request_id: "r-1".into(),
         create_user: false,
         idempotency: None,
+        whole: None,
     }
 }
 

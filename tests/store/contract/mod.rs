@@ -1,6 +1,7 @@
 //! What every engine must do. Each function takes a bed: a fresh, empty database.
 
 pub mod audit;
+pub mod batch;
 pub mod bed;
 pub mod drift;
 pub mod events;
@@ -74,6 +75,16 @@ macro_rules! contract {
                 answers_are_kept_a_day
                 answers_go_with_their_user
                 answers_outlive_their_store
+            ]
+            batch: [
+                stores_a_thousand_in_order
+                one_that_fails_fails_alone
+                one_that_fails_holds_the_others_back_where_asked
+                creates_users_and_collapses_within
+                a_batch_that_has_no_room_is_refused_before_it_is_queued
+                a_dropped_batch_is_stored_whole_or_not
+                others_wait_for_one_batch_at_most
+                marks_and_deletes_several_as_if_each_alone
             ]
             order: [
                 counts_revisions_and_rows_agree_under_load

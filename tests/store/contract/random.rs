@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::bed::*;
 use super::model::{Inbox, Row};
-use super::steps::{Act, Answer, PEOPLE, RESTORE_TIME, Step, Sweep, picked, title_of};
+use super::steps::{Act, Answer, PEOPLE, RESTORE_TIME, Step, Sweep, all_picked, each_of, picked, title_of};
 use super::stored::Stored;
 use crate::support::{Dice, Tool};
 
@@ -170,6 +170,22 @@ impl World {
                 true => Answer::Number(0),
                 false => Answer::NoNotification,
             },
+            Step::MarkEachRead(some) => {
+                let (mut changed, mut missing) = (0, 0);
+                for id in all_picked(ids, some) {
+                    let was_read = inbox.rows.get(&id.get()).is_some_and(|row| row.read_at.is_some());
+                    match inbox.mark(id.get(), now) {
+                        Some(_) => changed += u64::from(!was_read),
+                        None => missing += 1,
+                    }
+                }
+                Answer::Number(each_of(changed, missing))
+            }
+            Step::DeleteEach(some) => {
+                let all = all_picked(ids, some);
+                let deleted = all.iter().filter(|id| inbox.delete(id.get(), now)).count();
+                Answer::Number(each_of(deleted as u64, all.len() - deleted))
+            }
             Step::Send { create, .. } if !inbox.known && !create => Answer::NoUser,
             Step::Send { expires, key, by, .. } => {
                 let id = match *answer {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bellboard::config::Retention;
 use bellboard::domain::{Draft, Error, Notification, NotificationId, Profile, Timestamp};
-use bellboard::store::{NewNotification, Page, PageQuery, Store, Withdrawal};
+use bellboard::store::{Each, NewNotification, Page, PageQuery, Store, Withdrawal};
 
 use super::audit::actor;
 use super::bed::{draft, id, new, tenant_of, title, user_id};
@@ -27,6 +27,8 @@ pub enum Step {
     MarkUnread(usize),
     MarkAllRead(Option<usize>),
     Delete(usize),
+    MarkEachRead(Vec<usize>),
+    DeleteEach(Vec<usize>),
     Restore(usize),
     Erase,
     Put,
@@ -97,7 +99,8 @@ fn pick(dice: &mut Dice) -> usize {
 impl Step {
     fn roll(dice: &mut Dice) -> Self {
         let maybe = |dice: &mut Dice| (dice.roll(3) == 0).then(|| pick(dice));
-        match dice.roll(26) {
+        let several = |dice: &mut Dice| (0..=dice.roll(4)).map(|_| pick(dice)).collect();
+        match dice.roll(29) {
             0..=6 => Self::Send {
                 expires: (dice.roll(3) == 0).then(|| dice.roll(12).cast_signed() - 1),
                 key: (dice.roll(3) == 0).then(|| small(dice, 2)),
@@ -112,6 +115,8 @@ impl Step {
             16..=17 => Self::Count,
             18..=19 => Self::MarkUnread(pick(dice)),
             20..=23 => Self::Restore(pick(dice)),
+            24 => Self::MarkEachRead(several(dice)),
+            25..=26 => Self::DeleteEach(several(dice)),
             _ => Self::List {
                 before: maybe(dice),
                 unread_only: dice.roll(2) == 0,
@@ -148,6 +153,12 @@ impl Step {
             }
             Self::MarkAllRead(up_to) => {
                 store.mark_all_read(&tenant, user, up_to.as_ref().map(at)).await.map(u64::cast_signed)
+            }
+            Self::MarkEachRead(some) => {
+                store.mark_each_read(&tenant, user, &all_picked(ids, some)).await.map(each)
+            }
+            Self::DeleteEach(some) => {
+                store.delete_each(&tenant, user, &all_picked(ids, some)).await.map(each)
             }
             Self::Delete(one) => store.delete(&tenant, user, at(one)).await.map(|()| 0),
             Self::Erase => store.erase_user(&tenant, user, None).await.map(|()| 0),
@@ -247,6 +258,23 @@ fn key_of(key: u8) -> String {
 
 fn sender(by: u8) -> String {
     format!("key:{by}")
+}
+
+/// How many were changed, and how many were not there.
+fn each(each: Each) -> i64 {
+    each_of(each.changed, each.missing.len())
+}
+
+pub fn each_of(changed: u64, missing: usize) -> i64 {
+    changed.cast_signed() * 100 + i64::try_from(missing).expect("few")
+}
+
+/// Some notifications, each once.
+pub fn all_picked(ids: &[i64], some: &[usize]) -> Vec<NotificationId> {
+    let mut all: Vec<_> = some.iter().map(|at| picked(ids, *at)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// A notification sent before; where there is none, one that never was.

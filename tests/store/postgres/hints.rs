@@ -1,14 +1,14 @@
 //! What a node changes, the others hear of; where they do not, a count is remembered for a moment alone.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bellboard::cache::UnreadCache;
 use bellboard::domain::{Change, Profile};
 use bellboard::store::{CommitListener, Elsewhere, Options, Store};
 
 use super::super::contract::bed::*;
-use crate::support::{postgres::shared_port, proxy::Proxy};
+use crate::support::{gateway::until_async, postgres::shared_port, proxy::Proxy};
 
 /// A node: a store, and a cache that is told as the gateway's is.
 struct Node {
@@ -66,16 +66,7 @@ impl Node {
     }
 
     async fn hears(&self, what: impl Fn(&[Option<i64>]) -> bool) {
-        until(async || what(&self.heard())).await;
-    }
-}
-
-/// Asks again and again until it holds.
-async fn until(mut holds: impl AsyncFnMut() -> bool) {
-    let start = Instant::now();
-    while !holds().await {
-        assert!(start.elapsed() < Duration::from_secs(30), "not in time");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        until_async("heard", async || what(&self.heard())).await;
     }
 }
 
@@ -89,7 +80,7 @@ async fn what_one_node_changes_the_other_hears_of() {
     other.hears(|heard| heard.contains(&Some(1))).await;
     assert_eq!(other.count(1).await, 1, "nothing but the hint makes it forget");
     one.store.mark_read(&tenant(), user_id(1), sent).await.expect("marked");
-    until(async || other.count(1).await == 0).await;
+    until_async("counted", async || other.count(1).await == 0).await;
     send(&other.store, 2, "y").await;
     one.hears(|heard| heard.contains(&Some(2))).await;
     assert!(!one.heard().contains(&Some(1)), "its own hints came before and are passed over");
@@ -102,7 +93,7 @@ async fn what_one_node_changes_the_other_hears_of() {
     futures_util::future::join_all((1..=3_000).map(|user| send(&one.store, user, "z"))).await;
     for user in [1, 2, 3_000] {
         let now = unread(&one.store, user).await;
-        until(async || other.count(user).await == now).await;
+        until_async("counted", async || other.count(user).await == now).await;
     }
     for node in [one, other] {
         node.store.close().await;
@@ -123,12 +114,12 @@ async fn silence_makes_no_count_older_than_it_may_be_and_ends_by_itself() {
     proxy.mute();
     assert_eq!((one.count(1).await, other.count(1).await), (0, 0));
     send(&one.store, 1, "x").await;
-    until(async || other.count(1).await == 1).await;
+    until_async("counted", async || other.count(1).await == 1).await;
     // It cannot tell either, and that holds up none of its commits.
     for _ in 0..20 {
         send(&other.store, 1, "y").await;
     }
-    until(async || one.count(1).await == 21).await;
+    until_async("counted", async || one.count(1).await == 21).await;
     assert_eq!((one.heard(), other.heard()), (vec![None], vec![None, Some(3)]));
     proxy.unmute();
     let told = |heard: &[Option<i64>]| heard.iter().filter(|user| user.is_none()).count() > 1;
@@ -159,7 +150,7 @@ async fn twelve_nodes_tell_each_other_and_commit_all_the_same() {
     }
     for node in &nodes {
         for user in 1..=3 {
-            until(async || node.count(user).await == 12 * 30).await;
+            until_async("counted", async || node.count(user).await == 12 * 30).await;
         }
     }
     for node in nodes {

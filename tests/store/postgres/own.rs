@@ -87,15 +87,27 @@ async fn one_bad_row_fails_alone() {
     )
     .await;
     let home = tenant();
-    let sends = (0..100).map(|n| {
-        let kind = if n == 37 { "poison" } else { "custom" };
-        store.send(&home, new(Draft { kind: kind.into(), ..draft(1 + n % 2, "x") }))
-    });
+    let kind = |n: i64| if n == 37 { "poison" } else { "custom" };
+    let sends =
+        (0..100).map(|n| store.send(&home, new(Draft { kind: kind(n).into(), ..draft(1 + n % 2, "x") })));
     let sent = futures_util::future::join_all(sends).await;
     for (n, sent) in sent.iter().enumerate() {
         assert_eq!(matches!(sent, Err(Error::Internal(_))), n == 37, "{sent:?}");
     }
     assert_eq!(unread(&store, 1).await + unread(&store, 2).await, 99);
+
+    let batch = || (0..100_i64).map(|n| new(Draft { kind: kind(n).into(), ..draft(3, "x") })).collect();
+    let (sent, plain, kept) = tokio::join!(
+        store.send_batch(&home, batch(), false),
+        store.send(&home, new(draft(1, "beside it"))),
+        store.send_batch(&home, batch(), true),
+    );
+    plain.expect("stored");
+    for (n, sent) in (0..).zip(sent.expect("taken")) {
+        assert_eq!(matches!(sent, Err(Error::Internal(_))), n == 37, "{sent:?}");
+    }
+    assert!(kept.expect("taken").iter().all(|kept| matches!(kept, Err(Error::Internal(_)))), "whole or not");
+    assert_eq!(unread(&store, 3).await, 99);
     store.close().await;
 }
 

@@ -1,38 +1,17 @@
-//! Templates over a draft: compiled once, bounded in work and length, all or nothing.
+//! Templates over a draft.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use bellboard_sdk::Draft;
-use minijinja::{
-    Environment, Error, ErrorKind, Output, State, UndefinedBehavior,
-    value::{Enumerator, Object, Serde, Value, ValueKind},
-};
+use minijinja::value::{Serde, Value};
 
+use super::{Engine, Fields, Writing};
 use crate::excerpt::excerpt;
 
-/// What one run may use up: about so many instructions, or 64 bytes of text each.
-const FUEL: u64 = 5_000;
-const NAME: &str = "template";
-
-/// How a value of the draft is written into the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Writing {
-    /// As it is.
-    Plain,
-    /// Percent-encoded but for letters, digits, `-`, `.`, `_` and `~`, so that it cannot become
-    /// part of a link's structure.
-    Link,
-}
-
-/// A compiled template.
-///
-/// Only text, numbers and booleans can be written. What is absent, null, empty (in a link), a list
-/// or an object makes the whole template produce nothing; conditions and the `default` filter may
-/// ask about absent values.
+/// A template over a draft's fields.
 pub(crate) struct Template {
-    environment: Environment<'static>,
+    engine: Engine,
     reads: Vec<Read>,
-    max: usize,
 }
 
 /// One thing of the draft that the template reads, so that only this is handed to it.
@@ -55,21 +34,10 @@ impl Template {
     /// Compiles a template whose result has at most `max` characters. The error says what is
     /// wrong with the source.
     pub fn compile(source: &str, writing: Writing, max: usize) -> Result<Self, String> {
-        let mut environment = Environment::new();
-        environment.set_fuel(Some(FUEL));
-        // These make text from nothing; the rest work on what they are given.
-        for name in ["range", "dict", "debug", "namespace"] {
-            environment.remove_global(name);
-        }
-        environment.add_template_owned(NAME, source.to_owned()).map_err(|e| fault(&e))?;
-        let reads = reads(&environment)?;
-        try_names(&mut environment, &reads)?;
-        environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-        environment.set_formatter(match writing {
-            Writing::Plain => write_plain,
-            Writing::Link => write_encoded,
-        });
-        Ok(Self { environment, reads, max })
+        let mut engine = Engine::compile(source, max)?;
+        let reads = reads(&engine)?;
+        engine.try_names(samples(&reads))?;
+        Ok(Self { engine: engine.writing(writing), reads })
     }
 
     /// The text for a draft; `None` when something it needs is absent, or the text comes out empty
@@ -94,19 +62,13 @@ impl Template {
         if self.reads.iter().any(|read| matches!(read, Read::Key(_))) {
             fields.0.push(("metadata".into(), Value::from_object(keys)));
         }
-        let template = self.environment.get_template(NAME).ok()?;
-        let text = template.render(Value::from_object(fields)).ok()?;
-        let fits = !text.trim().is_empty() && text.chars().nth(self.max).is_none();
-        fits.then_some(text)
+        self.engine.render(Value::from_object(fields))
     }
 }
 
 /// What the template reads, each once.
-fn reads(environment: &Environment<'_>) -> Result<Vec<Read>, String> {
-    let compiled = environment.get_template(NAME).map_err(|e| fault(&e))?;
-    let mut paths: Vec<_> = compiled.undeclared_variables(true).into_iter().collect();
-    paths.sort_unstable();
-    let mut reads = paths.iter().map(|path| Read::of(path)).collect::<Result<Vec<_>, _>>()?;
+fn reads(engine: &Engine) -> Result<Vec<Read>, String> {
+    let mut reads = engine.reads(true)?.iter().map(|path| Read::of(path)).collect::<Result<Vec<_>, _>>()?;
     reads.dedup();
     if reads.contains(&Read::Metadata) {
         reads.retain(|read| !matches!(read, Read::Key(_)));
@@ -114,11 +76,8 @@ fn reads(environment: &Environment<'_>) -> Result<Vec<Read>, String> {
     Ok(reads)
 }
 
-/// Runs the template without values and with some: a filter, test or function that does not exist
-/// shows only then.
-fn try_names(environment: &mut Environment<'_>, reads: &[Read]) -> Result<(), String> {
-    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-    let compiled = environment.get_template(NAME).map_err(|e| fault(&e))?;
+/// No values, and some.
+fn samples(reads: &[Read]) -> [Value; 2] {
     let key = |read: &Read| match read {
         Read::Key(key) => Some((key.clone(), Value::from("1"))),
         _ => None,
@@ -127,15 +86,7 @@ fn try_names(environment: &mut Environment<'_>, reads: &[Read]) -> Result<(), St
     let some = ["user_id", "type", "title", "message", "link", "related_ticket_id", "related_user_id"]
         .map(|name| (name.into(), Value::from("1")));
     let some = some.into_iter().chain([("metadata".into(), metadata)]).collect();
-    for fields in [Vec::new(), some] {
-        use ErrorKind::{UnknownFilter, UnknownFunction, UnknownMethod, UnknownTest};
-        if let Err(error) = compiled.render(Value::from_object(Fields(fields)))
-            && matches!(error.kind(), UnknownFilter | UnknownTest | UnknownFunction | UnknownMethod)
-        {
-            return Err(fault(&error));
-        }
-    }
-    Ok(())
+    [Vec::new(), some].map(|fields| Value::from_object(Fields(fields)))
 }
 
 impl Read {
@@ -191,71 +142,6 @@ fn value_of(value: &serde_json::Value) -> Option<Value> {
         Json::Number(number) if number.is_i64() => number.as_i64().map(Value::from),
         other => Some(Value::from(Serde(other))),
     }
-}
-
-/// An object of few fields.
-#[derive(Debug)]
-struct Fields(Vec<(Arc<str>, Value)>);
-
-impl Object for Fields {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let key = key.as_str()?;
-        self.0.iter().find(|(name, _)| **name == *key).map(|(_, value)| value.clone())
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.iter().map(|(name, _)| Value::from(name)).collect())
-    }
-}
-
-fn write_plain(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    write_scalar(out, value, false)
-}
-
-fn write_encoded(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    write_scalar(out, value, true)
-}
-
-fn write_scalar(out: &mut Output<'_>, value: &Value, encode: bool) -> Result<(), Error> {
-    let written = match value.kind() {
-        ValueKind::String if encode => {
-            let text = value.as_str().unwrap_or_default();
-            // An empty part of a link would lead elsewhere: `/services/` and not a service.
-            if text.is_empty() {
-                return Err(Error::new(ErrorKind::BadSerialization, "an empty part"));
-            }
-            encode_part(out, text)
-        }
-        ValueKind::String => out.write_str(value.as_str().unwrap_or_default()),
-        ValueKind::Number => out.write_fmt(format_args!("{value}")),
-        // As JSON writes them.
-        ValueKind::Bool => out.write_str(if value.is_true() { "true" } else { "false" }),
-        ValueKind::Undefined | ValueKind::None => return Err(Error::from(ErrorKind::UndefinedError)),
-        _ => return Err(Error::new(ErrorKind::BadSerialization, "not text, a number or a boolean")),
-    };
-    written.map_err(Error::from)
-}
-
-fn encode_part(out: &mut Output<'_>, text: &str) -> fmt::Result {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
-    if text.bytes().all(plain) {
-        return out.write_str(text);
-    }
-    for byte in text.bytes() {
-        if plain(byte) {
-            out.write_str(char::from(byte).encode_utf8(&mut [0; 4]))?;
-        } else {
-            out.write_fmt(format_args!("%{byte:02X}"))?;
-        }
-    }
-    Ok(())
-}
-
-/// A template's error as one sentence.
-fn fault(error: &Error) -> String {
-    let detail = error.detail().map(|d| format!(": {d}")).unwrap_or_default();
-    let line = error.line().filter(|line| *line > 1).map(|l| format!(" (its line {l})")).unwrap_or_default();
-    format!("template does not compile: {}{detail}{line}", error.kind())
 }
 
 #[cfg(test)]

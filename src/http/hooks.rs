@@ -1,0 +1,191 @@
+//! `POST /crm/notification/hooks/{hook_id}`: admit, read, map, send, respond.
+
+use std::fmt::Write;
+
+use poem::{Request, RequestBody};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions, OpenApi,
+    param::Path,
+    registry::{MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry},
+};
+use serde_json::Value;
+
+use super::{
+    Tag, admit,
+    admit::NO_SCHEME,
+    answer::Answer,
+    body::{Body, FromBody},
+    context::{Context, Forwarding, presented},
+    error::Failure,
+    json,
+    params::HookId,
+    shape::shape,
+    wire::HookResponse,
+};
+use crate::{
+    admit::{Knock, knock},
+    auth::Shown,
+    domain::{Error, Limits, Result},
+    registry,
+    send::Received,
+};
+
+/// Receiving from senders that cannot speak the API.
+pub struct HooksApi;
+
+#[OpenApi(prefix_path = "/crm/notification")]
+impl HooksApi {
+    /// Receive an event
+    ///
+    /// For senders that cannot speak this API, such as a monitoring system or a payment provider: the hook's
+    /// configuration says how the sender proves itself (a token, or a signature over the body), and how its events
+    /// become notifications. An event that comes again stores nothing twice where it has an id. What the hook has no
+    /// rule for is counted as ignored. Where some of the events cannot be stored the others are, and the answer is
+    /// an error: the sender can bring all of them again.
+    #[oai(path = "/hooks/:hook_id", method = "post", operation_id = "receiveEvent", tag = "Tag::Sending")]
+    async fn receive(
+        &self,
+        caller: AtTheDoor,
+        /// The hook, as the configuration names it.
+        hook_id: Path<HookId>,
+        body: Body<Event>,
+    ) -> poem::Result<Answer<HookResponse>> {
+        // The door was chosen by it.
+        let _ = hook_id;
+        let AtTheDoor { context, knock, headers } = caller;
+        let Body((), bytes) = body;
+        let (snapshot, now) = (context.snapshot(), context.now());
+        let client = knock.client();
+        let admitted = knock
+            .enter(snapshot, &bytes, now)
+            .map_err(|refusal| admit::refused(&context, refusal, || client))?;
+        admitted.iter().for_each(|admitted| admit::note(&context, admitted));
+        let hook = &*knock.hook;
+        let works =
+            hook.works.as_ref().ok_or(Failure(Error::Internal("a hook that does not work".into())))?;
+        let event = read(&bytes).map_err(Failure)?;
+        let names = works.mapping.headers.iter().map(String::as_str);
+        let headers = names.zip(headers).filter_map(|(name, value)| Some((name, value?))).collect();
+        let request = registry::Request { body: &bytes, event, headers };
+        let mapped = works.mapping.map(request, &works.reception, &snapshot.limits);
+        let sending = &context.services().sending;
+        let received = sending.receive(snapshot, hook, mapped, now, context.request_id()).await;
+        Ok(Answer::new(answer(&received.map_err(Failure)?)))
+    }
+}
+
+/// A sender whose head was looked at. Stands first among the handler's arguments.
+struct AtTheDoor {
+    context: Context,
+    knock: Knock,
+    /// The headers that the mapping reads, in its order.
+    headers: Vec<Option<String>>,
+}
+
+impl<'a> ApiExtractor<'a> for AtTheDoor {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        for (name, ty, header, description) in SCHEMES {
+            let key_in = (ty == "apiKey").then_some("header");
+            registry.create_security_scheme(
+                name,
+                MetaSecurityScheme {
+                    ty,
+                    description: Some(description),
+                    name: key_in.map(|_| header),
+                    key_in,
+                    scheme: (ty == "http").then_some(header),
+                    ..NO_SCHEME
+                },
+            );
+        }
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        SCHEMES.iter().map(|(name, ..)| *name).collect()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let context = Context::of(request).map_err(Failure)?.clone();
+        let forwarding = Forwarding::of(request.headers());
+        let presented = presented(request, &forwarding);
+        let signatures =
+            Shown { stripe: one(request, STRIPE), github: one(request, GITHUB), ..Shown::default() };
+        // The framework knows path parameters by number only.
+        let id = request.uri().path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let (knock, admitted) = knock(context.snapshot(), id, &presented, signatures, context.now())
+            .map_err(|refusal| admit::refused(&context, refusal, || admit::client(&context, &presented)))?;
+        admitted.iter().for_each(|admitted| admit::note(&context, admitted));
+        let mapping = knock.hook.works.as_ref().map(|works| &works.mapping);
+        let names = mapping.iter().flat_map(|mapping| &mapping.headers);
+        let headers = names.map(|name| one(request, name).map(str::to_owned)).collect();
+        Ok(Self { context, knock, headers })
+    }
+}
+
+const STRIPE: &str = "Stripe-Signature";
+const GITHUB: &str = "X-Hub-Signature-256";
+/// The ways in which a hook's sender may prove itself, by their names in the document.
+const SCHEMES: [(&str, &str, &str, &str); 3] = [
+    (
+        "HookToken",
+        "http",
+        "bearer",
+        "The hook's secret as it is; also behind `ApiKey` or as the password of `Basic`, or in `X-API-KEY`.",
+    ),
+    (
+        "StripeSignature",
+        "apiKey",
+        STRIPE,
+        "`t=SECONDS,v1=HEX`: HMAC with SHA-256 over the time, a point and the body.",
+    ),
+    ("HubSignature", "apiKey", GITHUB, "`sha256=HEX`: HMAC with SHA-256 over the body."),
+];
+
+/// A header that stands there once. Twice, it could be read in two ways, and reads as what nothing signs.
+fn one<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
+    let mut lines = request.headers().get_all(name).iter();
+    let first = lines.next()?;
+    Some(if lines.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
+}
+
+shape!(
+    /// Any JSON object. It is read once its sender is proved.
+    Event(()),
+    "event",
+    MetaSchema {
+        additional_properties: Some(Box::new(MetaSchemaRef::Inline(Box::new(MetaSchema::ANY)))),
+        ..MetaSchema::new("object")
+    }
+);
+
+impl FromBody for Event {
+    type Output = ();
+
+    fn from_body(_: &[u8], _: &Limits) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads a body as strictly as any other.
+fn read(body: &[u8]) -> Result<Value> {
+    json::read_object(body, |_, _| ())?;
+    serde_json::from_slice(body).map_err(|e| Error::Invalid(format!("Malformed JSON: {e}")))
+}
+
+fn answer(received: &Received) -> String {
+    let Received { stored, repeated, ignored, unknown } = received;
+    let mut text = String::from(r#"{"result":"Success","message":"Received""#);
+    let _ = write!(
+        text,
+        r#","stored":{stored},"repeated":{repeated},"ignored":{ignored},"unknown_recipients":{unknown}}}"#
+    );
+    text
+}

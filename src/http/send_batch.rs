@@ -1,0 +1,252 @@
+//! `POST /crm/notification/send-batch`: many sends in one request.
+
+use std::fmt::Write;
+
+use poem_openapi::{Object, OpenApi};
+use serde_json::{Value, json, value::RawValue};
+
+use super::{
+    Tag,
+    admit::{Admitted, MaySend},
+    answer::Answer,
+    body::{Body, FromBody},
+    error::{self, BatchRefused, Failure},
+    json, render,
+    send::{read_draft, read_draft_to},
+    wire::{Id, JsonObject, SendRequest, SentNotification},
+};
+use crate::{
+    domain::{Draft, Error, Limits, Result},
+    send::BatchItem,
+};
+
+/// Where batches are sent.
+pub const PATH: &str = "/crm/notification/send-batch";
+/// Where one would be tried out.
+pub const NO_DRY_RUN: &str = "/crm/notification/send-batch/dry-run";
+
+/// Sending many.
+pub struct SendBatchApi;
+
+#[OpenApi(prefix_path = "/crm/notification")]
+impl SendBatchApi {
+    /// Send many notifications
+    ///
+    /// Either `items`, each a notification as a send takes it, or one notification to many `user_ids`. All are stored
+    /// in one transaction, and the answer tells of each, in order: a 200 says that the batch was gone through, not that
+    /// every item was stored. With `atomic` all are stored, or none is; then the answer is a 400 whose `results` say
+    /// which items are at fault, and the others have the status 424.
+    ///
+    /// Each item costs one request of the rate limit: one is spent before the body is read, the rest once it was.
+    /// A 429 for the rest spends and stores nothing further; a batch that could never pass at once is a 400.
+    /// There is no Idempotency-Key here: after a lost answer, look before you send again.
+    #[oai(path = "/send-batch", method = "post", operation_id = "sendBatch", tag = "Tag::Sending")]
+    async fn send_batch(
+        &self,
+        caller: Admitted<MaySend>,
+        body: Body<SendBatchRequest>,
+    ) -> poem::Result<Answer<SendBatchResponse>> {
+        let (context, Batch { drafts, atomic, bytes }) = (&caller.context, body.0);
+        caller.spend(drafts.len()).map_err(Failure)?;
+        // What is written out of one body for many users takes room as well.
+        let mut room = context.room();
+        room.grow(bytes).map_err(Failure)?;
+        let (snapshot, now) = (context.snapshot(), context.now());
+        let sending = &caller.services.sending;
+        let items = sending
+            .send_batch(snapshot, &caller.principal, drafts.into_iter(), now, context.request_id(), atomic)
+            .await
+            .map_err(Failure)?;
+        let sent = items.iter().filter(|item| matches!(item, BatchItem::Stored(..))).count();
+        if atomic && sent < items.len() {
+            return Err(refused(&items, context.request_id()).into());
+        }
+        let failed = items.len() - sent;
+        let mut text = format!(r#"{{"result":"Success","sent":{sent},"failed":{failed},"results":"#);
+        render::array(&mut text, &items, |text, item| one(text, item, context.request_id()));
+        text.push('}');
+        Ok(Answer::new(text))
+    }
+}
+
+/// Appends what became of an item.
+fn one(text: &mut String, item: &BatchItem, request_id: &str) {
+    if let BatchItem::Stored(sealed, stored) = item {
+        text.push_str(r#"{"status":201,"notification":"#);
+        render::stored_as(text, sealed, *stored);
+        text.push('}');
+    } else {
+        let (status, reason) = fault(item, request_id);
+        let _ = write!(text, r#"{{"status":{status},"reason":{}}}"#, Value::from(reason));
+    }
+}
+
+/// Why an item was not stored.
+fn fault(item: &BatchItem, request_id: &str) -> (u16, String) {
+    match item {
+        BatchItem::Failed(error) => {
+            let (status, reason) = error::of_part(error, request_id);
+            (status.as_u16(), reason)
+        }
+        _ => (424, "Not stored, as another item cannot be".to_owned()),
+    }
+}
+
+/// The answer where nothing was stored of a batch that was to be stored whole.
+fn refused(items: &[BatchItem], request_id: &str) -> BatchRefused {
+    let failed = items.iter().enumerate().filter(|(_, item)| matches!(item, BatchItem::Failed(_)));
+    let reason = match failed.clone().next() {
+        Some((place, item)) => {
+            let (count, (_, why)) = (failed.count(), fault(item, request_id));
+            format!("Nothing was stored, as {count} of {} items cannot be; item {place}: {why}", items.len())
+        }
+        None => "Nothing was stored".to_owned(),
+    };
+    let result = |item| {
+        let (status, reason) = fault(item, request_id);
+        json!({ "status": status, "reason": reason })
+    };
+    BatchRefused { reason, results: items.iter().map(result).collect() }
+}
+
+/// Sends: `items`, or one notification to many `user_ids`.
+#[derive(Object)]
+struct SendBatchRequest {
+    /// The notifications.
+    #[oai(validator(min_items = 1, max_items = 1000))]
+    items: Option<Vec<SendRequest>>,
+    /// The users to notify of one and the same; who stands there twice gets two.
+    #[oai(validator(min_items = 1, max_items = 1000))]
+    user_ids: Option<Vec<Id>>,
+    /// With `user_ids`: the notification's type.
+    #[oai(rename = "type", validator(min_length = 1, max_length = 64))]
+    kind: Option<String>,
+    /// With `user_ids`: one line for the reader, in characters; white space alone does not count.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    title: Option<String>,
+    /// With `user_ids`: more text, in characters.
+    #[oai(validator(max_length = 10000))]
+    message: Option<String>,
+    /// With `user_ids`: where a click leads.
+    #[oai(validator(max_length = 2048))]
+    link: Option<String>,
+    /// With `user_ids`: structured data.
+    metadata: Option<JsonObject>,
+    /// With `user_ids`: the ticket it is about.
+    related_ticket_id: Option<Id>,
+    /// With `user_ids`: the user who caused it.
+    related_user_id: Option<Id>,
+    /// Whether all are to be stored or none; without it, each that can be.
+    atomic: Option<bool>,
+}
+
+/// What became of a batch.
+#[derive(Object)]
+struct SendBatchResponse {
+    /// Always `Success`: the batch was gone through.
+    result: String,
+    /// How many were stored.
+    sent: u64,
+    /// How many were not.
+    failed: u64,
+    /// What became of each item, in their order.
+    results: Vec<BatchResult>,
+}
+
+/// What became of one item of a batch.
+#[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
+struct BatchResult {
+    /// What a send of the item alone would have been answered with: 201 where it was stored, 400, 403, 404 and so on.
+    /// 424 where it was good and another item was not, and all or none were to be stored.
+    status: u32,
+    /// What was stored.
+    notification: Option<SentNotification>,
+    /// Why it was not stored.
+    reason: Option<String>,
+}
+
+/// A batch as it was read.
+struct Batch {
+    drafts: Drafts,
+    atomic: bool,
+    /// How much it comes to, each notification written out.
+    bytes: usize,
+}
+
+enum Drafts {
+    /// What is wrong with one is told of it alone.
+    Each(Vec<Result<Draft>>),
+    ToMany(Box<Draft>, Vec<i64>),
+}
+
+impl Drafts {
+    fn len(&self) -> usize {
+        match self {
+            Self::Each(drafts) => drafts.len(),
+            Self::ToMany(_, users) => users.len(),
+        }
+    }
+
+    fn into_iter(self) -> Box<dyn Iterator<Item = Result<Draft>> + Send> {
+        match self {
+            Self::Each(drafts) => Box::new(drafts.into_iter()),
+            Self::ToMany(draft, users) => {
+                Box::new(users.into_iter().map(move |user_id| Ok(Draft { user_id, ..(*draft).clone() })))
+            }
+        }
+    }
+}
+
+impl FromBody for SendBatchRequest {
+    type Output = Batch;
+
+    fn most(limits: &Limits) -> usize {
+        limits.batch_bytes
+    }
+
+    fn from_body(body: &[u8], limits: &Limits) -> Result<Batch> {
+        let (mut items, mut user_ids, mut atomic) = (None, None, None);
+        let mut of_one = false;
+        json::read_object(body, |name, value| match name {
+            "items" => items = json::present(value),
+            "user_ids" => user_ids = json::present(value),
+            "atomic" => atomic = json::present(value),
+            "type" | "title" | "message" | "link" | "metadata" | "related_ticket_id" | "related_user_id" => {
+                of_one |= json::present(value).is_some();
+            }
+            _ => {}
+        })?;
+        let atomic = json::flag("atomic", atomic)?.unwrap_or(false);
+        match (items, user_ids) {
+            (Some(items), None) if !of_one => {
+                let items = json::list("items", items, limits.batch_items, "sends")?;
+                let drafts = Drafts::Each(items.into_iter().map(|item| read_item(item, limits)).collect());
+                Ok(Batch { drafts, atomic, bytes: 0 })
+            }
+            (None, Some(user_ids)) => to_many(body, user_ids, atomic, limits),
+            (Some(_), None) => Err(Error::Invalid("type, title and so on stand in each of items".into())),
+            _ => Err(Error::Invalid("Give either items or user_ids".into())),
+        }
+    }
+}
+
+fn read_item(item: &RawValue, limits: &Limits) -> Result<Draft> {
+    if !item.get().starts_with('{') {
+        return Err(Error::Invalid("An item must be an object".into()));
+    }
+    read_draft(item.get().as_bytes(), limits, None)
+}
+
+fn to_many(body: &[u8], user_ids: &RawValue, atomic: bool, limits: &Limits) -> Result<Batch> {
+    let users = json::ids("user_ids", user_ids, limits.batch_items)?;
+    let bytes = (body.len() - user_ids.get().len()) * users.len();
+    if bytes > limits.batch_bytes {
+        return Err(Error::Invalid(format!(
+            "user_ids must be fewer: the rest of the body counts for each, and may come to {} bytes",
+            limits.batch_bytes
+        )));
+    }
+    let draft = read_draft_to(users.first().copied(), body, limits, None)?;
+    Ok(Batch { drafts: Drafts::ToMany(Box::new(draft), users), atomic, bytes })
+}

@@ -1,0 +1,144 @@
+//! Serving connections: each request goes to the endpoint, and an answer without an end takes its connection over.
+//!
+//! This stands in for the framework's own server, which knows no way out of a connection: its buffers, some 16 KiB,
+//! would stay with each live stream, and what a stream tells would wait in them for a slow reader. HTTP/1 alone, as a
+//! proxy speaks it: browsers' HTTP/2 ends there.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use poem::{
+    Addr, Endpoint, EndpointExt, Response,
+    endpoint::{DynEndpoint, ToDynEndpoint},
+    http::{self, uri::Scheme},
+    web::{LocalAddr, RemoteAddr},
+};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
+
+use super::{
+    connections::{Bounded, Bounds, Connection},
+    takeover::{self, Place, Taken},
+};
+
+/// How much of a head is read, and of an answer is written ahead of a reader.
+const BUFFER: usize = 64 * 1024;
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// It has not begun.
+    Serving,
+    /// Requests that run are answered; nothing new begins.
+    Ending,
+    /// Whatever still runs is cut off.
+    Over,
+}
+
+type Called = Arc<dyn DynEndpoint<Output = Response>>;
+
+/// Serves until `stop` returns, then lets running requests end within the limit.
+///
+/// # Errors
+/// When the listener has no address.
+pub async fn until(
+    listener: TcpListener,
+    bounds: Bounds,
+    endpoint: impl Endpoint + 'static,
+    stop: impl Future<Output = ()>,
+    limit: Duration,
+) -> io::Result<()> {
+    let local = LocalAddr(Addr::SocketAddr(listener.local_addr()?));
+    let mut bounded = Bounded::new(listener, bounds);
+    let endpoint: Called = Arc::new(ToDynEndpoint(endpoint.map_to_response()));
+    let phase = watch::Sender::new(Phase::Serving);
+    tokio::pin!(stop);
+    loop {
+        let (connection, peer) = tokio::select! {
+            () = &mut stop => break,
+            accepted = bounded.accept() => accepted,
+        };
+        let (endpoint, local, mut phase) = (Arc::clone(&endpoint), local.clone(), phase.subscribe());
+        tokio::spawn(async move {
+            let mut over = phase.clone();
+            tokio::select! {
+                () = connected(connection, peer, local, endpoint, &mut phase) => {}
+                _ = over.wait_for(|phase| *phase == Phase::Over) => {}
+            }
+        });
+    }
+    drop(bounded);
+    phase.send_replace(Phase::Ending);
+    // The task of each connection holds a receiver until it ends.
+    if timeout(limit, phase.closed()).await.is_err() {
+        phase.send_replace(Phase::Over);
+        phase.closed().await;
+    }
+    Ok(())
+}
+
+/// Serves one connection to its end.
+async fn connected(
+    connection: Connection,
+    peer: SocketAddr,
+    local: LocalAddr,
+    endpoint: Called,
+    phase: &mut watch::Receiver<Phase>,
+) {
+    // In a box, so that its room is free again once a stream has taken the connection over.
+    if let Some(taken) = Box::pin(requests(connection, peer, local, endpoint, phase)).await {
+        taken.go_on().await;
+    }
+}
+
+/// Answers the requests of a connection; gives back the connection once an answer takes it over.
+async fn requests(
+    connection: Connection,
+    peer: SocketAddr,
+    local: LocalAddr,
+    endpoint: Called,
+    phase: &mut watch::Receiver<Phase>,
+) -> Option<Taken> {
+    let (place, waiting) = (Place::default(), connection.waiting());
+    let answer = |request: http::Request<Incoming>| {
+        let (endpoint, place) = (Arc::clone(&endpoint), place.clone());
+        let (version, method) = (request.version(), request.method().clone());
+        let request = (request, local.clone(), RemoteAddr(Addr::SocketAddr(peer)), Scheme::HTTP).into();
+        async move {
+            let response = endpoint.get_response(request).await;
+            let response = takeover::left_by(response, &place, version, &method);
+            Ok::<http::Response<_>, Infallible>(response.into())
+        }
+    };
+    let mut http = http1::Builder::new()
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(connection), service_fn(answer));
+    loop {
+        let served = poll_fn(|cx| match Pin::new(&mut http).poll(cx) {
+            Poll::Ready(_) => Poll::Ready(false),
+            // Its head is on its way.
+            Poll::Pending if place.is_taken() && !waiting.is_so() => Poll::Ready(true),
+            Poll::Pending => Poll::Pending,
+        });
+        tokio::select! {
+            is_taken = served => match is_taken {
+                true => break,
+                false => return None,
+            },
+            _ = phase.wait_for(|phase| *phase != Phase::Serving), if *phase.borrow() == Phase::Serving => {
+                Pin::new(&mut http).graceful_shutdown();
+            }
+        }
+    }
+    let connection = http.into_parts().io.into_inner();
+    place.take(connection)
+}

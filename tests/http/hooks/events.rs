@@ -1,0 +1,194 @@
+//! What becomes of events: mapped, collapsed, stored once, each for itself.
+
+use serde_json::{Value, json};
+
+use super::{bring, inbox, metric, post, reader, received, titles, *};
+use crate::support::settings::{ADMIN, fresh_id};
+
+fn alert(user: i64, name: &str, status: &str) -> Value {
+    json!({
+        "status": status, "labels": {"alertname": name, "severity": "page", "user_id": user.to_string()},
+        "annotations": {"summary": format!("{name} of {user}"), "description": "It is full."},
+        "startsAt": "2026-01-11T14:30:00Z", "endsAt": "2026-01-11T14:35:00Z",
+        "generatorURL": "http://prometheus.example/graph", "fingerprint": format!("{name}{user}"),
+    })
+}
+
+fn group(alerts: &[Value]) -> Value {
+    json!({"version": "4", "groupKey": "{}", "status": "firing", "receiver": "bellboard", "alerts": alerts})
+}
+
+#[tokio::test]
+async fn firing_and_resolved_are_one_notification() {
+    let user = fresh_id();
+    let firing = group(&[alert(user, "Disk", "firing")]);
+    post("alerts", &firing).await.body(200, &received(1, 0, 0, 0));
+    let fired = inbox(user).await;
+    assert_eq!(titles(&fired), [format!("Disk of {user}")]);
+    assert_eq!((&fired[0]["type"], &fired[0]["severity"]), (&json!("system_alert"), &json!("critical")));
+    assert_eq!(fired[0]["link"], "http://prometheus.example/graph");
+    // The group comes again whenever it changes.
+    let more = group(&[alert(user, "Disk", "firing"), alert(user, "Memory", "firing")]);
+    post("alerts", &more).await.body(200, &received(1, 1, 0, 0));
+    post("alerts", &more).await.body(200, &received(0, 2, 0, 0));
+    let resolved = group(&[alert(user, "Disk", "resolved")]);
+    post("alerts", &resolved).await.body(200, &received(1, 0, 0, 0));
+    let now = inbox(user).await;
+    assert_eq!(titles(&now), [format!("Resolved: Disk of {user}"), format!("Memory of {user}")]);
+    assert_eq!(now[0]["severity"], "success");
+    // One that is late is not news.
+    post("alerts", &firing).await.body(200, &received(0, 1, 0, 0));
+    assert_eq!(inbox(user).await, now);
+}
+
+#[tokio::test]
+async fn what_was_read_stays_and_its_end_is_news() {
+    let user = fresh_id();
+    post("alerts", &group(&[alert(user, "Disk", "firing")])).await.expect(200);
+    reader(user).post("/mark-all-read").await.expect(200);
+    post("alerts", &group(&[alert(user, "Disk", "resolved")])).await.expect(200);
+    assert_eq!(titles(&inbox(user).await), [format!("Resolved: Disk of {user}"), format!("Disk of {user}")]);
+    assert_eq!(reader(user).unread().await, 1);
+}
+
+#[tokio::test]
+async fn one_bad_event_drops_no_other_and_all_may_come_again() {
+    let user = fresh_id();
+    let mut nameless = alert(user, "x", "firing");
+    nameless["labels"].as_object_mut().expect("labels").remove("alertname");
+    nameless.as_object_mut().expect("an alert").remove("annotations");
+    let mut body = group(&[alert(user, "A", "firing"), nameless, alert(user, "C", "firing")]);
+    let reason = "alerts[1].title came to nothing: the event lacks what it is made from";
+    for _ in 0..2 {
+        post("alerts", &body).await.failed(400, reason);
+        let mut stored = inbox(user).await;
+        stored.sort_by_key(|n| n["title"].to_string());
+        assert_eq!(titles(&stored), [format!("A of {user}"), format!("C of {user}")]);
+    }
+    body["alerts"][1] = alert(user, "B", "firing");
+    post("alerts", &body).await.body(200, &received(1, 2, 0, 0));
+    post("alerts", &json!({"alerts": 5})).await.failed(400, "alerts must be a list");
+}
+
+#[tokio::test]
+async fn who_is_not_known_has_somebody_who_stands_in() {
+    let unknown = r#"bellboard_hook_unknown_recipients_total{hook="alerts",tenant="default"}"#;
+    let before = metric(unknown);
+    let mut stray = alert(0, "Stray", "firing");
+    stray["labels"]["user_id"] = "nobody".into();
+    let user = fresh_id();
+    post("alerts", &group(&[stray, alert(user, "Own", "firing")])).await.body(200, &received(2, 0, 0, 1));
+    assert!(titles(&inbox(900).await).contains(&"Stray of 0"));
+    assert_eq!(titles(&inbox(user).await), [format!("Own of {user}")]);
+    assert_eq!(metric(unknown), before + 1);
+
+    // A managed directory knows who there is; those who stand in get it once each, and once in all.
+    let event = json!({"user_id": 77, "title": "For 77", "id": "77"});
+    post("known", &event).await.body(200, &received(2, 0, 0, 1));
+    post("known", &event).await.body(200, &received(0, 2, 0, 1));
+    post("known", &json!({"user_id": 3, "title": "For 3"})).await.body(200, &received(1, 0, 0, 0));
+    let nobody = "recipients name nobody that is known, and nobody stands in";
+    post("strict", &event).await.failed(400, nobody);
+    post("strict", &json!({"title": "For none"})).await.failed(400, nobody);
+}
+
+#[tokio::test]
+async fn a_sender_of_the_sites_own_needs_no_code() {
+    let user = fresh_id();
+    let entry = |nr: i64, door: &str, state: &str| json!({"nr": nr, "door": door, "state": state, "badge": user, "at": 1.5});
+    let log = json!({"log": {"entries": [entry(1, "b1", "open"), entry(2, "b1", "shut"), entry(3, "a/2", "open")]}});
+    post("door", &log).await.body(200, &received(2, 0, 1, 0));
+    let mut stored = inbox(user).await;
+    stored.sort_by_key(|n| n["title"].to_string());
+    assert_eq!(titles(&stored), ["Vault was opened", "a/2 was opened"]);
+    assert_eq!(stored[1]["link"], "/doors/a%2F2");
+    assert_eq!(stored[0]["metadata"], json!({"at": 1.5, "by": {"badge": user}}));
+    // Two events that pass for one: none is dropped without a word.
+    let twice = json!({"log": {"entries": [entry(9, "b1", "open"), entry(9, "b2", "open")]}});
+    post("door", &twice).await.failed(400, "log.entries[1].id is the same as that of another event");
+    assert_eq!(inbox(user).await.len(), 3);
+}
+
+#[tokio::test]
+async fn anything_that_posts_json_can_send() {
+    let event = json!({"recipient": "ops", "subject": "Backup", "body": "Done.", "level": "success"});
+    // Without an id it is another event each time.
+    for _ in 0..2 {
+        post("anything", &event).await.body(200, &received(2, 0, 0, 0));
+    }
+    assert_eq!(titles(&inbox(701).await), ["Backup", "Backup"]);
+    assert_eq!(inbox(702).await[0]["message"], "Done.");
+    // What is too long for a title is cut, and what is no link is left out.
+    let user = fresh_id();
+    let long = json!({"user_id": user, "title": "ü".repeat(300), "url": "data:text/html,x"});
+    post("anything", &long).await.expect(200);
+    let stored = inbox(user).await;
+    assert_eq!(stored[0]["title"].as_str().map(|title| title.chars().count()), Some(255));
+    assert_eq!(stored[0].get("link"), None);
+    for (body, reason) in [
+        ("[]", "The body must be a JSON object"),
+        (r#"{"a":1,"a":2}"#, r#"Malformed JSON: the key "a" stands twice in one object at line 1 column 10"#),
+        (r#"{"user_id":1,"title":"t","type":"none"}"#, ""),
+    ] {
+        let answer = bring("anything", body, &[("X-API-KEY", TOKEN)]).await.expect(400);
+        assert!(
+            answer.json()["reason"].as_str().is_some_and(|told| told.starts_with(reason)),
+            "{}",
+            answer.text
+        );
+    }
+    bring("anything", &"x".repeat(262_145), &[("X-API-KEY", TOKEN)])
+        .await
+        .failed(413, "The body is too large");
+}
+
+#[tokio::test]
+async fn what_no_rule_is_for_is_taken_and_counted() {
+    let ignored = r#"bellboard_hook_events_total{hook="payments",outcome="ignored",tenant="default"}"#;
+    let before = metric(ignored);
+    let body = json!({"id": "evt_9", "type": "customer.created"}).to_string();
+    let now = super::proof::now();
+    let header = format!("t={now},v1={}", sign(NEW, &format!("{now}.{body}")));
+    bring("payments", &body, &[("Stripe-Signature", &header)]).await.body(200, &received(0, 0, 1, 0));
+    assert_eq!(metric(ignored), before + 1);
+}
+
+#[tokio::test]
+async fn a_hook_is_a_principal_like_a_key() {
+    let user = fresh_id();
+    let event = |kind: &str| json!({"user_id": user, "title": "t", "type": kind});
+    post("idle", &event("custom")).await.failed(403, "Permission notification.send is required");
+    post("narrow", &event("custom")).await.failed(400, "type: This API key may not send the type custom");
+    post("narrow", &event("billing_invoice")).await.expect(200);
+    let admin = GATEWAY.api().key(ADMIN);
+    let sent = admin.get(&format!("/sent?sender=hook:narrow&user_id={user}")).await.expect(200).json();
+    assert_eq!(sent["sent"][0]["sender"], "hook:narrow");
+    let audit = admin.get("/audit?principal=hook:narrow&action=key.used").await.expect(200).json();
+    assert_eq!(audit["records"].as_array().map(Vec::len), Some(1), "{audit}");
+    let since = json!({"sender": "hook:narrow", "since": "2026-01-01T00:00:00Z"});
+    let withdrawn = admin.post_json("/withdraw", &since).await.expect(200).json();
+    assert_eq!(withdrawn["withdrawn"], 1);
+    assert!(inbox(user).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_sender_that_comes_too_often_is_told_in_the_way_it_understands() {
+    let user = fresh_id();
+    let body = group(&[alert(user, "Often", "firing")]);
+    let over = async |hook: &str, body: &Value| {
+        for _ in 0..50 {
+            let answer = post(hook, body).await;
+            if answer.status != 200 {
+                return answer;
+            }
+        }
+        panic!("{hook} has no limit");
+    };
+    let busy = over("slow", &body).await.failed(503, "The service is busy; try again");
+    let told = over("slower", &json!({"user_id": user, "title": "t"})).await;
+    let told = told.failed(429, "Rate limit exceeded; retry in 1 s");
+    for answer in [busy, told] {
+        assert_eq!(answer.header("retry-after"), "1");
+        assert!(answer.header("ratelimit").starts_with("\"key\";r=0"), "{answer:?}");
+    }
+}

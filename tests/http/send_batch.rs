@@ -1,0 +1,219 @@
+//! `POST /crm/notification/send-batch`.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Api, Gateway, settings::*};
+
+fn note(user: i64) -> Value {
+    json!({"user_id": user, "type": "custom", "title": "t"})
+}
+
+async fn batch(api: &Api, items: &[Value]) -> Answer {
+    api.post_json("/send-batch", &json!({ "items": items })).await
+}
+
+/// Each item's status.
+fn statuses(answer: &Answer) -> Vec<i64> {
+    let body = answer.json();
+    let results = body["results"].as_array().unwrap_or_else(|| panic!("no results: {body}"));
+    results.iter().map(|result| result["status"].as_i64().expect("a status")).collect()
+}
+
+#[tokio::test]
+async fn each_item_is_answered_as_a_send_of_it_alone() {
+    let (one, two) = (fresh_user().await, fresh_user().await);
+    let api = with_key(SENDER);
+    let ticket = json!({"user_id": one, "type": "ticket_mention", "title": "Look", "related_ticket_id": 42,
+        "related_user_id": 5, "metadata": {"z": 1.5, "a": [1]}, "message": "m"});
+    let items = [ticket.clone(), note(two), note(999), note(one)];
+    let answer = batch(&api, &items).await.expect(200);
+    assert_eq!(statuses(&answer), [201, 201, 404, 201]);
+    let told = answer.json();
+    assert_eq!((&told["result"], &told["sent"], &told["failed"]), (&"Success".into(), &3.into(), &1.into()));
+    assert_eq!(told["results"][2], json!({"status": 404, "reason": "User 999 not found"}));
+
+    let single = api.send(&ticket).await.expect(201).json()["notification"].clone();
+    let mut item = told["results"][0]["notification"].clone();
+    item["notification_id"] = single["notification_id"].clone();
+    item["created_at"] = single["created_at"].clone();
+    assert_eq!(item.to_string(), single.to_string());
+    let id =
+        |place: usize| told["results"][place]["notification"]["notification_id"].as_i64().expect("an id");
+    assert_eq!(as_user(two).get("/").await.ids(), [id(1)]);
+    assert_eq!(as_user(one).get("/").await.ids()[1..], [id(3), id(0)]);
+    assert_eq!(as_user(one).unread().await, 3);
+}
+
+#[tokio::test]
+async fn one_notification_goes_to_many_users() {
+    let users = [fresh_user().await, fresh_user().await, fresh_user().await];
+    let sent = json!({"user_ids": users, "type": "custom", "title": "Down tonight", "metadata": {"a": 1}});
+    let answer = with_key(SENDER).post_json("/send-batch", &sent).await.expect(200);
+    assert_eq!(statuses(&answer), [201, 201, 201]);
+    for (place, user) in users.into_iter().enumerate() {
+        let told = &answer.json()["results"][place]["notification"];
+        assert_eq!((&told["user_id"], &told["metadata"]), (&user.into(), &json!({"a": 1})));
+        let list = as_user(user).get("/").await;
+        assert_eq!(list.ids(), [told["notification_id"].as_i64().expect("an id")]);
+        assert_eq!(list.json()["notifications"][0]["title"], "Down tonight");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_item_is_told_of_it_alone() {
+    let user = fresh_user().await;
+    let long = json!({"user_id": user, "type": "custom", "title": "x".repeat(256)});
+    let link = json!({"user_id": user, "type": "custom", "title": "t", "link": "javascript:alert(1)"});
+    let items = [
+        json!({"user_id": user, "type": "custom"}),
+        json!(7),
+        long,
+        link,
+        json!({"user_id": user, "type": "nope", "title": "t"}),
+        json!({"user_id": "x", "type": "custom", "title": "t"}),
+        note(user),
+    ];
+    let answer = batch(&with_key(SENDER), &items).await.expect(200);
+    assert_eq!(statuses(&answer), [400, 400, 400, 400, 400, 400, 201]);
+    let told = answer.json();
+    let reason = |place: usize| told["results"][place]["reason"].as_str().expect("a reason").to_owned();
+    assert_eq!(reason(0), "title is required");
+    assert_eq!(reason(1), "An item must be an object");
+    assert_eq!(reason(2), "title must be at most 255 characters");
+    assert!(reason(3).starts_with("link ") && reason(4).starts_with("type must be one of: "));
+    assert_eq!(reason(5), "user_id must be an integer");
+    assert_eq!(as_user(user).get("/").await.ids().len(), 1);
+
+    let billing = json!({"user_id": user, "type": "billing_invoice", "title": "t"});
+    let answer = batch(&with_key(BILLING), &[billing, note(user)]).await.expect(200);
+    assert_eq!(statuses(&answer), [201, 403]);
+    let told = answer.json();
+    assert_eq!(told["results"][1]["reason"], "This API key may not send the type custom");
+}
+
+#[tokio::test]
+async fn all_or_nothing_says_which_are_at_fault() {
+    let user = fresh_user().await;
+    let (api, inbox) = (with_key(SENDER), as_user(user));
+    let whole = |items: &[Value]| json!({"items": items, "atomic": true});
+    let held = json!({"status": 424, "reason": "Not stored, as another item cannot be"});
+    for (bad, result) in [
+        (note(999), json!({"status": 404, "reason": "User 999 not found"})),
+        (json!({"user_id": user, "type": "custom"}), json!({"status": 400, "reason": "title is required"})),
+    ] {
+        let sent = whole(&[note(user), bad, note(user)]);
+        let why = format!(
+            "Nothing was stored, as 1 of 3 items cannot be; item 1: {}",
+            result["reason"].as_str().expect("text")
+        );
+        let told = json!({"result": "Failed", "reason": why, "results": [held, result, held]});
+        api.post_json("/send-batch", &sent).await.body(400, &told);
+        assert_eq!((inbox.unread().await, inbox.get("/").await.ids()), (0, vec![]));
+    }
+    let answer = api.post_json("/send-batch", &whole(&[note(user), note(user)])).await.expect(200);
+    assert_eq!(statuses(&answer), [201, 201]);
+    assert_eq!(inbox.unread().await, 2);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_batch_is_refused() {
+    let user = fresh_user().await;
+    let api = with_key(SENDER);
+    let many = |count: usize| json!({"items": vec![note(user); count]});
+    let large = "x".repeat(9_000);
+    for (body, reason) in [
+        (json!({}), "Give either items or user_ids"),
+        (json!({"items": [note(user)], "user_ids": [user]}), "Give either items or user_ids"),
+        (json!({"items": [note(user)], "title": "t"}), "type, title and so on stand in each of items"),
+        (json!({"items": []}), "items must hold 1 to 1000 sends"),
+        (json!({"items": note(user)}), "items must be a list of sends"),
+        (many(1_001), "items must hold 1 to 1000 sends"),
+        (json!({"items": [note(user)], "atomic": 1}), "atomic must be true or false"),
+        (json!({"user_ids": [user], "type": "custom"}), "title is required"),
+        (json!({"user_ids": [user], "title": "t"}), "type is required"),
+        (json!({"user_ids": [user, null], "type": "custom", "title": "t"}), "user_ids must be an integer"),
+        (
+            json!({"user_ids": [0], "type": "custom", "title": "t"}),
+            "user_ids must be between 1 and 9007199254740991",
+        ),
+        (
+            json!({"user_ids": vec![user; 1_000], "type": "custom", "title": "t", "message": large}),
+            "user_ids must be fewer: the rest of the body counts for each, and may come to 4194304 bytes",
+        ),
+    ] {
+        api.post_json("/send-batch", &body).await.failed(400, reason);
+    }
+    let twice = format!(r#"{{"items":[{{"user_id":{user},"user_id":{user},"type":"custom","title":"t"}}]}}"#);
+    let answer = api.post_text("/send-batch", twice).await.expect(400);
+    assert!(answer.text.contains("stands twice in one object"), "{}", answer.text);
+    // Nobody means to send what they only try out.
+    api.post_json("/send-batch?dry_run=true", &many(1)).await.failed(404, "No such path");
+    assert_eq!(as_user(user).unread().await, 0);
+    assert_eq!(statuses(&api.post_json("/send-batch", &many(1_000)).await.expect(200)), vec![201; 1_000]);
+    assert_eq!(as_user(user).unread().await, 1_000);
+}
+
+#[tokio::test]
+async fn a_batch_may_be_larger_than_a_send() {
+    let user = fresh_user().await;
+    let text = "x".repeat(9_000);
+    let note = json!({"user_id": user, "type": "custom", "title": "t", "message": text});
+    let answer = batch(&with_key(SENDER), &vec![note.clone(); 400]).await.expect(200);
+    assert_eq!(answer.json()["sent"], 400);
+    batch(&with_key(SENDER), &vec![note; 500]).await.failed(413, "The body is too large");
+}
+
+#[tokio::test]
+async fn an_open_directory_makes_the_users() {
+    let users = [fresh_id(), fresh_id()];
+    let sent = json!({"user_ids": users, "type": "custom", "title": "t", "atomic": true});
+    let answer = with_key(OPEN).post_json("/send-batch", &sent).await.expect(200);
+    assert_eq!(statuses(&answer), [201, 201]);
+}
+
+const TINY: &str = "tiny-key-0000000000000000000000000000001";
+const ROOM: &str = "room-key-0000000000000000000000000000001";
+const LIMITED: &str = r#"
+limits: {batch_items: 7}
+tenants:
+  default: {seed: [1, 2]}
+  room: {seed: [1, 2], rate_limits: {tenant: {per_second: 1, burst: 5}}}
+api_keys:
+  tiny-key-0000000000000000000000000000001: {rate_limit: {per_second: 1, burst: 6}}
+  room-key-0000000000000000000000000000001: {tenant: room, rate_limit: {per_second: 1, burst: 6}}
+"#;
+
+fn left(answer: &Answer) -> String {
+    answer.header("ratelimit").split(';').take(2).collect::<Vec<_>>().join(";")
+}
+
+#[tokio::test]
+async fn each_item_costs_a_request_of_the_rate_limit() {
+    let gateway = Gateway::start(LIMITED);
+    let (tiny, room) = (gateway.api().key(TINY), gateway.api().key(ROOM));
+    let items = |count: usize| vec![note(1); count];
+    batch(&tiny, &items(8)).await.failed(400, "items must hold 1 to 7 sends");
+    let too_many = "a batch may have at most 6 items: no more pass the rate limit at once";
+    batch(&tiny, &items(7)).await.failed(400, too_many);
+    let too_many = "a batch may have at most 5 items: no more pass the rate limit at once";
+    batch(&room, &items(6)).await.failed(400, too_many);
+
+    // What was refused has cost one, so each key may send as many as are left, but for what came anew meanwhile.
+    let gateway = Gateway::start(LIMITED);
+    let (tiny, room) = (gateway.api().key(TINY), gateway.api().key(ROOM));
+    let sent = batch(&tiny, &items(4)).await.expect(200);
+    assert_eq!(left(&sent), r#""key";r=2"#);
+    let denied = batch(&tiny, &items(6)).await.expect(429);
+    assert!(denied.text.contains("Rate limit exceeded; retry in "), "{}", denied.text);
+    assert!(!denied.header("retry-after").is_empty());
+    // One was spent before the body was read, and the rest neither spent nor stored.
+    assert!([r#""key";r=1"#, r#""key";r=2"#].contains(&&*left(&denied)), "{}", left(&denied));
+    let answer = batch(&tiny, &items(1)).await.expect(200);
+    assert_eq!(answer.json()["sent"], 1);
+
+    // What the tenant's ceiling denies is not lost to the key either.
+    assert_eq!(left(&batch(&room, &items(2)).await.expect(200)), r#""tenant";r=3"#);
+    batch(&room, &items(5)).await.expect(429);
+    let after = room.get("/types").await.expect(200);
+    assert!(after.header("ratelimit").starts_with(r#""tenant""#), "{}", after.header("ratelimit"));
+}
