@@ -50,8 +50,11 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
             None => plain.push(send),
         }
     }
-    for chunk in plain.chunks(ROWS) {
+    let mut rest = &*plain;
+    while !rest.is_empty() {
+        let (chunk, others) = rest.split_at(rows_of(rest.len()));
         store(batch, chunk).await?;
+        rest = others;
     }
     // One by one, as each may replace the one before it.
     for (send, hash) in collapsing {
@@ -81,7 +84,15 @@ async fn hold_back(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<
     Ok(())
 }
 
-/// Stores up to [`ROWS`] sends and gives the last id stored.
+/// How many of so many sends go into the next statement: all of a few, and of many a power of two, as each number is a
+/// statement of its own. Each statement is a wait of the writer for its thread, and back, which a large batch
+/// would pay often.
+fn rows_of(sends: usize) -> usize {
+    const MOST: usize = 512;
+    if sends <= ROWS { sends } else { (1 << sends.ilog2()).min(MOST) }
+}
+
+/// Stores as many sends as [`rows_of`] says and gives the last id stored.
 async fn store(batch: &mut Batch<'_>, sends: &[Placed<'_>]) -> sqlx::Result<Option<NotificationId>> {
     read_heads(batch, sends).await?;
     let unknown: Vec<Placed> = sends.iter().filter(|send| must_create(batch, send)).copied().collect();

@@ -46,6 +46,24 @@ pub async fn stores_a_thousand_in_order(bed: Bed) {
     store.close().await;
 }
 
+pub async fn goes_to_many_inboxes_that_are_not_empty(bed: Bed) {
+    const USERS: i64 = 600;
+    let store = bed.open().await;
+    let users: Vec<_> = (1..=USERS).map(|user| (user_id(user), Default::default())).collect();
+    store.seed_users(&tenant(), &users).await.expect("stored");
+    // Each has a page of its own then, so a statement touches hundreds, and must be able to undo that.
+    for _ in 0..100 {
+        let news = (1..=USERS).map(|user| new(draft(user, "before"))).collect();
+        ids(send_all(&store, news, false).await.expect("taken"));
+    }
+    for whole in [false, true] {
+        let news = (1..=USERS).rev().map(|user| new(draft(user, "x"))).collect();
+        ids(send_all(&store, news, whole).await.expect("taken"));
+    }
+    assert_eq!((unread(&store, 1).await, unread(&store, USERS).await), (102, 102));
+    store.close().await;
+}
+
 pub async fn one_that_fails_fails_alone(bed: Bed) {
     let store = bed.with_users().await;
     for count in [3, 300] {

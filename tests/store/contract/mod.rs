@@ -78,6 +78,7 @@ macro_rules! contract {
             ]
             batch: [
                 stores_a_thousand_in_order
+                goes_to_many_inboxes_that_are_not_empty
                 one_that_fails_fails_alone
                 one_that_fails_holds_the_others_back_where_asked
                 creates_users_and_collapses_within
