@@ -231,7 +231,7 @@ pub fn list<'a>(
 pub fn ids(name: &str, field: &RawValue, most: usize) -> Result<Vec<i64>> {
     let mut faults = Faults::default();
     let each = |(place, value)| {
-        let found = id(name, present(value));
+        let found = id(name, Some(value));
         let found = found.and_then(|id| id.ok_or_else(|| wrong_type(name, "must be a list of ids")));
         faults.pass(found.map(Some).map_err(|problem| problem.at(format!("/{name}/{place}"))))
     };
