@@ -6,6 +6,7 @@ mod contract;
 mod deploy;
 mod document;
 mod durability;
+mod fuzz;
 mod http;
 mod licences;
 mod nodes;

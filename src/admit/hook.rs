@@ -84,7 +84,7 @@ fn pass(snapshot: &Snapshot, hook: &Hook, works: &Works, now: Timestamp) -> Resu
     let permission = Permission::NotificationSend;
     if !principal.permissions.has(permission) {
         hook.usage.refused(KeyRefusal::Permission);
-        return Err(Refusal { whose: Some(principal), ..Refusal::of(Error::lacks(permission)) });
+        return Err(Refusal { whose: Some(principal), ..Refusal::of(Error::Lacks(permission)) });
     }
     let limit = snapshot.limiters.check(hook.tenant, Spender::Hook(hook.index));
     let Some(retry_after) = limit.retry_after else {

@@ -120,7 +120,7 @@ pub fn admit(
     match need {
         Need::Permission(permission) if !proof.principal.permissions.has(permission) => {
             refused(KeyRefusal::Permission);
-            return Err(Refusal { whose: Some(proof.principal), ..Refusal::of(Error::lacks(permission)) });
+            return Err(Refusal { whose: Some(proof.principal), ..Refusal::of(Error::Lacks(permission)) });
         }
         Need::Inbox if proof.principal.user().is_none() => {
             refused(KeyRefusal::Permission);

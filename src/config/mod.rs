@@ -34,7 +34,7 @@ pub use guard::{keep_until_restart, refuse_reload, restart_needed};
 pub use hooks::{Hook, Overload, Scheme};
 pub use inputs::{Env, Inputs, environment};
 pub use model::*;
-pub use problem::{ConfigProblem, ConfigProblems};
+pub use problem::{ConfigProblem, ConfigProblems, bounded};
 pub use streams::Streams;
 
 /// Reads a duration as the files write it, such as `30s` or `7d`. The error completes a clause.

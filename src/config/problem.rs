@@ -81,6 +81,7 @@ pub(super) struct Report(RefCell<Vec<ConfigProblem>>);
 impl Report {
     /// Notes a problem; past a bound they are dropped.
     pub fn add(&self, problem: ConfigProblem) {
+        let problem = ConfigProblem { message: bounded(problem.message), ..problem };
         let mut problems = self.0.borrow_mut();
         if problems.len() < MOST_PROBLEMS && !problems.contains(&problem) {
             problems.push(problem);
@@ -95,6 +96,20 @@ impl Report {
             _ => Err(ConfigProblems(problems)),
         }
     }
+}
+
+/// The most characters of a message: it may repeat a path, which can be of any length.
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// A message on one line, or the beginning of one that is too long.
+pub fn bounded(message: String) -> String {
+    if message.len() <= LONGEST_MESSAGE && !message.contains(char::is_control) {
+        return message;
+    }
+    let mut rest = message.chars().map(|c| if c.is_control() { '?' } else { c });
+    let mut bounded: String = rest.by_ref().take(LONGEST_MESSAGE).collect();
+    bounded.extend(rest.next().map(|_| '…'));
+    bounded
 }
 
 /// A name as it may be shown: a long one, which could be a secret, only by its beginning.

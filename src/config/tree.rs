@@ -6,7 +6,9 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
-use serde_saphyr::{DuplicateKeyPolicy, Location, NonFiniteFloatPolicy, Options, Spanned};
+use serde_saphyr::{
+    DuplicateKeyPolicy, Location, NonFiniteFloatPolicy, Options, Spanned, budget::BudgetBreach,
+};
 
 use super::problem::{ConfigProblem, scrubbed};
 
@@ -59,9 +61,14 @@ pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Node, ConfigProblem> {
     })
 }
 
-/// The bounds are the parser's own, with a tighter one on what aliases may unfold to.
+/// How deep a file may nest. Each level takes of the stack, up to 50 KB of it where nothing is optimised, and a thread may
+/// have 2 MB: one that overflows is the end of the process.
+const DEEPEST: usize = 32;
+
+/// The bounds are the parser's own, with tighter ones on depth and on what aliases may unfold to.
 fn options() -> Options {
     let mut options = Options::default();
+    options.budget.get_or_insert_default().max_depth = DEEPEST;
     options.alias_limits.max_total_replayed_events = 50_000;
     options.emit_comments = false;
     options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
@@ -74,6 +81,9 @@ fn options() -> Options {
 fn without_place(error: &serde_saphyr::Error) -> String {
     match error.without_snippet() {
         serde_saphyr::Error::Message { msg, .. } => msg.clone(),
+        serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            format!("it nests more than {DEEPEST} levels deep")
+        }
         serde_saphyr::Error::MultipleDocuments { .. } => "it holds more than one document".into(),
         other => {
             let text = other.render();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{Actor, Error, Profile, Result, TenantId, User, UserId},
+    domain::{Actor, Error, Problem, Profile, Result, TenantId, User, UserId},
     store::Store,
 };
 
@@ -69,10 +69,10 @@ fn check(profile: &Profile) -> Result<()> {
         ("locale", &profile.locale, Profile::check_locale),
         ("time_zone", &profile.time_zone, Profile::check_time_zone),
     ];
-    for (name, value, check) in fields {
-        if let Some(Err(fault)) = value.as_deref().map(check) {
-            return Err(Error::Invalid(format!("{name} {fault}")));
-        }
-    }
-    Ok(())
+    let faults = fields.into_iter().filter_map(|(name, value, check)| {
+        let fault = value.as_deref().map(check)?.err()?;
+        Some(Problem::new(name, fault))
+    });
+    let problems: Vec<_> = faults.collect();
+    if problems.is_empty() { Ok(()) } else { Err(Error::Fields(problems)) }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{NotificationId, Permission, Problem, UserId};
+use super::{Code, NotificationId, Permission, Problem, UserId};
 
 /// The result of a use case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -13,9 +13,12 @@ pub enum Error {
     /// No valid credential.
     #[error(transparent)]
     Unauthenticated(#[from] AuthFailure),
-    /// A valid credential that may not do this.
-    #[error("{0}")]
-    Forbidden(String),
+    /// A valid credential that lacks a permission.
+    #[error("Permission {0} is required")]
+    Lacks(Permission),
+    /// A valid API key that may not send a type.
+    #[error("This API key may not send the type {0}")]
+    TypeNotAllowed(String),
     /// Too many requests for now.
     #[error("Rate limit exceeded; retry in {} s", retry_after.as_secs().max(1))]
     RateLimited {
@@ -28,9 +31,15 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The request says something that cannot be; the text names the field.
+    /// The request says something that cannot be.
     #[error("{0}")]
     Invalid(String),
+    /// The body is not what it must be as a whole.
+    #[error("{0}")]
+    Malformed(String),
+    /// Fields of the body are not as they must be: all of them, the one that answers first.
+    #[error("{}", .0.first().map_or("", |p| &p.message))]
+    Fields(Vec<Problem>),
     /// The type's pipeline or the core's limits refused the draft.
     #[error("{}", join(.0))]
     Refused(Vec<Problem>),
@@ -64,9 +73,40 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of a principal that lacks a permission.
-    pub fn lacks(permission: Permission) -> Self {
-        Self::Forbidden(format!("Permission {permission} is required"))
+    /// What it is called.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unauthenticated(why) => why.code(),
+            Self::Lacks(_) => Code::PermissionRequired,
+            Self::TypeNotAllowed(_) => Code::TypeNotAllowed,
+            Self::RateLimited { .. } => Code::RateLimited,
+            Self::TooManyStreams { .. } => Code::TooManyStreams,
+            Self::Invalid(_) => Code::InvalidRequest,
+            Self::Malformed(_) => Code::MalformedBody,
+            Self::Fields(_) => Code::InvalidFields,
+            Self::Refused(_) => Code::NotificationRefused,
+            Self::KeyReused => Code::IdempotencyKeyReused,
+            Self::UserNotFound(_) => Code::UserNotFound,
+            Self::NotificationNotFound(_) => Code::NotificationNotFound,
+            Self::HookNotFound => Code::HookNotFound,
+            Self::Busy { .. } => Code::Busy,
+            Self::Unresolved { .. } => Code::OutcomeUnknown,
+            Self::Internal(_) => Code::InternalError,
+        }
+    }
+
+    /// What is wrong with the body, field by field.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Fields(problems) | Self::Refused(problems) => problems,
+            _ => &[],
+        }
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Fields(vec![problem])
     }
 }
 
@@ -104,6 +144,19 @@ pub enum AuthFailure {
 }
 
 impl AuthFailure {
+    /// What a caller is told it is called.
+    pub fn code(self) -> Code {
+        match self {
+            Self::InvalidKey => Code::InvalidApiKey,
+            Self::Missing => Code::AuthenticationRequired,
+            Self::InvalidToken | Self::RevokedToken => Code::InvalidToken,
+            Self::ExpiredToken => Code::ExpiredToken,
+            Self::InvalidSignature => Code::InvalidSignature,
+            Self::StaleSignature => Code::StaleSignature,
+            Self::UserRequired => Code::UserTokenRequired,
+        }
+    }
+
     /// A short name for metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod change;
+mod code;
 mod error;
 mod event;
 mod id;
@@ -13,8 +14,9 @@ mod timestamp;
 mod user;
 
 pub use audit::{Actor, AuditAction, AuditEntry, AuditRecord};
-pub use bellboard_sdk::{Draft, Metadata, Problem, Problems, Severity};
+pub use bellboard_sdk::{Draft, Metadata, Problem, ProblemCode, Problems, Severity};
 pub use change::{Change, ChangeKind};
+pub use code::Code;
 pub use error::{AuthFailure, Error, Result};
 pub use event::{Event, EventId, NoEventId, What};
 pub use id::{IdError, MAX_ID, NotificationId, TenantId, UserId};

@@ -4,7 +4,7 @@ use bellboard_sdk::{Draft, Problem, check_link};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Limits, NotificationId, Severity, Timestamp, UserId};
+use super::{Limits, NotificationId, ProblemCode, Severity, Timestamp, UserId};
 
 /// A draft that holds to the core's limits. Only this can be stored.
 #[derive(Debug, Clone)]
@@ -155,7 +155,8 @@ fn faults(draft: &Draft, limits: &Limits) -> Vec<Problem> {
             && text.len() > max
             && text.chars().count() > max
         {
-            problems.push(Problem::new(field, format!("must be at most {max} characters")));
+            let fault = format!("must be at most {max} characters");
+            problems.push(Problem::new(field, fault).coded(ProblemCode::TooLong));
         }
     };
     bound("title", Some(&draft.title), limits.title);
@@ -164,13 +165,14 @@ fn faults(draft: &Draft, limits: &Limits) -> Vec<Problem> {
     bound("icon", draft.icon.as_deref(), 64);
     bound("collapse_key", draft.collapse_key.as_deref(), 255);
     if draft.title.trim().is_empty() {
-        problems.push(Problem::new("title", "is required"));
+        problems.push(Problem::new("title", "is required").coded(ProblemCode::Required));
     }
     if let Some(Err(fault)) = draft.link.as_deref().map(check_link) {
-        problems.push(Problem::new("link", fault));
+        problems.push(Problem::new("link", fault).coded(ProblemCode::UnsafeLink));
     }
     if draft.metadata.as_ref().is_some_and(|m| m.text().len() > limits.metadata_bytes) {
-        problems.push(Problem::new("metadata", format!("must be at most {} bytes", limits.metadata_bytes)));
+        let fault = format!("must be at most {} bytes", limits.metadata_bytes);
+        problems.push(Problem::new("metadata", fault).coded(ProblemCode::TooLarge));
     }
     problems
 }

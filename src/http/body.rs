@@ -14,9 +14,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::{
     bodies::Held,
     context::Context,
-    error::{Failure, WrongContentType},
+    error::{Failure, TooSlow, WrongContentType},
 };
-use crate::domain::{Error, Limits, Result};
+use crate::domain::{Limits, Result};
 
 /// The shape of a JSON body in the document, and how to read one.
 pub trait FromBody: Type + Sized {
@@ -68,9 +68,8 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
             return Err(ReadBodyError::PayloadTooLarge.into());
         }
         let bytes = read(body.take()?, length, most, context.room());
-        let (bytes, room) = tokio::time::timeout(context.services().body_timeout, bytes)
-            .await
-            .map_err(|_| Failure(Error::Invalid("The body took too long to come".into())))??;
+        let (bytes, room) =
+            tokio::time::timeout(context.services().body_timeout, bytes).await.map_err(|_| TooSlow)??;
         context.keep(room);
         let mut text = &*bytes;
         if !T::REQUIRED && text.is_empty() {

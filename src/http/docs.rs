@@ -1,8 +1,9 @@
-//! The document and the page that shows it; both work with no network beyond the gateway.
+//! The document, the page that shows it, and the page of all errors; they work with no network beyond the gateway.
 
 use std::sync::{Mutex, PoisonError};
 
 use poem::{Endpoint, Request, Response};
+use pulldown_cmark::{Options, Parser};
 
 use super::{context::Context, document, error::Failure, fixed::Fixed, service};
 use crate::domain::Limits;
@@ -29,6 +30,11 @@ impl Page {
     /// The page that shows the document.
     pub fn docs() -> Self {
         Self { media_type: "text/html; charset=utf-8", make: html, made: Mutex::default() }
+    }
+
+    /// The page that explains the errors, one anchor a code.
+    pub fn errors() -> Self {
+        Self { media_type: "text/html; charset=utf-8", make: |_| errors(), made: Mutex::default() }
     }
 
     fn made(&self, limits: &Limits) -> Fixed {
@@ -62,4 +68,24 @@ fn html(limits: &Limits) -> String {
     let finished = document(limits).to_string().replace("</", "<\\/");
     let page = page.replacen(&service.spec(), &finished, 1).replacen("Swagger UI", "Bellboard API", 1);
     format!("<!DOCTYPE html>{page}")
+}
+
+/// `docs/errors.md` as a page: a problem's `type` leads to the heading of its code.
+fn errors() -> String {
+    const STYLE: &str = "body{max-width:48rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 sans-serif}\
+                         pre{overflow-x:auto}td{padding:0 1rem 0 0}h3:target{background:#fe8}";
+    let anchored = |line: &str| match line.trim_start_matches('#') {
+        title if title.len() < line.len() => {
+            format!("{line} {{#{}}}\n", title.trim().to_lowercase())
+        }
+        _ => format!("{line}\n"),
+    };
+    let text: String = include_str!("../../docs/errors.md").lines().map(anchored).collect();
+    let options = Options::ENABLE_TABLES | Options::ENABLE_HEADING_ATTRIBUTES;
+    let mut page = format!(
+        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Bellboard errors</title>\
+         <style>{STYLE}</style></head><body>"
+    );
+    pulldown_cmark::html::push_html(&mut page, Parser::new_ext(&text, options));
+    page + "</body></html>"
 }

@@ -15,7 +15,8 @@ use url::form_urlencoded;
 
 use super::{
     context::Context,
-    cors, dry_run, error,
+    cors, dry_run,
+    error::Asker,
     routes::{Route, Routes},
     send_batch,
     services::Services,
@@ -39,12 +40,13 @@ impl<E: Endpoint> Entry<E> {
 
     /// The inner endpoint's answer, or a failure's.
     async fn answer(&self, request: Request, route: Option<&Route>, context: &Context) -> Response {
+        let asker = Asker::of(request.headers(), context.request_id());
         match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(Ok(answer)) => answer.into_response(),
-            Ok(Err(failure)) => error::response(&failure, context.request_id(), route.map(Route::allow)),
+            Ok(Err(failure)) => asker.failed(&failure, route.map(Route::allow)),
             Err(_panic) => {
                 tracing::error!(request_id = context.request_id(), "a request panicked");
-                error::panicked()
+                asker.panicked()
             }
         }
     }
@@ -150,7 +152,7 @@ mod tests {
     use crate::http::services::fixture;
 
     #[tokio::test]
-    async fn a_panic_is_a_500_in_the_contracts_shape() {
+    async fn a_panic_is_a_500_that_tells_nothing_in_either_form() {
         let folder = tempfile::tempdir().unwrap();
         let services = fixture(folder.path()).await;
         let inner = make(|_: Request| async {
@@ -159,10 +161,16 @@ mod tests {
             }
         });
         let entry = Entry::new(inner.map_to_response(), services, Routes::new(&serde_json::Value::Null, &[]));
-        let mut answer = entry.call(Request::default()).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(answer.headers().contains_key("x-request-id"));
-        let body = answer.take_body().into_string().await.unwrap();
-        assert_eq!(body, r#"{"result":"Failed","reason":"Internal server error"}"#);
+        for (accept, wanted) in [
+            ("*/*", r#"{"result":"Failed","reason":"Internal server error"}"#),
+            ("application/problem+json", r#""detail":"Internal server error","code":"internal_error""#),
+        ] {
+            let request = Request::builder().header("accept", accept).finish();
+            let mut answer = entry.call(request).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(answer.headers().contains_key("x-request-id"));
+            let body = answer.take_body().into_string().await.unwrap();
+            assert!(body.contains(wanted) && !body.contains("secret"), "{body}");
+        }
     }
 }

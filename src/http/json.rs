@@ -8,7 +8,8 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::domain::{Error, MAX_ID, Metadata, NotificationId, Result};
+use super::faults::Faults;
+use crate::domain::{Error, MAX_ID, Metadata, NotificationId, Problem, ProblemCode, Result};
 
 /// Reads a body that must be one JSON object and hands each of its fields to `take`.
 pub fn read_object<'a>(body: &'a [u8], mut take: impl FnMut(&str, &'a RawValue)) -> Result<()> {
@@ -18,7 +19,7 @@ pub fn read_object<'a>(body: &'a [u8], mut take: impl FnMut(&str, &'a RawValue))
     })?;
     if !text.trim_start().starts_with('{') {
         serde_json::from_str::<de::IgnoredAny>(text).map_err(malformed)?;
-        return Err(Error::Invalid("The body must be a JSON object".into()));
+        return Err(Error::Malformed("The body must be a JSON object".into()));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
     let fields = reader.deserialize_map(Fields).map_err(malformed)?;
@@ -31,7 +32,7 @@ pub fn read_object<'a>(body: &'a [u8], mut take: impl FnMut(&str, &'a RawValue))
 }
 
 fn malformed(fault: impl fmt::Display) -> Error {
-    Error::Invalid(format!("Malformed JSON: {fault}"))
+    Error::Malformed(format!("Malformed JSON: {fault}"))
 }
 
 /// The line and column, from 1, of a byte.
@@ -192,7 +193,7 @@ pub fn present(value: &RawValue) -> Field<'_> {
 }
 
 /// An id: an integer from 1 to 2^53 − 1. `7.0` and `7e0` are integers, as in JSON Schema.
-pub fn id(name: &str, field: Field) -> Result<Option<i64>> {
+pub fn id(name: &str, field: Field) -> Result<Option<i64>, Problem> {
     let Some(raw) = field else { return Ok(None) };
     let text = raw.get();
     let number = if text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
@@ -202,38 +203,52 @@ pub fn id(name: &str, field: Field) -> Result<Option<i64>> {
     };
     match number {
         Some(id) if (1..=MAX_ID).contains(&id) => Ok(Some(id)),
-        Some(_) => Err(Error::Invalid(format!("{name} must be between 1 and {MAX_ID}"))),
-        None => Err(Error::Invalid(format!("{name} must be an integer"))),
+        Some(_) => {
+            let fault = format_args!("must be between 1 and {MAX_ID}");
+            Err(Problem::new(name, fault).coded(ProblemCode::OutOfRange))
+        }
+        None => Err(wrong_type(name, "must be an integer")),
     }
 }
 
 /// A list that is not empty, of at most `most` elements, which are called so.
-pub fn list<'a>(name: &str, field: &'a RawValue, most: usize, elements: &str) -> Result<Vec<&'a RawValue>> {
+pub fn list<'a>(
+    name: &str,
+    field: &'a RawValue,
+    most: usize,
+    elements: &str,
+) -> Result<Vec<&'a RawValue>, Problem> {
     let list: Vec<&RawValue> = serde_json::from_str(field.get())
-        .map_err(|_| Error::Invalid(format!("{name} must be a list of {elements}")))?;
+        .map_err(|_| wrong_type(name, &format!("must be a list of {elements}")))?;
     if !(1..=most).contains(&list.len()) {
-        return Err(Error::Invalid(format!("{name} must hold 1 to {most} {elements}")));
+        let fault = format_args!("must hold 1 to {most} {elements}");
+        return Err(Problem::new(name, fault).coded(ProblemCode::OutOfRange));
     }
     Ok(list)
 }
 
 /// A list of ids that is not empty, of at most `most`.
 pub fn ids(name: &str, field: &RawValue, most: usize) -> Result<Vec<i64>> {
-    let each = |value| id(name, Some(value))?.ok_or_else(|| Error::Invalid(format!("{name} must hold ids")));
-    list(name, field, most, "ids")?.into_iter().map(each).collect()
+    let mut faults = Faults::default();
+    let each = |(place, value)| {
+        let found = id(name, Some(value));
+        let found = found.and_then(|id| id.ok_or_else(|| wrong_type(name, "must be a list of ids")));
+        faults.pass(found.map(Some).map_err(|problem| problem.at(format!("/{name}/{place}"))))
+    };
+    let ids = list(name, field, most, "ids")?.into_iter().enumerate().filter_map(each).collect();
+    faults.finish(ids)
 }
 
 /// The same of notifications.
 pub fn notification_ids(name: &str, field: &RawValue, most: usize) -> Result<Vec<NotificationId>> {
-    let typed = |id| NotificationId::new(id).map_err(|e| Error::Invalid(format!("{name} {e}")));
+    let typed = |id| NotificationId::new(id).map_err(|e| Problem::new(name, e).into());
     ids(name, field, most)?.into_iter().map(typed).collect()
 }
 
 /// `true` or `false`.
-pub fn flag(name: &str, field: Field) -> Result<Option<bool>> {
+pub fn flag(name: &str, field: Field) -> Result<Option<bool>, Problem> {
     let Some(raw) = field else { return Ok(None) };
-    let fault = |_| Error::Invalid(format!("{name} must be true or false"));
-    serde_json::from_str(raw.get()).map(Some).map_err(fault)
+    serde_json::from_str(raw.get()).map(Some).map_err(|_| wrong_type(name, "must be true or false"))
 }
 
 /// The whole number that a decimal stands for; beyond the range, its nearest end.
@@ -244,14 +259,24 @@ fn whole(text: &str) -> Option<i64> {
 }
 
 /// A string of at most `max` characters.
-pub fn string(name: &str, field: Field, max: usize) -> Result<Option<String>> {
+pub fn string(name: &str, field: Field, max: usize) -> Result<Option<String>, Problem> {
     let Some(raw) = field else { return Ok(None) };
-    let text: String =
-        serde_json::from_str(raw.get()).map_err(|_| Error::Invalid(format!("{name} must be a string")))?;
+    let text: String = serde_json::from_str(raw.get()).map_err(|_| wrong_type(name, "must be a string"))?;
     if text.len() > max && text.chars().count() > max {
-        return Err(Error::Invalid(format!("{name} must be at most {max} characters")));
+        let fault = format_args!("must be at most {max} characters");
+        return Err(Problem::new(name, fault).coded(ProblemCode::TooLong));
     }
     Ok(Some(text))
+}
+
+/// The problem of a field that is there and is of another type.
+pub fn wrong_type(name: &str, fault: &str) -> Problem {
+    Problem::new(name, fault).coded(ProblemCode::WrongType)
+}
+
+/// The problem of a field that must be there.
+pub fn required(name: &str) -> Problem {
+    Problem::new(name, "is required").coded(ProblemCode::Required)
 }
 
 /// Whether the value is a string of nothing but white space.
@@ -340,7 +365,7 @@ mod tests {
     fn ids_are_whole_numbers_in_range() {
         let parse = |text: &str| {
             let raw: &RawValue = serde_json::from_str(text).expect("JSON");
-            id("n", present(raw)).map_err(|e| e.to_string())
+            id("n", present(raw)).map_err(|problem| problem.message)
         };
         assert_eq!(parse("7"), Ok(Some(7)));
         assert_eq!(parse("7.0"), Ok(Some(7)));

@@ -3,6 +3,7 @@
 //! A request's way: `entry` (snapshot, id, failures, metrics) → `admit` (before the body) → `body`
 //! (one checked pass) → a handler, one file for each group of verbs → `render` or `error`.
 
+mod accept;
 mod admin;
 mod admit;
 mod answer;
@@ -13,13 +14,14 @@ mod configured;
 mod connections;
 mod context;
 mod cors;
-mod cursor;
+pub mod cursor;
 mod docs;
 mod document;
 mod drain;
 mod dry_run;
 mod entry;
 mod error;
+mod faults;
 mod fixed;
 mod hooks;
 mod idempotency_key;
@@ -104,11 +106,19 @@ fn service() -> OpenApiService<Api, ()> {
 /// The endpoint of the public listener.
 pub fn api(services: Arc<Services>) -> impl Endpoint<Output = Response> {
     let limits = services.snapshot.load().limits;
-    let pages = [docs::DOCUMENT_PATH, docs::PAGE_PATH, ui::PAGE_PATH, ui::COMPONENT_PATH, ui::SCRIPT_PATH];
+    let pages = [
+        docs::DOCUMENT_PATH,
+        docs::PAGE_PATH,
+        error::CODES_PATH,
+        ui::PAGE_PATH,
+        ui::COMPONENT_PATH,
+        ui::SCRIPT_PATH,
+    ];
     let routes = Routes::new(&document(&limits), &pages);
     let inner = Route::new()
         .at(docs::DOCUMENT_PATH, docs::Page::document())
         .at(docs::PAGE_PATH, docs::Page::docs())
+        .at(error::CODES_PATH, docs::Page::errors())
         .at(ui::PAGE_PATH, ui::Asset::page())
         .at(ui::COMPONENT_PATH, ui::Asset::component())
         .at(ui::SCRIPT_PATH, ui::Asset::script())

@@ -8,12 +8,13 @@ use super::{
     answer::{Answer, Repeatable},
     body::{Body, FromBody},
     error::Failure,
+    faults::Faults,
     idempotency_key::IdempotencyKey,
     json, render,
     wire::{SendRequest, SendResponse},
 };
 use crate::{
-    domain::{Draft, Error, Limits, Metadata, Result},
+    domain::{Draft, Limits, Metadata, Problem, ProblemCode, Result},
     send::{Once, Sent},
 };
 
@@ -61,8 +62,8 @@ impl FromBody for SendRequest {
     }
 }
 
-/// Reads a draft as a send takes it: first what must be there, then each field in the contract's order.
-/// `default_kind` stands in for a `type` that is left out.
+/// Reads a draft as a send takes it. All faults are told: first what must be there and is not, then each field in the
+/// contract's order. `default_kind` stands in for a `type` that is left out.
 pub fn read_draft(body: &[u8], limits: &Limits, default_kind: Option<&str>) -> Result<Draft> {
     read_draft_to(None, body, limits, default_kind)
 }
@@ -91,40 +92,47 @@ pub fn read_draft_to(
         };
         *field = json::present(value);
     })?;
-    let missing = |name: &str| Error::Invalid(format!("{name} is required"));
-    if user.is_none() && user_id.is_none() {
-        return Err(missing("user_id"));
-    }
-    if kind.is_none() && default_kind.is_none() {
-        return Err(missing("type"));
-    }
-    title.filter(|t| !json::is_blank(t)).ok_or_else(|| missing("title"))?;
-    Ok(Draft {
-        user_id: user
-            .map_or_else(|| json::id("user_id", user_id), |user| Ok(Some(user)))?
+    let mut faults = Faults::default();
+    let mut require = |name: &str, is_there: bool| {
+        if !is_there {
+            faults.add(json::required(name));
+        }
+    };
+    require("user_id", user.is_some() || user_id.is_some());
+    require("type", kind.is_some() || default_kind.is_some());
+    title = title.filter(|t| !json::is_blank(t));
+    require("title", title.is_some());
+    let draft = Draft {
+        user_id: user.or_else(|| faults.pass(json::id("user_id", user_id))).unwrap_or_default(),
+        kind: faults
+            .pass(json::string("type", kind, 64))
+            .or(default_kind.map(str::to_owned))
             .unwrap_or_default(),
-        kind: json::string("type", kind, 64)?.or(default_kind.map(str::to_owned)).unwrap_or_default(),
-        title: json::string("title", title, limits.title)?.unwrap_or_default(),
-        message: json::string("message", message, limits.message)?,
-        link: json::string("link", link, limits.link)?,
-        metadata: read_metadata(metadata, limits)?,
-        related_ticket_id: json::id("related_ticket_id", ticket)?,
-        related_user_id: json::id("related_user_id", cause)?,
+        title: faults.pass(json::string("title", title, limits.title)).unwrap_or_default(),
+        message: faults.pass(json::string("message", message, limits.message)),
+        link: faults.pass(json::string("link", link, limits.link)),
+        metadata: faults.pass(read_metadata(metadata, limits)),
+        related_ticket_id: faults.pass(json::id("related_ticket_id", ticket)),
+        related_user_id: faults.pass(json::id("related_user_id", cause)),
         ..Draft::default()
-    })
+    };
+    faults.finish(draft)
 }
 
-fn read_metadata(field: json::Field, limits: &Limits) -> Result<Option<Metadata>> {
+fn read_metadata(field: json::Field, limits: &Limits) -> Result<Option<Metadata>, Problem> {
     let Some(text) = field.map(serde_json::value::RawValue::get) else { return Ok(None) };
-    let invalid = |fault: String| Err(Error::Invalid(format!("metadata must {fault}")));
+    let fault = |code, fault: String| Err(Problem::new("metadata", fault).coded(code));
     if !text.starts_with('{') {
-        return invalid("be an object".into());
+        return Err(json::wrong_type("metadata", "must be an object"));
     }
     if text.len() > limits.metadata_bytes {
-        return invalid(format!("be at most {} bytes", limits.metadata_bytes));
+        return fault(ProblemCode::TooLarge, format!("must be at most {} bytes", limits.metadata_bytes));
     }
     if json::depth(text) > limits.metadata_depth {
-        return invalid(format!("nest at most {} levels deep", limits.metadata_depth));
+        return fault(
+            ProblemCode::TooDeep,
+            format!("must nest at most {} levels deep", limits.metadata_depth),
+        );
     }
     Ok(Some(Metadata::from_checked(text.to_owned())))
 }
@@ -152,6 +160,23 @@ mod tests {
         ] {
             assert_eq!(read(body).map(|_| ()), Err(fault.to_owned()), "{body}");
         }
+    }
+
+    #[test]
+    fn every_fault_is_told_once() {
+        let body = r#"{"user_id":0,"title":" ","message":1,"metadata":[],"related_user_id":"x"}"#;
+        let error = read_draft(body.as_bytes(), &Limits::default(), None).expect_err("faults");
+        let found: Vec<_> = error.problems().iter().map(|p| (p.pointer.as_str(), p.code)).collect();
+        let (required, wrong_type) = (ProblemCode::Required, ProblemCode::WrongType);
+        let wanted = [
+            ("/type", required),
+            ("/title", required),
+            ("/user_id", ProblemCode::OutOfRange),
+            ("/message", wrong_type),
+            ("/metadata", wrong_type),
+            ("/related_user_id", wrong_type),
+        ];
+        assert_eq!(found, wanted);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{
     body::{Body, FromBody},
     cursor,
     error::Failure,
+    faults::Faults,
     json,
     params::{Cursor, Id, PageSize},
     render,
@@ -129,10 +130,12 @@ impl FromBody for UserRequest {
             "time_zone" => zone = json::present(value),
             _ => {}
         })?;
-        Ok(Profile {
-            display_name: json::string("display_name", name, 255)?,
-            locale: json::string("locale", locale, 35)?,
-            time_zone: json::string("time_zone", zone, 64)?,
-        })
+        let mut faults = Faults::default();
+        let profile = Profile {
+            display_name: faults.pass(json::string("display_name", name, 255)),
+            locale: faults.pass(json::string("locale", locale, 35)),
+            time_zone: faults.pass(json::string("time_zone", zone, 64)),
+        };
+        faults.finish(profile)
     }
 }

@@ -1,6 +1,7 @@
 //! `POST /crm/notification/withdraw`: takes what was sent out of its inboxes.
 
 use poem_openapi::{Object, OpenApi};
+use serde_json::value::RawValue;
 
 use super::{
     Tag,
@@ -8,11 +9,12 @@ use super::{
     answer::Answer,
     body::{Body, FromBody},
     error::Failure,
+    faults::Faults,
     json, params,
     wire::{DateTime, Id},
 };
 use crate::{
-    domain::{Error, Limits, Result, Timestamp},
+    domain::{Error, Limits, Problem, ProblemCode, Result, Timestamp},
     store::Withdrawal,
 };
 
@@ -91,28 +93,40 @@ impl FromBody for WithdrawRequest {
             (Some(ids), None, None) => Ok(Withdrawal::Ids(json::notification_ids("ids", ids, MOST_IDS)?)),
             (None, Some(key), None) => match json::string("collapse_key", Some(key), LONGEST_KEY)? {
                 Some(key) if !key.is_empty() => Ok(Withdrawal::CollapseKey(key)),
-                _ => Err(invalid("collapse_key must not be empty")),
+                _ => {
+                    Err(Problem::new("collapse_key", "must not be empty").coded(ProblemCode::TooShort).into())
+                }
             },
             (None, None, Some(sender)) => {
-                let sender = json::string("sender", Some(sender), usize::MAX)?
-                    .filter(|name| params::is_principal(name))
-                    .ok_or_else(|| invalid(&format!("sender {}", params::NO_PRINCIPAL)))?;
-                let since = time("since", since)?.ok_or_else(|| invalid("since is required"))?;
-                Ok(Withdrawal::Sender { sender, since, until: time("until", until)? })
+                let mut faults = Faults::default();
+                let sender = faults.pass(principal(sender));
+                if since.is_none() {
+                    faults.add(json::required("since"));
+                }
+                let since = faults.pass(time("since", since));
+                let until = faults.pass(time("until", until));
+                let made =
+                    sender.zip(since).map(|(sender, since)| Withdrawal::Sender { sender, since, until });
+                faults
+                    .finish(made)?
+                    .ok_or_else(|| Error::Internal("a field neither read nor at fault".into()))
             }
             _ => Err(invalid("Give one of ids, collapse_key and sender")),
         }
     }
 }
 
-fn time(name: &str, field: json::Field) -> Result<Option<Timestamp>> {
+fn principal(field: &RawValue) -> Result<Option<String>, Problem> {
+    let name = json::string("sender", Some(field), usize::MAX)?;
+    let fault = || Problem::new("sender", params::NO_PRINCIPAL);
+    name.filter(|name| params::is_principal(name)).map(Some).ok_or_else(fault)
+}
+
+fn time(name: &str, field: json::Field) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = json::string(name, field, 64)? else { return Ok(None) };
-    match text.parse::<jiff::Timestamp>() {
-        Ok(time) => Ok(Some(Timestamp(time.as_microsecond()))),
-        Err(_) => {
-            Err(invalid(&format!("{name} must be a time with its offset, such as 2026-01-11T14:30:00Z")))
-        }
-    }
+    let time = text.parse::<jiff::Timestamp>();
+    let fault = |_| Problem::new(name, "must be a time with its offset, such as 2026-01-11T14:30:00Z");
+    time.map(|time| Some(Timestamp(time.as_microsecond()))).map_err(fault)
 }
 
 fn invalid(reason: &str) -> Error {

@@ -14,6 +14,9 @@ use std::{
 
 use super::{PluginFolder, PluginProblem, shelf::Plugin};
 
+/// The most problems of one folder that are kept.
+const MOST_PROBLEMS: usize = 100;
+
 /// How long the building of one may take, its cases included.
 const WITHIN: Duration = Duration::from_secs(3);
 /// How many may go on building past their time. A thread cannot be ended, and each takes a processor.
@@ -74,7 +77,11 @@ impl<P: Plugin> BoundedBuilds<P> {
         let work = move || {
             // What panics is a fault of its own alone, never of the load.
             let result = catch_unwind(AssertUnwindSafe(|| P::build(&own)))
-                .unwrap_or_else(|_| Err(vec![own.problem("", None, "a component panicked on it")]));
+                .unwrap_or_else(|_| Err(vec![own.problem("", None, "a component panicked on it")]))
+                .map_err(|mut problems| {
+                    problems.truncate(MOST_PROBLEMS);
+                    problems
+                });
             match builds.late().get_mut(&key) {
                 Some(late) => *late = Some(result),
                 // Whoever began it still waits.

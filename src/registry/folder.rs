@@ -9,7 +9,7 @@ use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
 use super::PluginProblem;
-use crate::config::{Sort, TypeFiles};
+use crate::config::{Sort, TypeFiles, bounded};
 
 static TYPES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/types");
 static HOOKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/hooks");
@@ -53,7 +53,13 @@ impl PluginFolder {
     /// A problem of one of its files, or of the folder when `file` is empty.
     pub(super) fn problem(&self, file: &str, line: Option<u64>, message: impl Into<String>) -> PluginProblem {
         let file = if file.is_empty() { self.origin.clone() } else { format!("{}/{file}", self.origin) };
-        PluginProblem { sort: self.sort, name: self.name.clone(), file, line, message: message.into() }
+        PluginProblem {
+            sort: self.sort,
+            name: self.name.clone(),
+            file,
+            line,
+            message: bounded(message.into()),
+        }
     }
 }
 

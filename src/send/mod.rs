@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     config::UserMode,
-    domain::{Draft, Error, Principal, Problem, Result, Sealed, Timestamp},
+    domain::{Draft, Error, Principal, Problem, ProblemCode, Result, Sealed, Timestamp},
     metrics::Metrics,
     registry::NotificationType,
     snapshot::Snapshot,
@@ -164,11 +164,12 @@ impl Sending {
             self.count_refusal("unknown_type");
             let known: Vec<_> =
                 snapshot.registry.for_tenant(&principal.tenant).map(|t| t.name.as_str()).collect();
-            return Err(Error::Invalid(format!("type must be one of: {}", known.join(", "))));
+            let problem = Problem::new("type", format_args!("must be one of: {}", known.join(", ")));
+            return Err(problem.coded(ProblemCode::UnknownType).into());
         };
         if !principal.may_send_type(&draft.kind) {
             self.count_refusal("type_not_allowed");
-            return Err(Error::Forbidden(format!("This API key may not send the type {}", kind.name)));
+            return Err(Error::TypeNotAllowed(kind.name.clone()));
         }
         Ok(kind)
     }

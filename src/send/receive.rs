@@ -136,7 +136,7 @@ impl Delivery<'_> {
             Err(error) => error,
         };
         match error {
-            Error::Refused(problems) => {
+            Error::Refused(problems) | Error::Fields(problems) => {
                 for mut problem in problems {
                     problem.message = plan.field(&problem.message);
                     problem.field = plan.field(&problem.field);
@@ -148,9 +148,9 @@ impl Delivery<'_> {
                 plan.field("recipients"),
                 format!("name nobody that is known, and user {user}, who stands in, is not known either"),
             )),
-            Error::Invalid(text) | Error::Forbidden(text) => {
+            Error::Invalid(_) | Error::TypeNotAllowed(_) => {
                 let problem = Problem::new(plan.field("type"), "");
-                self.refuse(Problem { message: format!("{}: {text}", problem.field), ..problem });
+                self.refuse(Problem { message: format!("{}: {error}", problem.field), ..problem });
             }
             // What is known least of decides: it may be stored already.
             error => {

@@ -17,6 +17,8 @@ use schema::Schemas;
 /// What any answer has, by HTTP itself.
 const OF_HTTP: [&str; 5] = ["content-type", "content-length", "transfer-encoding", "date", "connection"];
 
+const PROBLEM: &str = "application/problem+json";
+
 /// Where nobody may ask twice in a second.
 const MEAN: &str = r#"
 rate_limits: {per_user: {per_second: 1, burst: 1}, failed_auth: {per_second: 1000000}}
@@ -68,13 +70,40 @@ async fn every_operation_refuses_and_answers_as_it_declares() {
     }
 }
 
+/// Both forms of an error say the same.
+fn is_the_same(plain: &Answer, problem: &Answer) {
+    assert_eq!((plain.status, problem.header("content-type")), (problem.status, PROBLEM));
+    let (told, body) = (plain.json(), problem.json());
+    let reason = if plain.status == 401 { &told["message"] } else { &told["reason"] };
+    let code = body["code"].as_str().expect("a code");
+    assert_eq!((&body["detail"], &body["status"]), (reason, &Value::from(plain.status)));
+    assert_eq!(body["type"], format!("/crm/notification/docs/errors#{code}"));
+    assert_eq!(body["request_id"], problem.header("x-request-id"));
+    for name in ["www-authenticate", "allow"] {
+        assert_eq!(plain.header(name), problem.header(name));
+    }
+}
+
 impl Operation<'_> {
-    /// The request as this caller makes it; the answer must be declared.
+    /// The request as this caller makes it; the answer must be declared. A refusal is asked for in its other form too.
     async fn ask(&mut self, api: &Api, ground: &Ground, request: &Request) -> Answer {
+        let answer = self.ask_in(api, ground, request, None).await;
+        // A limit may have room again by then.
+        if answer.status >= 400 && answer.status != 429 {
+            let problem = self.ask_in(api, ground, request, Some(PROBLEM)).await;
+            is_the_same(&answer, &problem);
+        }
+        answer
+    }
+
+    async fn ask_in(&mut self, api: &Api, ground: &Ground, request: &Request, form: Option<&str>) -> Answer {
         let id = |own: i64| request.id.map_or_else(|| own.to_string(), str::to_owned);
         let path = self.path.replace("{id}", &id(ground.id)).replace("{user_id}", &id(ground.user));
         let path = path.replace("{hook_id}", request.id.unwrap_or("walk"));
         let mut asked = api.request_at(self.method.clone(), &format!("{path}{}", request.query));
+        if let Some(form) = form {
+            asked = asked.header("Accept", form);
+        }
         if let Some(key) = request.key {
             asked = asked.header("Idempotency-Key", key);
         }
@@ -149,7 +178,7 @@ impl Operation<'_> {
             _ => mean.api().bearer(Token::of(DEFAULT_SECRET, ground.user).roles(&["admin"]).sign()),
         };
         for _ in 0..50 {
-            let answer = self.ask(&api, &ground, &request).await;
+            let answer = self.ask_in(&api, &ground, &request, None).await;
             if answer.status == 429 {
                 answer.failed(429, "Rate limit exceeded; retry in 1 s");
                 return;

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use bellboard_sdk::{Builder, Component, Context, Draft, Problems, Resources, Validator};
+use bellboard_sdk::{
+    Builder, Component, Context, Draft, Problem, ProblemCode, Problems, Resources, Validator,
+};
 use jsonschema::{PatternOptions, ValidationError, error::ValidationErrorKind};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -97,9 +99,25 @@ impl Validator for JsonSchema {
         }
         for error in self.schema.iter_errors(metadata).take(Problems::MAX) {
             let (field, fault) = describe(&error);
-            self.mode.report(problems, shorten(&field, MAX_TEXT), shorten(&fault, MAX_TEXT));
+            let problem =
+                Problem::new(shorten(&field, MAX_TEXT), shorten(&fault, MAX_TEXT)).at(pointer(&error));
+            let code = match error.kind() {
+                ValidationErrorKind::Required { .. } => ProblemCode::Required,
+                _ => ProblemCode::SchemaMismatch,
+            };
+            self.mode.report(problems, problem.coded(code));
         }
     }
+}
+
+/// Where in the body it is. A key that is missing has a place too.
+fn pointer(error: &ValidationError<'_>) -> String {
+    let mut pointer = format!("/metadata{}", error.instance_path().as_str());
+    if let ValidationErrorKind::Required { property } = error.kind() {
+        let key = property.as_str().unwrap_or_default();
+        pointer.extend(["/", &key.replace('~', "~0").replace('/', "~1")]);
+    }
+    pointer
 }
 
 /// The field at fault, and what is wrong with it. The value itself is never repeated.
@@ -179,6 +197,16 @@ mod tests {
         assert!(messages.iter().any(|m| m.starts_with("metadata.state is not one of")), "{messages:#?}");
         assert!(messages.iter().any(|m| m.starts_with("metadata must not have the key xxx")));
         assert!(messages.iter().all(|m| m.len() < 200 && !m.contains("secret")), "{messages:#?}");
+    }
+
+    #[test]
+    fn problems_point_to_their_place_within_bounds() {
+        let long = "k".repeat(400);
+        let schema = json!({"properties": {"a.b": {"required": ["c/d~"]}, &long: {"required": [&long]}}});
+        let component = build(BUILDER, json!({"schema": schema})).expect("a good schema");
+        let found = problems(&component, &draft(json!({"a.b": {}, &long: {}})));
+        let pointers: Vec<_> = found.iter().map(|p| p.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/metadata/a.b/c~1d~0", &format!("/metadata/{long}")]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `metadata_size`: how large and how deep metadata may be.
 
-use bellboard_sdk::{Builder, Component, Context, Draft, Problems, Resources, Validator};
+use bellboard_sdk::{
+    Builder, Component, Context, Draft, Problem, ProblemCode, Problems, Resources, Validator,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -37,10 +39,12 @@ impl Validator for MetadataSize {
     fn validate(&self, draft: &Draft, _: &Context, problems: &mut Problems) {
         let (Some(metadata), Self(Settings { bytes, depth, mode })) = (&draft.metadata, self) else { return };
         if let Some(max) = bytes.filter(|max| metadata.text().len() > *max) {
-            mode.report(problems, "metadata", format_args!("must be at most {max} bytes"));
+            let problem = Problem::new("metadata", format_args!("must be at most {max} bytes"));
+            mode.report(problems, problem.coded(ProblemCode::TooLarge));
         }
         if let Some(max) = depth.filter(|max| !is_within(metadata.value(), *max)) {
-            mode.report(problems, "metadata", format_args!("must be at most {max} levels deep"));
+            let problem = Problem::new("metadata", format_args!("must be at most {max} levels deep"));
+            mode.report(problems, problem.coded(ProblemCode::TooDeep));
         }
     }
 }

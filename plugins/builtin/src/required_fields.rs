@@ -1,6 +1,8 @@
 //! `required_fields`: fields that the sender must give.
 
-use bellboard_sdk::{Builder, Component, Context, Draft, Problems, Resources, Validator};
+use bellboard_sdk::{
+    Builder, Component, Context, Draft, Problem, ProblemCode, Problems, Resources, Validator,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -41,7 +43,8 @@ fn build(settings: Value, _: &Resources) -> Result<Component, String> {
 impl Validator for RequiredFields {
     fn validate(&self, draft: &Draft, _: &Context, problems: &mut Problems) {
         for field in self.fields.iter().filter(|f| !f.is_present(draft)) {
-            self.mode.report(problems, field.path(), "is required");
+            let problem = Problem::new(field.path(), "is required").coded(ProblemCode::Required);
+            self.mode.report(problems, problem);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `safe_link`: where a click may lead.
 
 use bellboard_sdk::{
-    Builder, Component, Context, Draft, Problem, Problems, Resources, Validator, check_link,
+    Builder, Component, Context, Draft, Problem, ProblemCode, Problems, Resources, Validator, check_link,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -54,12 +54,12 @@ impl Validator for SafeLink {
     fn validate(&self, draft: &Draft, _: &Context, problems: &mut Problems) {
         let Some(link) = draft.link.as_deref() else { return };
         if let Err(fault) = check_link(link) {
-            problems.push(Problem::new("link", fault));
+            problems.push(Problem::new("link", fault).coded(ProblemCode::UnsafeLink));
         } else if let (Some(hosts), Some(authority)) = (&self.hosts, authority(link))
             && !is_allowed(hosts, authority)
         {
             let fault = format!("must not lead to the host {}", excerpt(authority));
-            problems.push(Problem::new("link", fault));
+            problems.push(Problem::new("link", fault).coded(ProblemCode::UnsafeLink));
         }
     }
 }

@@ -16,12 +16,9 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// Adds the fault of a field, as a problem of this mode.
-    pub fn report(self, problems: &mut Problems, field: impl Into<String>, fault: impl std::fmt::Display) {
-        problems.push(match self {
-            Self::Strict => Problem::new(field, fault),
-            Self::Warn => Problem::advisory(field, fault),
-        });
+    /// Adds a problem, as one of this mode.
+    pub fn report(self, problems: &mut Problems, problem: Problem) {
+        problems.push(Problem { advisory: self == Self::Warn, ..problem });
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bellboard_sdk::{Builder, Component, Context, Draft, Problems, Resources, Validator};
+use bellboard_sdk::{
+    Builder, Component, Context, Draft, Problem, ProblemCode, Problems, Resources, Validator,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -60,11 +62,14 @@ impl Validator for TextLength {
         for (field, bounds) in &self.fields {
             let Some(text) = field.text(draft) else { continue };
             let length = text.chars().count();
+            let mut report = |code, fault: &str| {
+                self.mode.report(problems, Problem::new(field.path(), fault).coded(code));
+            };
             if let Some(min) = bounds.min.filter(|min| length < *min) {
-                self.mode.report(problems, field.path(), format_args!("must be at least {min} characters"));
+                report(ProblemCode::TooShort, &format!("must be at least {min} characters"));
             }
             if let Some(max) = bounds.max.filter(|max| length > *max) {
-                self.mode.report(problems, field.path(), format_args!("must be at most {max} characters"));
+                report(ProblemCode::TooLong, &format!("must be at most {max} characters"));
             }
         }
     }

@@ -18,4 +18,4 @@ pub use component::{Builder, Component, Context, Enricher, Resources, Validator}
 pub use draft::{Draft, Severity};
 pub use link::check_link;
 pub use metadata::Metadata;
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, ProblemCode, Problems};

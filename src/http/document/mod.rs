@@ -5,11 +5,12 @@
 
 mod examples;
 mod finish;
+mod problem;
 
 use serde_json::{Map, Value, json};
 
-use super::{admit::API_KEY, service};
-use crate::domain::Limits;
+use super::{accept, admit::API_KEY, service};
+use crate::domain::{Code, Limits};
 
 /// The whole document, with these limits in its schemas.
 pub fn document(limits: &Limits) -> Value {
@@ -18,7 +19,9 @@ pub fn document(limits: &Limits) -> Value {
     document["openapi"] = "3.0.3".into();
     document["info"]["description"] =
         "Send notifications to users, and read them. Errors have one shape: `result` is `Failed` and `reason` \
-         says why; a 401 has `message` instead. Every answer carries `X-Request-Id`. A request that is not HTTP, \
+         says why; a 401 has `message` instead. Whoever asks for `application/problem+json` by `Accept` gets problem \
+         details (RFC 9457) with a stable `code` ([all of them](/crm/notification/docs/errors)) and all that is wrong \
+         with the request. Every answer carries `X-Request-Id`. A request that is not HTTP, \
          or whose line or headers are too long, is answered with an empty 400, 414 or 431."
             .into();
     document["info"]["contact"] = json!({"name": "The operator of this gateway"});
@@ -96,38 +99,72 @@ fn declare_errors(operation: &mut Map<String, Value>) {
     }
 }
 
-const ERRORS: [(u16, &str, &str, &str); 11] = [
+const ERRORS: [(u16, &str, &str, &str, Code); 11] = [
     (
         400,
         "BadRequest",
         "The request says something that cannot be; the reason names the field.",
         "title is required",
+        Code::InvalidFields,
     ),
-    (401, "Unauthorized", "No valid credential.", "Invalid API key"),
-    (403, "Forbidden", "The credential may not do this.", "Permission notification.send is required"),
-    (404, "NotFound", "The caller's tenant or inbox has no such thing.", "User 999 not found"),
-    (405, "MethodNotAllowed", "The path takes other methods.", "Method not allowed; use GET, HEAD"),
-    (413, "PayloadTooLarge", "The body is larger than the gateway takes.", "The body is too large"),
+    (401, "Unauthorized", "No valid credential.", "Invalid API key", Code::InvalidApiKey),
+    (
+        403,
+        "Forbidden",
+        "The credential may not do this.",
+        "Permission notification.send is required",
+        Code::PermissionRequired,
+    ),
+    (
+        404,
+        "NotFound",
+        "The caller's tenant or inbox has no such thing.",
+        "User 999 not found",
+        Code::UserNotFound,
+    ),
+    (
+        405,
+        "MethodNotAllowed",
+        "The path takes other methods.",
+        "Method not allowed; use GET, HEAD",
+        Code::MethodNotAllowed,
+    ),
+    (
+        413,
+        "PayloadTooLarge",
+        "The body is larger than the gateway takes.",
+        "The body is too large",
+        Code::BodyTooLarge,
+    ),
     (
         415,
         "UnsupportedMediaType",
         "The body is not of the declared type.",
         "Content-Type must be application/json",
+        Code::UnsupportedMediaType,
     ),
     (
         422,
         "UnprocessableContent",
         "The Idempotency-Key was used before with another body; nothing was done.",
         "Idempotency-Key was used before with another body",
+        Code::IdempotencyKeyReused,
     ),
     (
         429,
         "TooManyRequests",
         "A rate limit is exceeded, or too many streams are open; nothing was done.",
         "Rate limit exceeded; retry in 1 s",
+        Code::RateLimited,
     ),
-    (500, "InternalServerError", "The gateway's own fault.", "Internal server error"),
-    (503, "ServiceUnavailable", "The gateway is busy; nothing was stored.", "The service is busy; try again"),
+    (500, "InternalServerError", "The gateway's own fault.", "Internal server error", Code::InternalError),
+    (
+        503,
+        "ServiceUnavailable",
+        "The gateway is busy; nothing was stored.",
+        "The service is busy; try again",
+        Code::Busy,
+    ),
 ];
 
 fn name(status: u16) -> &'static str {
@@ -140,7 +177,8 @@ fn add_error_schemas(document: &mut Value) {
     // operation, and in the others' clients one is the easier to read.
     document["components"]["schemas"]["ErrorBody"] = json!({
         "type": "object", "title": "ErrorBody",
-        "description": "The body of every error: a 401 has `message`, any other `result` and `reason`.",
+        "description": "The body of every error: a 401 has `message`, any other `result` and `reason`. As \
+                        `application/problem+json` it has the other fields instead.",
         "properties": {
             "result": text("Always `Failed`."),
             "reason": text("Why, in a sentence."),
@@ -151,12 +189,14 @@ fn add_error_schemas(document: &mut Value) {
             },
         },
     });
-    for (status, name, description, reason) in ERRORS {
+    problem::add_schemas(&mut document["components"]["schemas"]);
+    let schema = json!({"$ref": "#/components/schemas/ErrorBody"});
+    for (status, name, description, reason, code) in ERRORS {
         let example = match status {
             401 => json!({"message": reason}),
             _ => json!({"result": "Failed", "reason": reason}),
         };
-        let mut headers = json!({"X-Request-Id": header("RequestId")});
+        let mut headers = json!({"X-Request-Id": header("RequestId"), "Vary": header("Vary")});
         // A missing permission or method is not counted; of the 401s, those that may have been guesses are.
         if ![403, 405].contains(&status) {
             headers["RateLimit"] = header("RateLimit");
@@ -171,9 +211,10 @@ fn add_error_schemas(document: &mut Value) {
         document["components"]["responses"][name] = json!({
             "description": description,
             "headers": headers,
-            "content": {"application/json": {
-                "schema": {"$ref": "#/components/schemas/ErrorBody"}, "example": example,
-            }},
+            "content": {
+                accept::JSON: {"schema": schema, "example": example},
+                accept::PROBLEM: {"schema": schema, "example": problem::example(status, code, reason)},
+            },
         });
     }
 }
@@ -188,6 +229,7 @@ fn add_headers(document: &mut Value) {
         "RequestId": text("The request's id, as the gateway's log has it; the caller's own when it sent one.", "9f2c4e7a1b3d5f6071829304"),
         "RateLimit": text("What is left of the limit that applies: `r` requests, `t` seconds until it is full again.", "\"key\";r=199;t=1"),
         "RateLimitPolicy": text("The limit that applies: `q` requests in `w` seconds.", "\"key\";q=200;w=2"),
+        "Vary": text("An error has two forms, and `Accept` decides which.", "Accept"),
         "Allow": text("The methods that the path takes.", "GET, HEAD"),
         "IdempotencyReplayed": {"description": "`true` where the answer was given before, under the same Idempotency-Key; else absent.", "schema": {"type": "string", "enum": ["true"]}, "example": "true"},
         "EventId": text("The place in the inbox's history that the answer shows: a stream goes on from there when `Last-Event-ID` says so. Opaque.", "6f1c03d2a95e8b47.57"),

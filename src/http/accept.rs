@@ -1,0 +1,89 @@
+//! Which of the two forms of an error a client asks for by `Accept`.
+
+use poem::http::{HeaderMap, header};
+
+/// Problem details, as RFC 9457 has them.
+pub const PROBLEM: &str = "application/problem+json";
+/// Everything else that is JSON.
+pub const JSON: &str = "application/json";
+
+/// Whether a client names problem details, and wants plain JSON no more than those. Who accepts anything has not asked.
+pub fn asks_for_problem(headers: &HeaderMap) -> bool {
+    let (mut problem, mut json) = (0.0, Preference::default());
+    for (range, quality) in ranges(headers) {
+        if range.eq_ignore_ascii_case(PROBLEM) {
+            problem = quality;
+        } else if range.eq_ignore_ascii_case(JSON) {
+            json.exact = Some(quality);
+        } else if range.eq_ignore_ascii_case("application/*") {
+            json.kind = Some(quality);
+        } else if range == "*/*" {
+            json.any = Some(quality);
+        }
+    }
+    problem > 0.0 && problem >= json.exact.or(json.kind).or(json.any).unwrap_or(0.0)
+}
+
+/// What a media type is worth: the range that names it best decides.
+#[derive(Default)]
+struct Preference {
+    exact: Option<f32>,
+    kind: Option<f32>,
+    any: Option<f32>,
+}
+
+/// The media ranges, each with its quality; what cannot be read is passed over.
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = (&str, f32)> {
+    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).filter_map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next()?;
+        let quality = parts.filter_map(|part| part.split_once('=')).find(|(name, _)| is_quality(name));
+        let quality = quality.map_or(Ok(1.0), |(_, quality)| quality.trim().parse()).ok()?;
+        (0.0..=1.0).contains(&quality).then_some((name, quality))
+    })
+}
+
+fn is_quality(name: &str) -> bool {
+    name.trim().eq_ignore_ascii_case("q")
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_who_asks_by_name_gets_problem_details() {
+        for (lines, asks) in [
+            (&[][..], false),
+            (&[""], false),
+            (&["*/*"], false),
+            (&["application/*"], false),
+            (&["application/json"], false),
+            (&["text/event-stream"], false),
+            (&["application/problem+json"], true),
+            (&["Application/Problem+JSON; charset=utf-8"], true),
+            // As the RFC's own example has it.
+            (&["application/json, application/problem+json"], true),
+            (&["application/json", "application/problem+json"], true),
+            (&["application/problem+json;q=0.5, application/json"], false),
+            (&["application/problem+json ; Q=0.5 , application/json;q=0.4"], true),
+            (&["application/problem+json;q=0.5, */*"], false),
+            (&["application/problem+json, */*;q=0.1"], true),
+            // The range that names it best decides, wherever it stands.
+            (&["application/json;q=0.1, application/problem+json;q=0.5, application/*, */*"], true),
+            (&["application/problem+json;q=0"], false),
+            (&["application/problem+json;q=2"], false),
+            (&["application/problem+json;q=nan"], false),
+            (&["application/problem+jsonx"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::ACCEPT, HeaderValue::from_static(line));
+            }
+            assert_eq!(asks_for_problem(&headers), asks, "{lines:?}");
+        }
+    }
+}
