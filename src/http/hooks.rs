@@ -88,16 +88,14 @@ impl<'a> ApiExtractor<'a> for AtTheDoor {
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        for (name, ty, header, description) in SCHEMES {
-            let key_in = (ty == "apiKey").then_some("header");
+        for (name, header, description) in SCHEMES {
             registry.create_security_scheme(
                 name,
                 MetaSecurityScheme {
-                    ty,
+                    ty: "apiKey",
                     description: Some(description),
-                    name: key_in.map(|_| header),
-                    key_in,
-                    scheme: (ty == "http").then_some(header),
+                    name: Some(header),
+                    key_in: Some("header"),
                     ..NO_SCHEME
                 },
             );
@@ -132,21 +130,16 @@ impl<'a> ApiExtractor<'a> for AtTheDoor {
 
 const STRIPE: &str = "Stripe-Signature";
 const GITHUB: &str = "X-Hub-Signature-256";
-/// The ways in which a hook's sender may prove itself, by their names in the document.
-const SCHEMES: [(&str, &str, &str, &str); 3] = [
+/// The ways in which a hook's sender may prove itself: names in the document, headers and what stands there. All are keys
+/// there: of two schemes with bearers, clients for Java take any for `setBearerToken`.
+const SCHEMES: [(&str, &str, &str); 3] = [
     (
         "HookToken",
-        "http",
-        "bearer",
-        "The hook's secret as it is; also behind `ApiKey` or as the password of `Basic`, or in `X-API-KEY`.",
+        "Authorization",
+        "`Bearer SECRET`, the hook's secret as it is; also behind `ApiKey` or as the password of `Basic`, or in `X-API-KEY`.",
     ),
-    (
-        "StripeSignature",
-        "apiKey",
-        STRIPE,
-        "`t=SECONDS,v1=HEX`: HMAC with SHA-256 over the time, a point and the body.",
-    ),
-    ("HubSignature", "apiKey", GITHUB, "`sha256=HEX`: HMAC with SHA-256 over the body."),
+    ("StripeSignature", STRIPE, "`t=SECONDS,v1=HEX`: HMAC with SHA-256 over the time, a point and the body."),
+    ("HubSignature", GITHUB, "`sha256=HEX`: HMAC with SHA-256 over the body."),
 ];
 
 /// A header that stands there once. Twice, it could be read in two ways, and reads as what nothing signs.
