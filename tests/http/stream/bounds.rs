@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::{TcpSocket, TcpStream}};
+use tokio::{
+    io::AsyncReadExt,
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+};
 
 use crate::support::{Api, Gateway, Token, api::ask, stream::Stream};
 
