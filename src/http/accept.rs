@@ -1,6 +1,6 @@
-//! Which of the two forms of an error a client asks for by `Accept`.
+//! What a client asks for: which of the two forms of an error by `Accept`, and whether a text compressed.
 
-use poem::http::{HeaderMap, header};
+use poem::http::{HeaderMap, HeaderName, header};
 
 /// Problem details, as RFC 9457 has them.
 pub const PROBLEM: &str = "application/problem+json";
@@ -10,7 +10,7 @@ pub const JSON: &str = "application/json";
 /// Whether a client names problem details, and wants plain JSON no more than those. Who accepts anything has not asked.
 pub fn asks_for_problem(headers: &HeaderMap) -> bool {
     let (mut problem, mut json) = (0.0, Preference::default());
-    for (range, quality) in ranges(headers) {
+    for (range, quality) in ranges(headers, &header::ACCEPT) {
         if range.eq_ignore_ascii_case(PROBLEM) {
             problem = quality;
         } else if range.eq_ignore_ascii_case(JSON) {
@@ -24,6 +24,19 @@ pub fn asks_for_problem(headers: &HeaderMap) -> bool {
     problem > 0.0 && problem >= json.exact.or(json.kind).or(json.any).unwrap_or(0.0)
 }
 
+/// Whether a client takes a text compressed with gzip. Who names no coding gets it as it is.
+pub fn takes_gzip(headers: &HeaderMap) -> bool {
+    let (mut gzip, mut any) = (None, 0.0);
+    for (coding, quality) in ranges(headers, &header::ACCEPT_ENCODING) {
+        if coding.eq_ignore_ascii_case("gzip") {
+            gzip = Some(quality);
+        } else if coding == "*" {
+            any = quality;
+        }
+    }
+    gzip.unwrap_or(any) > 0.0
+}
+
 /// What a media type is worth: the range that names it best decides.
 #[derive(Default)]
 struct Preference {
@@ -32,9 +45,9 @@ struct Preference {
     any: Option<f32>,
 }
 
-/// The media ranges, each with its quality; what cannot be read is passed over.
-fn ranges(headers: &HeaderMap) -> impl Iterator<Item = (&str, f32)> {
-    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+/// What a header lists, each with its quality; what cannot be read is passed over.
+fn ranges<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = (&'a str, f32)> {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next()?;
@@ -85,5 +98,24 @@ mod tests {
             }
             assert_eq!(asks_for_problem(&headers), asks, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_text_is_compressed_for_who_takes_that() {
+        for (line, takes) in [
+            ("", false),
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("deflate", false),
+            ("gzip;q=0", false),
+            ("*", true),
+            ("*, gzip;q=0", false),
+            ("identity", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(header::ACCEPT_ENCODING, HeaderValue::from_static(line));
+            assert_eq!(takes_gzip(&headers), takes, "{line}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 }

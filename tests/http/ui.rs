@@ -1,5 +1,8 @@
 //! `GET /crm/notification/ui/`, and the scripts that the page loads.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
 use reqwest::Method;
 
 use crate::support::{api::ask, settings::*};
@@ -37,6 +40,24 @@ async fn they_need_no_credential_and_are_sent_once() {
         assert!(again.text.is_empty());
         let other = ask(shared().request(Method::POST, path)).await;
         other.failed(405, "Method not allowed; use GET, HEAD");
+    }
+}
+
+#[tokio::test]
+async fn they_come_compressed_to_who_takes_that() {
+    for path in [PAGE, "/docs", "/openapi.json"].into_iter().chain(SCRIPTS) {
+        let plain = shared().get(path).await.expect(200);
+        assert!(plain.header("vary").contains("Accept-Encoding"), "{path}");
+        let compressed = || shared().request(Method::GET, path).header("accept-encoding", "br, gzip");
+        let answer = compressed().send().await.expect("an answer");
+        assert_eq!(answer.headers()["content-encoding"], "gzip", "{path}");
+        let tag = answer.headers()["etag"].to_str().expect("text").to_owned();
+        assert_ne!(tag, plain.header("etag"));
+        let mut text = String::new();
+        let bytes = answer.bytes().await.expect("a body");
+        GzDecoder::new(&bytes[..]).read_to_string(&mut text).expect("gzip");
+        assert_eq!(text, plain.text, "{path}");
+        ask(compressed().header("if-none-match", tag)).await.expect(304);
     }
 }
 
