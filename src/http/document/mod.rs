@@ -197,8 +197,9 @@ fn add_error_schemas(document: &mut Value) {
             _ => json!({"result": "Failed", "reason": reason}),
         };
         let mut headers = json!({"X-Request-Id": header("RequestId"), "Vary": header("Vary")});
-        // A missing permission or method is not counted; of the 401s, those that may have been guesses are.
-        if ![403, 405].contains(&status) {
+        // A wrong method is not counted; of the 401s those are that may have been guesses, of the 403s those that are no
+        // matter of a permission.
+        if status != 405 {
             headers["RateLimit"] = header("RateLimit");
             headers["RateLimit-Policy"] = header("RateLimitPolicy");
         }
