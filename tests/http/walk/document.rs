@@ -110,6 +110,19 @@ async fn generators_find_what_they_need() {
     }
 }
 
+#[tokio::test]
+async fn whatever_sent_can_be_named_wherever_a_sender_is() {
+    let document = shared().get("/openapi.json").await.expect(200).json();
+    let schemas = Schemas::of(&document);
+    let listed = &document["paths"]["/crm/notification/sent"]["get"]["parameters"];
+    let listed = listed.as_array().and_then(|all| all.iter().find(|p| p["name"] == "sender")).expect("one");
+    let withdrawn = &document["components"]["schemas"]["WithdrawRequest"]["properties"]["sender"];
+    for sender in ["key:2c26b46b68ff", "user:42", "hook:alerts"] {
+        schemas.check(&listed["schema"], &sender.into(), "listSent");
+        schemas.check(withdrawn, &sender.into(), "withdrawNotifications");
+    }
+}
+
 /// Many generators take no more, or the first that they find.
 #[tokio::test]
 async fn an_operation_has_one_type_of_success_and_one_of_error() {
