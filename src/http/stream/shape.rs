@@ -15,7 +15,7 @@ shape!(
     /// The id of an event. Any text is taken: behind one that the gateway does not know a stream begins with a reset.
     LastEventId(String),
     "event id",
-    MetaSchema { example: Some("6f1c03d2a95e8b47.57".into()), ..MetaSchema::new("string") }
+    MetaSchema::new("string")
 );
 
 impl ParseFromParameter for LastEventId {

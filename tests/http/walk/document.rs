@@ -37,9 +37,13 @@ async fn every_example_is_good() {
     let schemas = Schemas::of(&document);
     let checked = examples(&document, &schemas, "#");
     assert!(checked >= 30, "only {checked} examples");
-    // Each body has one.
+    // Each body and parameter has one.
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = &parameter["name"];
+                assert!(parameter.get("example").is_some(), "{method} {path}: {name} has no example");
+            }
             let responses = operation["responses"].as_object().expect("responses").values();
             for holder in responses.chain(operation.get("requestBody")) {
                 for media in schemas.resolve(holder)["content"].as_object().into_iter().flatten() {
