@@ -97,8 +97,8 @@ struct AuditRecord {
     at: DateTime,
     /// What.
     action: String,
-    /// By whom: a key's fingerprint or a user's id, also where the credential was refused; absent where
-    /// nobody who is known did it.
+    /// By whom: a key's fingerprint, a user's id or a hook's name, also where the credential was refused; absent
+    /// where nobody who is known did it.
     principal: Option<String>,
     /// In which request; absent where there was none.
     request_id: Option<String>,

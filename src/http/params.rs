@@ -106,10 +106,7 @@ parameter!(
     /// A point in time.
     Time(Timestamp),
     "time",
-    MetaSchema {
-        example: Some("2026-01-11T14:30:00Z".into()),
-        ..MetaSchema::new_with_format("string", "date-time")
-    },
+    MetaSchema::new_with_format("string", "date-time"),
     |text| {
         // A `+` that nobody escaped reads as a space in a query.
         let time = text.replace(' ', "+").parse::<jiff::Timestamp>();
@@ -122,14 +119,17 @@ parameter!(
     /// The name of a principal, as the audit record has it.
     PrincipalName(String),
     "principal",
-    MetaSchema {
-        max_length: Some(69),
-        pattern: Some("^(key:[0-9a-f]{12}|user:[0-9]{1,16}|hook:[a-z0-9_-]{1,64})$".to_owned()),
-        example: Some("key:2c26b46b68ff".into()),
-        ..MetaSchema::new("string")
-    },
+    principal_name(),
     |text| is_principal(text).then(|| text.to_owned()).ok_or(NO_PRINCIPAL)
 );
+
+/// What a principal's name looks like.
+pub fn principal_name() -> MetaSchema {
+    MetaSchema {
+        pattern: Some("^(key:[0-9a-f]{12}|user:[0-9]{1,16}|hook:[a-z0-9_-]{1,64})$".to_owned()),
+        ..MetaSchema::new("string")
+    }
+}
 
 /// Why a text names no principal; completes the clause "FIELD …".
 pub const NO_PRINCIPAL: &str = "must be a principal's name, such as key:2c26b46b68ff, user:42 or hook:alerts";

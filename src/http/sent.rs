@@ -94,7 +94,7 @@ struct SentResponse {
 /// A notification and who sent it.
 #[derive(Object)]
 struct AuditedNotification {
-    /// The name of the principal who sent it: a key's fingerprint or a user's id.
+    /// The name of the principal who sent it: a key's fingerprint, a user's id or a hook's name.
     sender: String,
     /// The id of the request that brought it.
     request_id: String,

@@ -7,7 +7,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use super::shape::shape;
+use super::{params, shape::shape};
 use crate::domain::MAX_ID;
 
 /// A notification to send.
@@ -330,6 +330,12 @@ json_type!(
         example: Some("2026-01-11T14:30:00Z".into()),
         ..MetaSchema::new_with_format("string", "date-time")
     }
+);
+json_type!(
+    /// The name of a principal.
+    PrincipalName,
+    "principal",
+    params::principal_name()
 );
 json_type!(
     /// The id of a notification, user or ticket. The same bounds both ways, so that generators give it one type.

@@ -11,7 +11,7 @@ use super::{
     error::Failure,
     faults::Faults,
     json, params,
-    wire::{DateTime, Id},
+    wire::{DateTime, Id, PrincipalName},
 };
 use crate::{
     domain::{Error, Limits, Problem, ProblemCode, Result, Timestamp},
@@ -56,8 +56,7 @@ struct WithdrawRequest {
     #[oai(validator(min_length = 1, max_length = 255))]
     collapse_key: Option<String>,
     /// All that the principal of this name sent from `since` on.
-    #[oai(validator(pattern = "^(key:[0-9a-f]{12}|user:[0-9]{1,16})$"))]
-    sender: Option<String>,
+    sender: Option<PrincipalName>,
     /// Only what `sender` sent at this time or later.
     since: Option<DateTime>,
     /// Only what `sender` sent before this time; without it, until now.

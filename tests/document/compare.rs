@@ -219,8 +219,14 @@ impl Comparison<'_> {
             self.tell(place, "more fields are taken no longer, or may come");
         }
         for word in ["items", "additionalProperties"] {
-            if old[word].is_object() && new[word].is_object() {
-                self.schemas(&format!("{place} {word}"), &old[word], &new[word], from);
+            match (old[word].is_object(), new[word].is_object()) {
+                (true, true) => self.schemas(&format!("{place} {word}"), &old[word], &new[word], from),
+                // Even where any value is good then: what was generated has a type of its own for them.
+                (true, false) => self.tell(place, format!("the schema of its {word} is gone")),
+                (false, true) if old[word] != false && from == From::Client => {
+                    self.tell(place, format!("its {word} must be of a schema"));
+                }
+                (false, _) => {}
             }
         }
     }

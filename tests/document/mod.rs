@@ -129,6 +129,21 @@ const BREAKING: &[Change] = &[
         let action = parameters.as_array_mut().expect("a list").iter_mut().find(with_enum).expect("an enum");
         action["schema"]["enum"].as_array_mut().expect("a list").pop();
     }),
+    ("the elements of a list of a request of any type", |d| {
+        remove(&mut schema(d, "WithdrawRequest")["properties"]["ids"], "items");
+    }),
+    ("the elements of a list of an answer of any type", |d| {
+        remove(&mut schema(d, "ListResponse")["properties"]["notifications"], "items");
+    }),
+    ("a free object of a request without its values", |d| {
+        remove(&mut schema(d, "SendRequest")["properties"]["metadata"], "additionalProperties");
+    }),
+    ("a free object of an answer without its values", |d| {
+        schema(d, "AuditRecord")["properties"]["detail"]["additionalProperties"] = true.into();
+    }),
+    ("the values of a free object of a request of one type", |d| {
+        schema(d, "SendRequest")["additionalProperties"] = json!({"type": "string"});
+    }),
     ("an enum of an answer widened", |d| {
         push(&mut d["components"]["headers"]["IdempotencyReplayed"]["schema"]["enum"], "false".into());
     }),

@@ -196,6 +196,7 @@ impl Operation<'_> {
             Need::Anyone | Need::Permission(_) => with_key(ERASER),
         };
         for (status, request) in (cases.bad)(&ground) {
+            let api = request.sender.map_or_else(|| api.clone(), with_key);
             self.ask(&api, &ground, &request).await.expect(status);
         }
         let missing = Ground { user: 999, id: 9_007_199_254_740_991 };
@@ -249,8 +250,11 @@ impl Operation<'_> {
             assert!(known, "{}: {status}: the header {name} is not declared", self.id);
         }
         for (name, header) in declared {
-            // Only a 401 that may have been a guess is counted under a limit.
-            if status == "401" && name.starts_with("ratelimit") && !headers.contains_key(&name) {
+            // Only a 401 that may have been a guess is counted under a limit, and a 403 that no permission would mend.
+            if ["401", "403"].contains(&status)
+                && name.starts_with("ratelimit")
+                && !headers.contains_key(&name)
+            {
                 continue;
             }
             // Only what was sent before is a repetition.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// Adds an example to each request and each good answer.
+/// Adds an example to each parameter, each request and each good answer.
 pub fn add(document: &mut Value) {
     let prefix = super::super::PREFIX;
     let mut put = |path: &str, method: &str, status: &str, request: Value, answer: Value| {
@@ -74,6 +74,33 @@ pub fn add(document: &mut Value) {
         "\n",
     );
     put("/users/import", "post", "200", lines.into(), results.into());
+    super::for_each_operation(document, |operation| {
+        for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(said) = parameter["name"].as_str().and_then(said) {
+                parameter["example"] = said;
+            }
+        }
+    });
+}
+
+/// What a parameter may say, by its name.
+fn said(name: &str) -> Option<Value> {
+    Some(match name {
+        "Idempotency-Key" => r#""8e03978e-40d5-43dd-bc93-6894a57f9324""#.into(),
+        "Last-Event-ID" => "6f1c03d2a95e8b47.57".into(),
+        "action" => "user.erased".into(),
+        "cursor" => "c1a".into(),
+        "hook_id" => "alerts".into(),
+        "id" => 46.into(),
+        "limit" => 20.into(),
+        "principal" | "sender" => "key:2c26b46b68ff".into(),
+        "since" => "2026-01-11T14:00:00Z".into(),
+        "type" => "billing_invoice".into(),
+        "unread" => true.into(),
+        "until" => "2026-01-11T15:00:00Z".into(),
+        "user_id" => 42.into(),
+        _ => return None,
+    })
 }
 
 fn audit(put: &mut impl FnMut(&str, &str, &str, Value, Value)) {

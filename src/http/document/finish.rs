@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{domain::Limits, registry};
+use crate::{domain::Limits, http::stream, registry};
 
 /// Drops what says nothing, and writes what generators take in two ways in the one they all know.
 pub fn simplify(value: &mut Value) {
@@ -181,4 +181,6 @@ pub fn stream(document: &mut Value) {
     put("/stream", "X-Accel-Buffering", "AccelBuffering");
     document["paths"][format!("{prefix}/stream")]["get"]["responses"]["200"]["description"] =
         "Events, one after the other, without end. The schema shows one.".into();
+    let event = &mut document["components"]["schemas"]["StreamEvent"]["properties"]["event"];
+    event["x-extensible-enum"] = json!(stream::EVENTS);
 }

@@ -162,7 +162,8 @@ const ERRORS: [(u16, &str, &str, &str, Code); 11] = [
     (
         503,
         "ServiceUnavailable",
-        "The gateway is busy; nothing was stored.",
+        "The gateway is busy, and nothing was stored; or the store gave no answer in time, and it is not known whether \
+         it was. Try a send again only with an Idempotency-Key, or after looking.",
         "The service is busy; try again",
         Code::Busy,
     ),
@@ -198,8 +199,9 @@ fn add_error_schemas(document: &mut Value) {
             _ => json!({"result": "Failed", "reason": reason}),
         };
         let mut headers = json!({"X-Request-Id": header("RequestId"), "Vary": header("Vary")});
-        // A missing permission or method is not counted; of the 401s, those that may have been guesses are.
-        if ![403, 405].contains(&status) {
+        // A wrong method is not counted; of the 401s those are that may have been guesses, of the 403s those that are no
+        // matter of a permission.
+        if status != 405 {
             headers["RateLimit"] = header("RateLimit");
             headers["RateLimit-Policy"] = header("RateLimitPolicy");
         }

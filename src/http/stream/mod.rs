@@ -10,7 +10,7 @@ mod shape;
 use poem::Request;
 use poem_openapi::{OpenApi, param::Header};
 
-pub use self::answer::at;
+pub use self::{answer::at, shape::EVENTS};
 use self::{
     answer::EventStream,
     live::{Live, Pass},

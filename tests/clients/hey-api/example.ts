@@ -4,7 +4,7 @@ import {
     deleteNotification, getUnreadCount, listNotifications, markRead, sendNotification, type SendRequest,
 } from "./bellboard";
 import { createClient, createConfig } from "./bellboard/client";
-import { env, invoice, isRefused } from "./checks";
+import { env, invoice, isProblem, isRefused } from "./checks";
 
 const baseUrl = env.BELLBOARD_URL;
 const sender = (key: string) => createClient(createConfig({ baseUrl, headers: { "X-API-KEY": key } }));
@@ -35,6 +35,11 @@ async function main() {
     assert.equal(await count(), 0);
     assert.equal((await deleteNotification({ client, path })).data?.result, "Success");
 
+    const headers = { "X-API-KEY": env.BELLBOARD_KEY, Accept: "application/problem+json" };
+    const problems = createClient(createConfig({ baseUrl, headers }));
+    const { error } = await sendNotification({ client: problems, body: { ...invoice, title: " " } });
+    console.log(error?.status, error?.code, error?.problems?.map(problem => problem.field));
+    isProblem(error);
     await isRefused(send);
 }
 

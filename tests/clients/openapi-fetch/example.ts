@@ -1,6 +1,6 @@
 // Sends, reads and fails with openapi-fetch and the types that openapi-typescript makes.
 import assert from "node:assert/strict";
-import { env, invoice, isRefused } from "./checks";
+import { env, invoice, isProblem, isRefused } from "./checks";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./bellboard";
 
@@ -37,6 +37,11 @@ async function main() {
     const deleted = await reader.DELETE("/crm/notification/{id}", { params });
     assert.equal(deleted.data?.result, "Success");
 
+    const headers = { "X-API-KEY": env.BELLBOARD_KEY, Accept: "application/problem+json" };
+    const problems = createClient<paths>({ baseUrl, headers });
+    const { error, response } = await problems.POST("/crm/notification/send", { body: { ...invoice, title: " " } });
+    console.log(response.status, error?.code, error?.problems?.map(problem => problem.field));
+    isProblem(error);
     await isRefused(send);
 }
 

@@ -82,6 +82,15 @@ func main() {
 	check(deleted.Result == "Success", deleted)
 
 	refused(http.StatusBadRequest, key, bellboard.NewSendRequest(user, "custom", " "))
+	api.GetConfig().AddDefaultHeader("Accept", "application/problem+json")
+	_, _, err := api.SendingAPI.SendNotification(sender(key)).
+		SendRequest(*bellboard.NewSendRequest(user, "custom", " ")).Execute()
+	var bad *bellboard.GenericOpenAPIError
+	check(errors.As(err, &bad), err)
+	problem := bad.Model().(bellboard.ErrorBody)
+	fmt.Println(problem.GetStatus(), problem.GetCode(), problem.GetProblems()[0].GetField())
+	check(problem.GetCode() == "invalid_fields" && problem.GetProblems()[0].GetField() == "/title", problem)
+	delete(api.GetConfig().DefaultHeader, "Accept")
 	refused(http.StatusUnauthorized, "no key at all", invoice)
 	refused(http.StatusForbidden, os.Getenv("BELLBOARD_POOR_KEY"), invoice)
 	refused(http.StatusNotFound, key, bellboard.NewSendRequest(999, "custom", "t"))

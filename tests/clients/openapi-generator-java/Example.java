@@ -77,6 +77,23 @@ public class Example {
         check(inbox.deleteNotification(sent.getNotificationId()).getResult().equals("Success"), "deleted");
 
         refused(400, key, request(user, "custom", " "));
+        ApiClient asking = new ApiClient() {
+            @Override
+            public String selectHeaderAccept(String[] accepts) {
+                return String.join(", ", accepts);
+            }
+        };
+        asking.setBasePath(URL);
+        asking.setApiKey(key);
+        try {
+            new SendingApi(asking).sendNotification(request(user, "custom", " "), null);
+            throw new AssertionError(400);
+        } catch (ApiException e) {
+            ErrorBody problem = e.getErrorObject();
+            System.out.println(e.getCode() + " " + problem.getCode() + " " + problem.getProblems().get(0).getField());
+            check(problem.getCode().equals("invalid_fields"), problem);
+            check(problem.getProblems().get(0).getField().equals("/title"), problem);
+        }
         refused(401, "no key at all", invoice);
         refused(403, System.getenv("BELLBOARD_POOR_KEY"), invoice);
         refused(404, key, request(999, "custom", "t"));

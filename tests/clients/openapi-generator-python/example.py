@@ -55,6 +55,15 @@ assert inbox.list_notifications().notifications == []
 
 key = os.environ["BELLBOARD_KEY"]
 refused(400, BadRequestException, key, SendRequest(user_id=USER, type="custom", title=" "))
+problems = sender(key)
+problems.api_client.set_default_header("Accept", "application/problem+json")
+try:
+    problems.send_notification(SendRequest(user_id=USER, type="custom", title=" "))
+except BadRequestException as error:
+    print(error.status, error.data.code, [each.var_field for each in error.data.problems])
+    assert (error.data.code, error.data.problems[0].var_field) == ("invalid_fields", "/title")
+else:
+    raise AssertionError("400 did not come")
 refused(401, UnauthorizedException, "no key at all", invoice)
 refused(403, ForbiddenException, os.environ["BELLBOARD_POOR_KEY"], invoice)
 refused(404, NotFoundException, key, SendRequest(user_id=999, type="custom", title="t"))

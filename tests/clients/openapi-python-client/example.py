@@ -49,6 +49,10 @@ assert list_notifications.sync(client=reader).notifications == []
 
 key = os.environ["BELLBOARD_KEY"]
 refused(HTTPStatus.BAD_REQUEST, key, SendRequest(user_id=USER, type_="custom", title=" "))
+problems = sender(key).with_headers({"Accept": "application/problem+json"})
+problem = send_notification.sync(client=problems, body=SendRequest(user_id=USER, type_="custom", title=" "))
+print(problem.status, problem.code, [each.field for each in problem.problems])
+assert (problem.code, problem.problems[0].field) == ("invalid_fields", "/title")
 refused(HTTPStatus.UNAUTHORIZED, "no key at all", invoice)
 refused(HTTPStatus.FORBIDDEN, os.environ["BELLBOARD_POOR_KEY"], invoice)
 refused(HTTPStatus.NOT_FOUND, key, SendRequest(user_id=999, type_="custom", title="t"))

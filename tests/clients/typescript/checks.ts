@@ -7,6 +7,13 @@ export const invoice = {
     user_id, type: "billing_invoice", title: "Your invoice", metadata: { invoice_id: 3021, amount: 49.9 },
 };
 
+type Problem = { code?: string; problems?: { field?: string }[] };
+
+export function isProblem(error: Problem | undefined) {
+    assert.equal(error?.code, "invalid_fields");
+    assert.equal(error.problems?.[0].field, "/title");
+}
+
 type Refusal = { error?: { reason?: string; message?: string }; response: Response };
 type Send = (key: string, body: typeof invoice) => Promise<Refusal>;
 

@@ -36,6 +36,8 @@ pub struct Request {
     pub id: Option<&'static str>,
     pub query: String,
     pub key: Option<&'static str>,
+    /// The API key that sends it, in place of one that may do all.
+    pub sender: Option<&'static str>,
     pub body: Option<(&'static str, String)>,
 }
 
@@ -76,7 +78,7 @@ fn plain(_: &Ground) -> Request {
 }
 
 fn query(query: &str) -> Request {
-    Request { id: None, query: query.into(), key: None, body: None }
+    Request { id: None, query: query.into(), key: None, sender: None, body: None }
 }
 
 fn body(media_type: &'static str, text: impl Into<String>) -> Request {
@@ -113,6 +115,11 @@ fn send(ground: &Ground) -> Request {
     body(JSON, sent.to_string())
 }
 
+/// A send of a type that is not among those of its key.
+fn forbidden(ground: &Ground) -> (u16, Request) {
+    (403, Request { sender: Some(BILLING), ..send(ground) })
+}
+
 fn batch(ground: &Ground) -> Request {
     body(JSON, format!(r#"{{"items": [{}]}}"#, send(ground).body.expect("one").1))
 }
@@ -140,7 +147,7 @@ pub const CASES: &[Cases] = &[
                 (201, keyed("walk", user)),
                 (422, keyed("walk", user + 1)),
             ];
-            [bad_bodies(), keys.into()].concat()
+            [bad_bodies(), keys.into(), vec![forbidden(ground)]].concat()
         },
         missing: |ground| vec![(404, send(ground))],
         other_tenant: no_such_user,
@@ -175,7 +182,7 @@ pub const CASES: &[Cases] = &[
         need: Need::Permission("notification.send"),
         good: send,
         done: &[200],
-        bad: |_| bad_bodies(),
+        bad: |ground| [bad_bodies(), vec![forbidden(ground)]].concat(),
         // It tells of an unknown user instead of failing.
         missing: |ground| vec![(200, send(ground))],
         other_tenant: |answer, _| {

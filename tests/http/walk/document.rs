@@ -37,9 +37,13 @@ async fn every_example_is_good() {
     let schemas = Schemas::of(&document);
     let checked = examples(&document, &schemas, "#");
     assert!(checked >= 30, "only {checked} examples");
-    // Each body has one.
+    // Each body and parameter has one.
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = &parameter["name"];
+                assert!(parameter.get("example").is_some(), "{method} {path}: {name} has no example");
+            }
             let responses = operation["responses"].as_object().expect("responses").values();
             for holder in responses.chain(operation.get("requestBody")) {
                 for media in schemas.resolve(holder)["content"].as_object().into_iter().flatten() {
@@ -107,6 +111,30 @@ async fn generators_find_what_they_need() {
                 assert!(parameter["description"].is_string(), "{method} {path}: {parameter}");
             }
         }
+    }
+}
+
+/// A client that was made from a closed list fails on what comes to it later.
+#[tokio::test]
+async fn no_list_of_words_is_closed() {
+    let document = shared().get("/openapi.json").await.expect(200).json();
+    for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+        assert!(!schema.to_string().contains(r#""enum":"#), "{name}: {schema}");
+    }
+    let event = &document["components"]["schemas"]["StreamEvent"]["properties"]["event"];
+    assert!(event["x-extensible-enum"].as_array().is_some_and(|names| names.len() >= 8), "{event}");
+}
+
+#[tokio::test]
+async fn whatever_sent_can_be_named_wherever_a_sender_is() {
+    let document = shared().get("/openapi.json").await.expect(200).json();
+    let schemas = Schemas::of(&document);
+    let listed = &document["paths"]["/crm/notification/sent"]["get"]["parameters"];
+    let listed = listed.as_array().and_then(|all| all.iter().find(|p| p["name"] == "sender")).expect("one");
+    let withdrawn = &document["components"]["schemas"]["WithdrawRequest"]["properties"]["sender"];
+    for sender in ["key:2c26b46b68ff", "user:42", "hook:alerts"] {
+        schemas.check(&listed["schema"], &sender.into(), "listSent");
+        schemas.check(withdrawn, &sender.into(), "withdrawNotifications");
     }
 }
 
