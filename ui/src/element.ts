@@ -214,7 +214,7 @@ export class BellboardInbox extends Base {
     set(this.#bell, { 'aria-expanded': String(open) });
     const move = open ? addEventListener : removeEventListener;
     move('resize', this.#place);
-    move('scroll', this.#place, { capture: true, passive: true } as AddEventListenerOptions);
+    move('scroll', this.#place, true);
     this.#shown();
     this.#emit('bellboard-toggle', { open });
   }
