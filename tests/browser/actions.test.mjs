@@ -198,6 +198,34 @@ test('a token that has expired is asked for anew, once, and nobody notices', asy
   assert.deepEqual(await page.evaluate(() => asked), [false, true]);
 });
 
+for (const [name, attributes, more] of [
+  ['says more or less', '', { uti: 'other', roles: [] }],
+  ['names the user by other claims, where the page says who it is,', 'share="ada"', { iss: 'https://other.example' }],
+]) {
+  test(`a new token that ${name} is no other user's`, async (t) => {
+    const user = gateway.user();
+    await gateway.fill(user, 2);
+    const made = await context(t, browser);
+    const page = await hostPage(made, gateway, {
+      attributes,
+      script: `globalThis.failures = [];
+        inbox.addEventListener('bellboard-failure', ({ detail }) => failures.push(String(detail.error)));
+        inbox.token = ({ refresh }) => refresh
+          ? ${JSON.stringify(token(user, 3600, undefined, more))}
+          : ${JSON.stringify(token(user, 3600, undefined, { uti: 'first' }))};
+        inbox.open();`,
+    });
+    await lists(page, ['Notification 2', 'Notification 1']);
+    let refused = 0;
+    await made.route('**/mark-read', (route) => refused++ ? route.continue() : route.fulfill({ status: 401, json: {} }));
+    await button(page, 'Mark as read: Notification 1').click();
+    await page.waitForResponse((answer) => answer.url().endsWith('/mark-read') && answer.ok());
+    assert.equal((await gateway.list(user)).unread_count, 1);
+    assert.deepEqual(await page.evaluate(() => failures), []);
+    await lists(page, ['Notification 2', 'Notification 1']);
+  });
+}
+
 test('when no token is accepted the page is told, and a new one goes on', async (t) => {
   const user = gateway.user();
   await gateway.send(user, 'Hello');

@@ -26,10 +26,10 @@ api_keys:
 `;
 
 /** A user's token, of so many seconds. */
-export function token(user, seconds = 3600, secret = SECRET) {
+export function token(user, seconds = 3600, secret = SECRET, more = {}) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
-  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: String(user), iat: now - 9999, exp: now + seconds })}`;
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: String(user), iat: now - 9999, exp: now + seconds, ...more })}`;
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 

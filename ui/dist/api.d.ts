@@ -4,8 +4,13 @@ import type { InboxEvent, Notification, Page } from './types.js';
 /** Where the gateway is, and with whose token to ask it. */
 export interface ApiOptions {
     /** The public prefix, `/crm/notification` of this origin unless given. */
-    baseUrl?: string;
+    baseUrl?: string | undefined;
     token: TokenSource;
+    /**
+     * Whose tokens these are, and the name under which a user's tabs share one stream. Unless given it comes from the
+     * claims `iss` and `user_id` or `sub`; `false` gives each tab a stream of its own.
+     */
+    share?: string | false | undefined;
 }
 /** An answer that is no success; with status 0 there was none. */
 export declare class ApiError extends Error {

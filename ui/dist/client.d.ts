@@ -5,11 +5,6 @@ import { type Notification } from './types.js';
 export interface ClientOptions extends ApiOptions {
     /** How many notifications a page of the list has, 20 unless given. */
     pageSize?: number;
-    /**
-     * The name under which a user's tabs share one stream. Unless given it comes from the token's claims; `false` gives
-     * each tab a stream of its own.
-     */
-    share?: string | false;
 }
 /** An inbox as it is to be shown. */
 export interface InboxState {

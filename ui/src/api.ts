@@ -2,14 +2,19 @@
 
 import { retryAfter, sleep } from './backoff.js';
 import { parser } from './sse.js';
-import { Tokens, owner, type TokenSource } from './token.js';
+import { Tokens, type TokenSource } from './token.js';
 import type { InboxEvent, Notification, Page } from './types.js';
 
 /** Where the gateway is, and with whose token to ask it. */
 export interface ApiOptions {
   /** The public prefix, `/crm/notification` of this origin unless given. */
-  baseUrl?: string;
+  baseUrl?: string | undefined;
   token: TokenSource;
+  /**
+   * Whose tokens these are, and the name under which a user's tabs share one stream. Unless given it comes from the
+   * claims `iss` and `user_id` or `sub`; `false` gives each tab a stream of its own.
+   */
+  share?: string | false | undefined;
 }
 
 /** An answer that is no success; with status 0 there was none. */
@@ -66,7 +71,7 @@ export class Api {
 
   constructor(options: ApiOptions) {
     this.baseUrl = (options.baseUrl ?? '/crm/notification').replace(/\/+$/, '');
-    this.tokens = new Tokens(options.token);
+    this.tokens = new Tokens(options.token, options.share || undefined);
   }
 
   /** A page of the list, newest first. */
@@ -151,7 +156,7 @@ export class Api {
     for (let tried = 1; ;) {
       const token = await this.tokens.get(refused);
       // What one user asked for is never done for another.
-      if (refused !== undefined && owner(token) !== owner(refused)) throw new ApiError('another user', 401);
+      if (refused !== undefined && this.tokens.owner(token) !== this.tokens.owner(refused)) throw new ApiError('another user', 401);
       const answer = await fetch(this.baseUrl + path, {
         method,
         headers: {

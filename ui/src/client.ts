@@ -5,17 +5,11 @@ import { sleep } from './backoff.js';
 import { Live, type Connection } from './live.js';
 import { Tabs, type Standing } from './tabs.js';
 import { EMPTY, apply, shown, withFirst, withPage, type Change, type Inbox, type Pending } from './state.js';
-import { owner } from './token.js';
 import { covers, type InboxEvent, type Notification } from './types.js';
 
 export interface ClientOptions extends ApiOptions {
   /** How many notifications a page of the list has, 20 unless given. */
   pageSize?: number;
-  /**
-   * The name under which a user's tabs share one stream. Unless given it comes from the token's claims; `false` gives
-   * each tab a stream of its own.
-   */
-  share?: string | false;
 }
 
 /** An inbox as it is to be shown. */
@@ -76,7 +70,6 @@ export class InboxClient extends EventTarget {
   #live: Live | undefined;
   /** The last event that all tabs were told. */
   #told: string | undefined;
-  #owner: string | undefined;
   #running = false;
   #stop = new AbortController();
 
@@ -84,9 +77,7 @@ export class InboxClient extends EventTarget {
     super();
     this.#options = options;
     this.api = new Api(options);
-    this.api.tokens.changed = (token) => {
-      if (this.#running && owner(token) !== this.#owner) this.#restart();
-    };
+    this.api.tokens.changed = () => this.#running && this.#restart();
   }
 
   get state(): InboxState {
@@ -285,12 +276,11 @@ export class InboxClient extends EventTarget {
   }
 
   async #join(): Promise<void> {
-    const { share } = this.#options;
+    const { baseUrl, tokens } = this.api;
     let name: string | undefined;
     try {
-      this.#owner = owner(await this.api.tokens.get());
-      const user = share === undefined ? this.#owner : share || undefined;
-      name = user && `bellboard ${this.api.baseUrl} ${user}`;
+      const user = tokens.owner(await tokens.get());
+      if (user && this.#options.share !== false) name = `bellboard ${baseUrl} ${user}`;
     } catch (error) {
       if (!this.#running) return;
       this.#denied(new ApiError(String(error), 401));
