@@ -182,6 +182,39 @@ test('a link is followed and marks what it belongs to, unless the page takes it 
   await shows(button(back, 'Mark as unread: To the docs'));
 });
 
+test('a page that gives no token is asked again by one, and not once it has stopped', async (t) => {
+  const made = await context(t, browser);
+  // Waits end when the test says so.
+  await made.addInitScript(() => {
+    globalThis.waits = [];
+    const real = AbortSignal.timeout;
+    AbortSignal.timeout = (ms) => {
+      if (ms !== 10_000) return real.call(AbortSignal, ms);
+      const wait = new AbortController();
+      waits.push(wait);
+      return wait.signal;
+    };
+    globalThis.endWaits = () => waits.splice(0).forEach((wait) => wait.abort());
+  });
+  const page = await hostPage(made, gateway, {
+    script: `globalThis.asked = 0;
+      inbox.token = () => { asked++; throw new Error('signed out'); };
+      globalThis.client = inbox.client;`,
+  });
+  await page.waitForFunction(() => waits.length === 1);
+  for (let n = 2; n <= 4; n++) {
+    await page.evaluate(() => client.retry());
+    await page.waitForFunction((count) => waits.length === count, n);
+  }
+  assert.equal(await page.evaluate(() => asked), 4);
+  await page.evaluate(() => endWaits());
+  await page.waitForFunction(() => asked === 5 && waits.length > 0);
+  assert.equal(await page.evaluate(() => new Promise((done) => setTimeout(() => done(waits.length)))), 1);
+  await page.evaluate(() => client.stop());
+  await page.evaluate(() => endWaits());
+  assert.deepEqual(await page.evaluate(() => new Promise((done) => setTimeout(() => done([asked, waits.length])))), [5, 0]);
+});
+
 test('a token that has expired is asked for anew, once, and nobody notices', async (t) => {
   const user = gateway.user();
   await gateway.send(user, 'Hello');

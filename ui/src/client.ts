@@ -72,6 +72,7 @@ export class InboxClient extends EventTarget {
   #told: string | undefined;
   #running = false;
   #stop = new AbortController();
+  #joined = new AbortController();
 
   constructor(options: ClientOptions) {
     super();
@@ -125,7 +126,7 @@ export class InboxClient extends EventTarget {
   /** Tries again at once what did not work: the stream, and the list. */
   retry(): void {
     this.#tabs?.hurry();
-    if (!this.#tabs) void this.#join();
+    if (this.#running && !this.#tabs) void this.#join();
     if (this.#phase === 'failed') void this.load();
   }
 
@@ -275,21 +276,24 @@ export class InboxClient extends EventTarget {
     if (behind) void this.load();
   }
 
+  /** Once there is a token, until it leaves; who joins anew does not ask beside the one before. */
   async #join(): Promise<void> {
+    this.#leave();
+    const { signal } = this.#joined = new AbortController();
     const { baseUrl, tokens } = this.api;
-    let name: string | undefined;
+    let user: string | undefined;
     try {
-      const user = tokens.owner(await tokens.get());
-      if (user && this.#options.share !== false) name = `bellboard ${baseUrl} ${user}`;
+      user = tokens.owner(await tokens.get());
     } catch (error) {
-      if (!this.#running) return;
+      if (signal.aborted) return;
       this.#denied(new ApiError(String(error), 401));
-      await sleep(REFUSED);
-      return this.#join();
+      await sleep(REFUSED, signal);
+      return signal.aborted ? undefined : this.#join();
     }
-    if (!this.#running || this.#tabs) return;
-    this.#tabs = new Tabs(name, {
-      lead: (signal) => this.#lead(signal),
+    if (signal.aborted) return;
+    const shared = user && this.#options.share !== false;
+    this.#tabs = new Tabs(shared ? `bellboard ${baseUrl} ${user}` : undefined, {
+      lead: (term) => this.#lead(term),
       event: (told) => this.#event(told),
       standing: (standing) => this.#standing(standing),
       asked: () => {
@@ -301,6 +305,7 @@ export class InboxClient extends EventTarget {
   }
 
   #leave = (): void => {
+    this.#joined.abort();
     this.#tabs?.stop();
     this.#tabs = undefined;
   };
@@ -309,7 +314,6 @@ export class InboxClient extends EventTarget {
   #restart(): void {
     const { unreadOnly } = this.#inbox;
     const wanted = this.#phase !== 'idle';
-    this.#leave();
     this.#removed.forEach(({ timer }) => clearTimeout(timer));
     this.#inbox = { ...EMPTY, unreadOnly };
     this.#pending = this.#removed = [];
