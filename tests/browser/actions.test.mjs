@@ -2,19 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import {
-  as, badge, begin, bell, button, context, gone, hostPage, inboxPage, lists, row, rows, shows, titles,
+  as, badge, begin, bell, button, context, gone, hold, hostPage, inboxPage, lists, row, rows, shows, titles,
 } from './browser.mjs';
 import { token, until } from './gateway.mjs';
 
 const { gateway, browser } = await begin(after);
-
-/** Holds requests that match until it is told what becomes of them. */
-async function hold(made, pattern) {
-  let tell;
-  const told = new Promise((done) => tell = done);
-  await made.route(pattern, async (route) => (await told)(route));
-  return tell;
-}
 
 test('deleting takes away at once, and undo brings back', async (t) => {
   const user = gateway.user();

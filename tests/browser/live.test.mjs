@@ -1,7 +1,9 @@
 // What happens elsewhere is seen at once, in every tab, and a connection that is lost loses nothing.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { as, badge, begin, bell, button, context, gone, hostPage, inboxPage, lists, row, rows, shows } from './browser.mjs';
+import {
+  as, badge, begin, bell, button, context, gone, hold, hostPage, inboxPage, lists, row, rows, shows,
+} from './browser.mjs';
 
 const { gateway, browser } = await begin(after);
 
@@ -114,6 +116,31 @@ test('where tabs cannot share, each has a stream of its own', async (t) => {
   await Promise.all(pages.map((page) => shows(page.getByText('You have no notifications.'))));
   await gateway.send(user, 'To both');
   await Promise.all(pages.map((page) => shows(row(page, 'To both'))));
+});
+
+test('alone, a tab that was hidden while it asked for the count has a stream again when it is seen', async (t) => {
+  const user = gateway.user();
+  const made = await context(t, browser);
+  await made.addInitScript(() => {
+    Object.defineProperty(Navigator.prototype, 'locks', { value: undefined });
+    globalThis.see = (seen) => {
+      Object.defineProperty(document, 'hidden', { value: !seen, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    };
+  });
+  await made.route('**/stream', (route) => route.fulfill({ status: 502 }));
+  const counted = await hold(made, '**/unread-count');
+  const page = await made.newPage();
+  const asks = page.waitForRequest('**/unread-count');
+  await hostPage(made, gateway, { script: as(user), page });
+  await asks;
+  await page.evaluate(() => see(false));
+  await made.unroute('**/stream');
+  await page.evaluate(() => see(true));
+  counted((route) => route.continue());
+  await gateway.send(user, 'Seen');
+  await badge(page, '1');
+  await page.waitForFunction(() => document.querySelector('bellboard-inbox').client.state.connection === 'live');
 });
 
 test('tabs of two users in one browser hear only of their own', async (t) => {
