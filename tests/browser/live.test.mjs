@@ -214,6 +214,22 @@ test('a page that opened offline loads when it is back', async (t) => {
   await badge(page, '1');
 });
 
+test('a tab that could not load while the leading one was offline loads when that is back', async (t) => {
+  const user = gateway.user();
+  await gateway.send(user, 'Waiting');
+  const made = await context(t, browser);
+  const leading = await hostPage(made, gateway, { script: `${as(user)} inbox.open();` });
+  await lists(leading, ['Waiting']);
+  const follower = await hostPage(made, gateway, { script: `globalThis.go = () => { ${as(user)} inbox.open(); };` });
+  await follower.waitForFunction(() => globalThis.go);
+  await made.setOffline(true);
+  await shows(leading.getByText('You are offline.'));
+  await follower.evaluate(() => go());
+  await follower.waitForFunction(() => document.querySelector('bellboard-inbox').client.state.phase === 'failed');
+  await made.setOffline(false);
+  await lists(follower, ['Waiting']);
+});
+
 test('where the stream cannot be had, the badge and the list are asked for', async (t) => {
   const user = gateway.user();
   const made = await context(t, browser);

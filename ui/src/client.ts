@@ -257,15 +257,18 @@ export class InboxClient extends EventTarget {
 
   /** What the leading tab says of itself; where it has gone past this one, what was between was missed. */
   #standing({ connection, unread, position }: Standing): void {
-    this.#connection = connection;
-    if (position === undefined || unread === undefined) return this.#changed();
-    const { position: mine } = this.#inbox;
-    if (mine === undefined || !covers(mine, position)) {
-      this.#event({ type: 'reset', id: position, data: { unread_count: unread } });
-    } else {
-      this.#told = position;
-      this.#changed();
+    if (position !== undefined && unread !== undefined) {
+      if (covers(this.#inbox.position, position)) this.#told = position;
+      else this.#event({ type: 'reset', id: position, data: { unread_count: unread } });
     }
+    this.#connected(connection);
+  }
+
+  /** Where there is a connection again, so may be the list. */
+  #connected(connection: Connection): void {
+    this.#connection = connection;
+    if (connection === 'live' && this.#phase === 'failed') void this.load();
+    this.#changed();
   }
 
   /** Loads again where what is known does not suffice. */
@@ -338,10 +341,8 @@ export class InboxClient extends EventTarget {
         this.#event(event);
       },
       connection: (connection) => {
-        this.#connection = connection;
+        this.#connected(connection);
         this.#stand();
-        if (connection === 'live' && this.#phase === 'failed') void this.load();
-        this.#changed();
       },
       denied: (error) => this.#denied(error),
     });
