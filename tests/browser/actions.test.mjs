@@ -121,6 +121,24 @@ test('the unread filter shows those alone, and follows what is read and unread',
   await lists(page, ['Fresh', 'Notification 3', 'Notification 2', 'Notification 1']);
 });
 
+test('a reader who goes very far down the list stays there', async (t) => {
+  const user = gateway.user();
+  await gateway.flood(user, 2_100);
+  const page = await hostPage(await context(t, browser), gateway, {
+    script: `const { InboxClient } = await import('/crm/notification/ui/inbox.js');
+      globalThis.client = new InboxClient({ token: ${JSON.stringify(token(user))}, pageSize: 200 });`,
+  });
+  await page.waitForFunction(() => globalThis.client);
+  await page.evaluate(async () => {
+    client.start();
+    await client.load();
+    while (client.state.more) await client.loadMore();
+  });
+  await gateway.send(user, 'Arrived');
+  await page.waitForFunction(() => client.state.items[0].title === 'Arrived');
+  assert.equal(await page.evaluate(() => client.state.items.length), 2_101);
+});
+
 test('the list goes on as it is scrolled, to its end and with nothing twice', async (t) => {
   const user = gateway.user();
   await gateway.fill(user, 65);

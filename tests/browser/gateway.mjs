@@ -22,7 +22,7 @@ tenants:
     issuers: [{algorithm: HS256, secret: ${SECRET}}]
     cors: {allowed_origins: ${JSON.stringify(origins)}}
 api_keys:
-  ${KEY}: {roles: [sender]}
+  ${KEY}: {roles: [sender], rate_limit: {per_second: 5000, burst: 5000}}
 `;
 
 /** A user's token, of so many seconds. */
@@ -101,6 +101,19 @@ export class Gateway {
   /** Sends many, one after the other, oldest first. */
   async fill(user, count) {
     for (let n = 1; n <= count; n++) await this.send(user, `Notification ${n}`);
+  }
+
+  /** Sends very many at once. */
+  async flood(user, count) {
+    for (let n = 0; n < count; n += 500) {
+      const items = Array.from({ length: Math.min(500, count - n) }, () => ({ user_id: user, type: 'custom', title: 'One of many' }));
+      const answer = await fetch(`${this.base}/send-batch`, {
+        method: 'POST',
+        headers: { 'x-api-key': KEY, 'content-type': 'application/json' },
+        body: JSON.stringify({ items }),
+      });
+      if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
+    }
   }
 
   /** What the user does elsewhere, as on another device. */

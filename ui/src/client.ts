@@ -43,7 +43,7 @@ export type Action = 'read' | 'unread' | 'read_all' | 'delete' | 'restore';
 
 /** The gateway restores for 30 seconds; what is offered should still be possible when the request arrives. */
 const RESTORABLE = 28_000;
-/** So many loaded notifications are enough; when more arrive, the list is loaded anew. */
+/** When more than so many arrive after a page was loaded, the list is loaded anew. */
 const MOST = 2_000;
 /** How long after the page gave no token it is asked again. */
 const REFUSED = 10_000;
@@ -70,6 +70,8 @@ export class InboxClient extends EventTarget {
   #live: Live | undefined;
   /** The last event that all tabs were told. */
   #told: string | undefined;
+  /** How long the list may become before it is loaded anew: arrivals count, not the pages that the reader asked for. */
+  #most = MOST;
   #running = false;
   #stop = new AbortController();
   #joined = new AbortController();
@@ -231,6 +233,7 @@ export class InboxClient extends EventTarget {
       for (const event of loading.events) {
         if (!covers(page.eventId, event.id)) this.#inbox = apply({ ...this.#inbox, position: undefined }, event);
       }
+      this.#most = this.#inbox.items.length + MOST;
       this.#settle();
     } catch (error) {
       if (this.#loading !== loading) return;
@@ -275,7 +278,7 @@ export class InboxClient extends EventTarget {
   #settle(): void {
     this.#changed();
     const { stale, items } = this.#inbox;
-    const behind = this.#loading ? this.#loading.events.length > MOST : stale || items.length > MOST;
+    const behind = this.#loading ? this.#loading.events.length > MOST : stale || items.length > this.#most;
     if (behind) void this.load();
   }
 
