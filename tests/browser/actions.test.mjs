@@ -121,6 +121,27 @@ test('the unread filter shows those alone, and follows what is read and unread',
   await lists(page, ['Fresh', 'Notification 3', 'Notification 2', 'Notification 1']);
 });
 
+test('a filter that could not be changed leaves no hole in the list', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 50);
+  const { notifications } = await gateway.list(user);
+  for (const one of notifications.slice(0, 5)) await gateway.elsewhere(user, 'POST', `/${one.notification_id}/mark-read`);
+  const made = await context(t, browser);
+  const page = await hostPage(made, gateway, { script: as(user) });
+  await badge(page, '45');
+  const client = (ask) => page.evaluate((run) => new Function('client', `return ${run}`)(document.querySelector('bellboard-inbox').client), ask);
+  await client('client.showUnreadOnly(true)');
+  const first = (url) => url.pathname.endsWith('/notification/') && !url.searchParams.has('cursor');
+  await made.route(first, (route) => route.fulfill({ status: 500, json: {} }));
+  await client('client.showUnreadOnly(false)');
+  await client('client.loadMore()');
+  assert.equal(await client('client.state.phase'), 'failed');
+  await made.unroute(first);
+  await client('client.load()');
+  while (await client('client.state.more')) await client('client.loadMore()');
+  assert.deepEqual(await client('client.state.items.map((one) => one.notification_id)'), notifications.map((one) => one.notification_id));
+});
+
 test('a reader who goes very far down the list stays there', async (t) => {
   const user = gateway.user();
   await gateway.flood(user, 2_100);

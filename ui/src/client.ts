@@ -148,7 +148,8 @@ export class InboxClient extends EventTarget {
 
   /** Shows only unread ones, or all. */
   async showUnreadOnly(unreadOnly: boolean): Promise<void> {
-    this.#inbox = { ...this.#inbox, unreadOnly };
+    // The next page of the other list does not go on with this one.
+    this.#inbox = { ...this.#inbox, unreadOnly, cursor: undefined };
     await this.load();
   }
 
