@@ -23,6 +23,25 @@ test('deleting takes away at once, and undo brings back', async (t) => {
   assert.equal((await gateway.list(user)).unread_count, 3);
 });
 
+test('undo is offered for as long as the gateway can restore', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 2);
+  const made = await context(t, browser);
+  let seconds = 4;
+  await made.route(/\/notification\/\d+$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, headers: { ...response.headers(), 'x-restorable-for': String(seconds) } });
+  });
+  const page = await inboxPage(made, gateway, user);
+  await button(page, 'Delete: Notification 2').click();
+  await shows(button(page, 'Undo'));
+  await button(page, 'Undo').waitFor({ state: 'hidden' });
+  seconds = 0;
+  await button(page, 'Delete: Notification 1').click();
+  await shows(page.getByText('You have no notifications.'));
+  await button(page, 'Undo').waitFor({ state: 'hidden' });
+});
+
 test('several deletes are undone one after the other, and closing the tab changes nothing', async (t) => {
   const user = gateway.user();
   await gateway.fill(user, 3);

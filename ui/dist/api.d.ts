@@ -52,8 +52,9 @@ export declare class Api {
     markUnread(id: number): Promise<void>;
     /** Marks all up to that id; those that came after stay unread. Tells how many there were. */
     markAllRead(upTo: number): Promise<number>;
-    delete(id: number): Promise<void>;
-    /** Takes a delete back, within 30 seconds. */
+    /** Tells for how many seconds it can be taken back; 30 where the gateway does not say. */
+    delete(id: number): Promise<number>;
+    /** Takes a delete back. */
     restore(id: number): Promise<Notification>;
     /** Reads one connection of the stream to its end. The token goes in a header, so `EventSource` will not do. */
     stream(options: StreamOptions): Promise<void>;

@@ -100,11 +100,13 @@ export class Api {
     return (await answer.json() as { updated: number }).updated;
   }
 
-  async delete(id: number): Promise<void> {
-    await this.#ask('DELETE', `/${id}`);
+  /** Tells for how many seconds it can be taken back; 30 where the gateway does not say. */
+  async delete(id: number): Promise<number> {
+    const answer = await this.#ask('DELETE', `/${id}`);
+    return Number(answer.headers.get('x-restorable-for') ?? 30);
   }
 
-  /** Takes a delete back, within 30 seconds. */
+  /** Takes a delete back. */
   async restore(id: number): Promise<Notification> {
     const answer = await this.#ask('POST', `/${id}/restore`);
     return (await answer.json() as { notification: Notification }).notification;

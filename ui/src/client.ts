@@ -41,8 +41,8 @@ export interface ClientEvents {
 
 export type Action = 'read' | 'unread' | 'read_all' | 'delete' | 'restore';
 
-/** The gateway restores for 30 seconds; what is offered should still be possible when the request arrives. */
-const RESTORABLE = 28_000;
+/** What is offered should still be possible when the request arrives: so many seconds of what the gateway grants. */
+const TRAVEL = 2;
 /** When more than so many arrive after a page was loaded, the list is loaded anew. */
 const MOST = 2_000;
 /** How long after the page gave no token it is asked again. */
@@ -58,7 +58,7 @@ export class InboxClient extends EventTarget {
   #inbox: Inbox = EMPTY;
   #pending: Pending[] = [];
   #keys = 0;
-  #removed: { notification: Notification; timer: ReturnType<typeof setTimeout> }[] = [];
+  #removed: Notification[] = [];
   #phase: InboxState['phase'] = 'idle';
   #connection: Connection = 'connecting';
   #state: InboxState | undefined;
@@ -93,7 +93,7 @@ export class InboxClient extends EventTarget {
         phase: this.#phase,
         more: cursor !== undefined,
         connection: this.#connection,
-        removed: this.#removed.at(-1)?.notification,
+        removed: this.#removed.at(-1),
       };
     }
     return this.#state;
@@ -170,20 +170,22 @@ export class InboxClient extends EventTarget {
 
   /** Deletes one, at once; for some seconds `restore` takes it back. */
   async delete(id: number): Promise<boolean> {
-    const notification = this.state.items.find((item) => item.notification_id === id);
-    if (!notification) return true;
-    const timer = setTimeout(() => this.#forget(id), RESTORABLE);
-    this.#removed.push({ notification, timer });
-    const done = await this.#act('delete', { kind: 'deleted', id }, () => this.api.delete(id));
-    if (!done) this.#forget(id);
+    const known = this.state.items.find((item) => item.notification_id === id);
+    if (!known) return true;
+    // Of each delete its own: the time of the first one does not end what is offered of the next.
+    const removed = { ...known };
+    let left = 0;
+    this.#removed.push(removed);
+    const done = await this.#act('delete', { kind: 'deleted', id }, async () => left = await this.api.delete(id));
+    setTimeout(() => this.#forget(removed), (left - TRAVEL) * 1000);
     return done;
   }
 
   /** Takes back the last delete, or that of one. */
-  async restore(id = this.#removed.at(-1)?.notification.notification_id): Promise<boolean> {
-    const notification = this.#removed.find((one) => one.notification.notification_id === id)?.notification;
+  async restore(id = this.#removed.at(-1)?.notification_id): Promise<boolean> {
+    const notification = this.#removed.find((one) => one.notification_id === id);
     if (!notification || id === undefined) return false;
-    this.#forget(id);
+    this.#forget(notification);
     return this.#act('restore', { kind: 'notification', id, notification }, () => this.api.restore(id));
   }
 
@@ -211,12 +213,8 @@ export class InboxClient extends EventTarget {
     }
   }
 
-  #forget(id: number): void {
-    this.#removed = this.#removed.filter(({ notification, timer }) => {
-      if (notification.notification_id !== id) return true;
-      clearTimeout(timer);
-      return false;
-    });
+  #forget(removed: Notification): void {
+    this.#removed = this.#removed.filter((one) => one !== removed);
     this.#changed();
   }
 
@@ -321,7 +319,6 @@ export class InboxClient extends EventTarget {
   #restart(): void {
     const { unreadOnly } = this.#inbox;
     const wanted = this.#phase !== 'idle';
-    this.#removed.forEach(({ timer }) => clearTimeout(timer));
     this.#inbox = { ...EMPTY, unreadOnly };
     this.#pending = this.#removed = [];
     this.#loading = this.#told = undefined;
