@@ -143,6 +143,36 @@ test('alone, a tab that was hidden while it asked for the count has a stream aga
   await page.waitForFunction(() => document.querySelector('bellboard-inbox').client.state.connection === 'live');
 });
 
+test('a stream whose answer begins but is held back on its way is none', async (t) => {
+  const user = gateway.user();
+  const made = await context(t, browser);
+  // As a proxy that passes the head on and keeps the body.
+  await made.addInitScript(() => {
+    const real = globalThis.fetch;
+    globalThis.fetch = async (url, options) => {
+      if (!String(url).endsWith('/stream')) return real(url, options);
+      globalThis.held = (globalThis.held ?? 0) + 1;
+      const body = new ReadableStream({
+        start: (stream) => options.signal.addEventListener('abort', () => stream.error(options.signal.reason)),
+      });
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+    };
+  });
+  const page = await made.newPage();
+  await page.clock.install();
+  await hostPage(made, gateway, { script: `${as(user)} inbox.open();`, page });
+  await page.waitForFunction(() => globalThis.held === 1);
+  await shows(page.getByText('You have no notifications.'));
+  await page.clock.fastForward(20_000);
+  await shows(page.getByText('The connection is lost.'));
+  // It asks for the count instead.
+  await badge(page, '');
+  await gateway.send(user, 'Asked for');
+  await page.waitForFunction(() => globalThis.held === 2);
+  await page.clock.fastForward(20_000);
+  await shows(row(page, 'Asked for'));
+});
+
 test('tabs of two users in one browser hear only of their own', async (t) => {
   const [ada, bruno] = [gateway.user(), gateway.user()];
   const made = await context(t, browser);

@@ -33,11 +33,9 @@ export interface ListQuery {
 export interface StreamOptions {
     lastEventId: string | undefined;
     signal: AbortSignal;
-    /** It is open: what comes now is live. */
-    open(): void;
     event(event: InboxEvent): void;
-    /** Milliseconds to wait before the next connection. */
-    retry(ms: number): void;
+    /** It is open, and what comes now is live; in milliseconds how long to wait before the next connection. */
+    open(retry: number): void;
 }
 export declare class Api {
     #private;

@@ -42,11 +42,9 @@ export interface ListQuery {
 export interface StreamOptions {
   lastEventId: string | undefined;
   signal: AbortSignal;
-  /** It is open: what comes now is live. */
-  open(): void;
   event(event: InboxEvent): void;
-  /** Milliseconds to wait before the next connection. */
-  retry(ms: number): void;
+  /** It is open, and what comes now is live; in milliseconds how long to wait before the next connection. */
+  open(retry: number): void;
 }
 
 interface Asked {
@@ -124,19 +122,19 @@ export class Api {
       if (lastEventId !== undefined) headers['last-event-id'] = lastEventId;
       const answer = await this.#ask('GET', '/stream', { headers, signal: either, tries: 1 });
       const body = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
-      options.open();
       const parse = parser({
-        retry: options.retry,
+        // An answer that has begun may still be held back on its way; the gateway says this at once.
+        retry: options.open,
         frame: ({ event, data, id }) => {
           if (id === undefined) return;
           options.event({ type: event, id, data: JSON.parse(data) } as InboxEvent);
         },
       });
       for (;;) {
-        clearTimeout(timer);
-        timer = setTimeout(hush, SILENCE);
         const { value, done } = await body.read();
         if (done || signal.aborted) return;
+        clearTimeout(timer);
+        timer = setTimeout(hush, SILENCE);
         parse(value);
       }
     } finally {

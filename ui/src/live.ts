@@ -43,12 +43,12 @@ export class Live {
       const error: unknown = await api.stream({
         lastEventId: host.position(),
         signal: AbortSignal.any([signal, cut.signal]),
-        open: () => {
+        open: (ms) => {
+          retry = ms;
           opened = true;
           host.connection('live');
         },
         event: (event) => host.event(event),
-        retry: (ms) => retry = ms,
       }).catch((fault: unknown) => fault ?? new Error());
       const wake = this.#wake = new AbortController();
       if (signal.aborted) return;
