@@ -59,7 +59,7 @@ interface Asked {
 /** How long an answer may take. */
 const PATIENCE = 20_000;
 /** How long a stream may be silent: several of the gateway's heartbeats. */
-const SILENCE = 60_000;
+const SILENCE = 150_000;
 /** The longest `Retry-After` that somebody who waits for an answer is kept waiting. */
 const BUSY = 5_000;
 
