@@ -205,6 +205,13 @@ test('from right to left, with the page\'s words and the reader\'s locale', asyn
     await box(button(page, 'حذف: Service activated')),
   ];
   assert.ok(icon.x > actions.x, 'the icon stands at the right');
+  // Words from left to right stand at the right too, titles and messages alike.
+  const ends = await row(page, 'Service activated').locator('[part=title], [part=message]').evaluateAll((texts) => texts.map((text) => {
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    return Math.round(range.getBoundingClientRect().right);
+  }));
+  assert.equal(ends[0], ends[1]);
   const panel = await box(page.getByRole('dialog'));
   assert.ok(Math.abs(panel.x - (await box(at)).x) < 9 || panel.x === 8, 'the dropdown opens from the bell\'s left');
   assert.deepEqual(await violations(page), []);
