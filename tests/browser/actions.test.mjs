@@ -232,6 +232,27 @@ test('a link is followed and marks what it belongs to, unless the page takes it 
   await shows(button(back, 'Mark as unread: To the docs'));
 });
 
+test('a dropdown that was taken out of the page while it was open is closed when it is back', async (t) => {
+  const user = gateway.user();
+  const page = await hostPage(await context(t, browser), gateway, {
+    script: `globalThis.toggled = []; inbox.addEventListener('bellboard-toggle', ({ detail }) => toggled.push(detail.open)); ${as(user)}`,
+  });
+  await bell(page).click();
+  await page.waitForFunction(() => toggled.length === 1);
+  await page.evaluate(() => {
+    const inbox = document.querySelector('bellboard-inbox');
+    const { parentNode, nextSibling } = inbox;
+    inbox.remove();
+    parentNode.insertBefore(inbox, nextSibling);
+  });
+  assert.equal(await bell(page).getAttribute('aria-expanded'), 'false');
+  assert.deepEqual(await page.evaluate(() => toggled), [true, false]);
+  await bell(page).click();
+  await page.waitForFunction(() => toggled.length === 3);
+  await shows(page.getByRole('dialog'));
+  assert.equal(await bell(page).getAttribute('aria-expanded'), 'true');
+});
+
 test('a page that gives no token is asked again by one, and not once it has stopped', async (t) => {
   const made = await context(t, browser);
   // Waits end when the test says so.

@@ -144,6 +144,8 @@ export class BellboardInbox extends Base {
   }
 
   disconnectedCallback(): void {
+    // The browser has closed the dropdown, without a word.
+    this.#toggled();
     this.#detach();
   }
 
@@ -211,6 +213,7 @@ export class BellboardInbox extends Base {
 
   #toggled(): void {
     const open = this.#panel.element.matches(':popover-open');
+    if (this.#bell.ariaExpanded === String(open)) return;
     set(this.#bell, { 'aria-expanded': String(open) });
     const move = open ? addEventListener : removeEventListener;
     move('resize', this.#place);
