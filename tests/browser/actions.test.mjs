@@ -232,6 +232,25 @@ test('a link is followed and marks what it belongs to, unless the page takes it 
   await shows(button(back, 'Mark as unread: To the docs'));
 });
 
+test('a link that is followed marks at once, whatever else is under way', async (t) => {
+  const user = gateway.user();
+  await gateway.send(user, 'Slow');
+  const id = await gateway.send(user, 'Followed', { link: '/customers/7' });
+  const made = await context(t, browser);
+  const page = await hostPage(made, gateway, {
+    script: `${as(user)} inbox.open(); inbox.addEventListener('bellboard-follow', (event) => event.preventDefault());`,
+  });
+  await shows(row(page, 'Slow'));
+  const slow = await hold(made, (url) => url.pathname.endsWith('/mark-read') && !url.pathname.endsWith(`/${id}/mark-read`));
+  await button(page, 'Mark as read: Slow').click();
+  const marked = page.waitForResponse(`**/${id}/mark-read`);
+  await page.getByRole('link', { name: 'Followed' }).click();
+  await marked;
+  assert.equal((await gateway.list(user)).unread_count, 1);
+  slow((route) => route.continue());
+  await until(async () => (await gateway.list(user)).unread_count === 0);
+});
+
 test('a dropdown that was taken out of the page while it was open is closed when it is back', async (t) => {
   const user = gateway.user();
   const page = await hostPage(await context(t, browser), gateway, {

@@ -53,7 +53,8 @@ export declare class InboxClient extends EventTarget {
     loadMore(): Promise<void>;
     /** Shows only unread ones, or all. */
     showUnreadOnly(unreadOnly: boolean): Promise<void>;
-    markRead(id: number): Promise<boolean>;
+    /** `now`: not after what was asked for before, as when the page is about to be left. */
+    markRead(id: number, now?: boolean): Promise<boolean>;
     markUnread(id: number): Promise<boolean>;
     /** Marks all that were seen: what arrives meanwhile stays unread. */
     markAllRead(): Promise<boolean>;

@@ -153,8 +153,9 @@ export class InboxClient extends EventTarget {
     await this.load();
   }
 
-  markRead(id: number): Promise<boolean> {
-    return this.#act('read', { kind: 'read', id }, () => this.api.markRead(id));
+  /** `now`: not after what was asked for before, as when the page is about to be left. */
+  markRead(id: number, now = false): Promise<boolean> {
+    return this.#act('read', { kind: 'read', id }, () => this.api.markRead(id), now);
   }
 
   markUnread(id: number): Promise<boolean> {
@@ -189,13 +190,14 @@ export class InboxClient extends EventTarget {
     return this.#act('restore', { kind: 'notification', id, notification }, () => this.api.restore(id));
   }
 
-  async #act(action: Action, change: Change, call: () => Promise<unknown>): Promise<boolean> {
+  async #act(action: Action, change: Change, call: () => Promise<unknown>, now = false): Promise<boolean> {
     const key = ++this.#keys;
     const mine = (one: Pending) => one.key === key;
     this.#pending = [...this.#pending, { key, change, settled: false }];
     this.#changed();
-    const answer = this.#last.then(call);
-    this.#last = answer.catch(() => {});
+    const last = this.#last;
+    const answer = now ? call() : last.then(call);
+    this.#last = answer.catch(() => {}).then(() => last);
     try {
       await answer.catch((error: unknown) => {
         // Gone already: by another tab, or because its time was over.
