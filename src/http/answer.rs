@@ -55,26 +55,30 @@ impl<T: Type, const STATUS: u16> ApiResponse for Answer<T, STATUS> {
     }
 }
 
-/// An answer that may have been given before.
-pub struct Repeatable<A> {
-    /// The answer.
-    pub answer: A,
-    /// Whether it was.
-    pub replayed: bool,
+/// An answer with a header of its own, which the document declares where it is finished.
+pub struct Headed<A> {
+    answer: A,
+    header: Option<(&'static str, HeaderValue)>,
 }
 
-impl<A: IntoResponse> IntoResponse for Repeatable<A> {
+impl<A> Headed<A> {
+    /// With that header, named in small letters, where there is a value.
+    pub fn new(answer: A, name: &'static str, value: Option<HeaderValue>) -> Self {
+        Self { answer, header: value.map(|value| (name, value)) }
+    }
+}
+
+impl<A: IntoResponse> IntoResponse for Headed<A> {
     fn into_response(self) -> Response {
         let mut response = self.answer.into_response();
-        if self.replayed {
-            let (name, yes) = ("idempotency-replayed", HeaderValue::from_static("true"));
-            response.headers_mut().insert(HeaderName::from_static(name), yes);
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
         }
         response
     }
 }
 
-impl<A: ApiResponse> ApiResponse for Repeatable<A> {
+impl<A: ApiResponse> ApiResponse for Headed<A> {
     fn meta() -> MetaResponses {
         A::meta()
     }

@@ -7,12 +7,12 @@ use poem_openapi::{OpenApi, param::Query};
 use super::{
     Tag,
     admit::{Admitted, OwnInbox},
-    answer::Answer,
+    answer::{Answer, Headed},
     cursor,
     error::Failure,
     params::{Cursor, Flag, PageSize, TypeName},
     render,
-    stream::At,
+    stream::at,
     wire::{ListResponse, UnreadCountResponse},
 };
 use crate::{
@@ -41,7 +41,7 @@ impl InboxApi {
         unread: Query<Option<Flag>>,
         /// Shows only notifications of this type.
         r#type: Query<Option<TypeName>>,
-    ) -> poem::Result<At<Answer<ListResponse>>> {
+    ) -> poem::Result<Headed<Answer<ListResponse>>> {
         let owner = caller.inbox()?;
         let query = PageQuery {
             // A cursor past the last id there can be is the first page.
@@ -60,7 +60,7 @@ impl InboxApi {
             let _ = write!(text, r#","next_cursor":"{}""#, cursor::write(last.id.get()));
         }
         text.push('}');
-        Ok(At { answer: Answer::new(text), id: page.head.event_id() })
+        Ok(at(Answer::new(text), page.head.event_id()))
     }
 
     /// Count the caller's unread notifications
@@ -70,10 +70,10 @@ impl InboxApi {
     async fn unread_count(
         &self,
         caller: Admitted<OwnInbox>,
-    ) -> poem::Result<At<Answer<UnreadCountResponse>>> {
+    ) -> poem::Result<Headed<Answer<UnreadCountResponse>>> {
         let owner = caller.inbox()?;
         let head = caller.services.inbox.unread_count(owner).await.map_err(Failure)?;
         let answer = Answer::new(format!(r#"{{"result":"Success","unread_count":{}}}"#, head.unread));
-        Ok(At { answer, id: head.event_id() })
+        Ok(at(answer, head.event_id()))
     }
 }

@@ -5,7 +5,7 @@ use poem_openapi::{OpenApi, param::Path};
 use super::{
     Tag,
     admit::{Admitted, OwnInbox},
-    answer::Answer,
+    answer::{Answer, Headed},
     body::{Body, FromBody},
     error::Failure,
     json,
@@ -77,11 +77,14 @@ impl MarkApi {
         caller: Admitted<OwnInbox>,
         /// The notification's id.
         id: Path<Id>,
-    ) -> poem::Result<Answer<MessageResponse>> {
+    ) -> poem::Result<Headed<Answer<MessageResponse>>> {
         let owner = caller.inbox()?;
         let id = notification_id(id.0).map_err(Failure)?;
         caller.services.inbox.delete(owner, id).await.map_err(Failure)?;
-        Ok(Answer::new(r#"{"result":"Success","message":"Notification deleted"}"#.to_owned()))
+        Ok(restorable(
+            Answer::new(r#"{"result":"Success","message":"Notification deleted"}"#.to_owned()),
+            &caller,
+        ))
     }
 
     /// Restore a notification that the caller deleted
@@ -101,6 +104,12 @@ impl MarkApi {
         let restored = caller.services.inbox.restore(owner, id, within).await.map_err(Failure)?;
         Ok(one(&restored))
     }
+}
+
+/// The answer to a deletion, which says for how long it can be taken back.
+pub fn restorable<A>(answer: A, caller: &Admitted<OwnInbox>) -> Headed<A> {
+    let seconds = caller.context.snapshot().restore_time.as_secs();
+    Headed::new(answer, "x-restorable-for", Some(seconds.into()))
 }
 
 /// The answer that shows one notification.

@@ -7,10 +7,12 @@ use poem_openapi::{Object, OpenApi};
 use super::{
     Tag,
     admit::{Admitted, OwnInbox},
-    answer::Answer,
+    answer::{Answer, Headed},
     body::{Body, FromBody},
     error::Failure,
-    json, render,
+    json,
+    mark::restorable,
+    render,
     wire::Id,
 };
 use crate::{
@@ -50,10 +52,10 @@ impl MarkManyApi {
         &self,
         caller: Admitted<OwnInbox>,
         body: Body<NotificationIdsRequest>,
-    ) -> poem::Result<Answer<ManyChangedResponse>> {
+    ) -> poem::Result<Headed<Answer<ManyChangedResponse>>> {
         let owner = caller.inbox()?;
         let deleted = caller.services.inbox.delete_many(owner, &body.0).await.map_err(Failure)?;
-        Ok(changed(&deleted))
+        Ok(restorable(changed(&deleted), &caller))
     }
 }
 

@@ -1,11 +1,12 @@
 //! `POST /crm/notification/send`: admit, decode, send, respond.
 
+use poem::http::HeaderValue;
 use poem_openapi::OpenApi;
 
 use super::{
     Tag,
     admit::{Admitted, MaySend},
-    answer::{Answer, Repeatable},
+    answer::{Answer, Headed},
     body::{Body, FromBody},
     error::Failure,
     faults::Faults,
@@ -37,7 +38,7 @@ impl SendApi {
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Body<SendRequest>,
-    ) -> poem::Result<Repeatable<Answer<SendResponse, 201>>> {
+    ) -> poem::Result<Headed<Answer<SendResponse, 201>>> {
         let (context, Body(draft, bytes)) = (&caller.context, body);
         let (snapshot, now, sending) = (context.snapshot(), context.now(), &caller.services.sending);
         let once = key.0.as_ref().map(|key| Once { key: &key.0, body: &bytes, answer: render::sent });
@@ -49,7 +50,8 @@ impl SendApi {
             Sent::Now(sealed, stored) => (render::sent(&sealed, stored), false),
             Sent::Before(text) => (text, true),
         };
-        Ok(Repeatable { answer: Answer::new(text), replayed })
+        let replayed = replayed.then_some(HeaderValue::from_static("true"));
+        Ok(Headed::new(Answer::new(text), "idempotency-replayed", replayed))
     }
 }
 

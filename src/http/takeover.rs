@@ -26,6 +26,9 @@ type GoOn = Box<dyn FnOnce(Reader) -> Pin<Box<dyn Future<Output = ()> + Send>> +
 /// How long the end of an answer may take to be written.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
+/// How many bytes who reads may send meanwhile. There is nothing to say, and looking at it costs time.
+const MOST_SAID: usize = 4096;
+
 /// How an answer goes on. It is left in the answer's extensions, which are cloned.
 #[derive(Clone)]
 pub struct Takeover(Arc<Mutex<Option<GoOn>>>);
@@ -62,7 +65,7 @@ impl Place {
     pub fn take(&self, connection: Connection) -> Option<Taken> {
         let (go_on, framing) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         connection.hold_nothing_back();
-        Some(Taken { go_on, reader: Reader { connection, framing } })
+        Some(Taken { go_on, reader: Reader { connection, framing, broken_off: false, said: 0 } })
     }
 }
 
@@ -97,6 +100,9 @@ impl Taken {
 pub struct Reader {
     connection: Connection,
     framing: Framing,
+    /// Whether a piece is written in part: after it nothing else may follow, which would be taken for its rest.
+    broken_off: bool,
+    said: usize,
 }
 
 impl Reader {
@@ -105,6 +111,7 @@ impl Reader {
     /// # Errors
     /// When the reader has gone.
     pub async fn write(&mut self, piece: &str) -> io::Result<()> {
+        self.broken_off = true;
         match self.framing {
             Framing::Chunks => {
                 let chunk = format!("{:x}\r\n{piece}\r\n", piece.len());
@@ -112,17 +119,27 @@ impl Reader {
             }
             Framing::Nothing => self.connection.write_all(piece.as_bytes()).await?,
         }
-        self.connection.flush().await
+        self.connection.flush().await?;
+        self.broken_off = false;
+        Ok(())
     }
 
-    /// Returns when the reader has gone. What they still send is passed over.
+    /// Returns when the reader has gone, or talks too much. What they still send is passed over.
     pub async fn left(&mut self) {
         let mut passed_over = [0; 64];
-        while self.connection.read(&mut passed_over).await.is_ok_and(|bytes| bytes > 0) {}
+        while let Ok(bytes @ 1..) = self.connection.read(&mut passed_over).await {
+            self.said += bytes;
+            if self.said > MOST_SAID {
+                return;
+            }
+        }
     }
 
-    /// Ends the answer.
+    /// Ends the answer, so that who reads it knows that it is whole; unless it is not.
     pub async fn end(mut self) {
+        if self.broken_off {
+            return;
+        }
         let end = async {
             if self.framing == Framing::Chunks {
                 self.connection.write_all(b"0\r\n\r\n").await?;

@@ -11,7 +11,10 @@ async fn what_is_deleted_is_gone() {
     let kept = with_key(SENDER).notify(user, "t").await;
     let id = with_key(SENDER).notify(user, "t").await;
     let done = json!({"result": "Success", "message": "Notification deleted"});
-    api.delete(&format!("/{id}")).await.body(200, &done);
+    let answer = api.delete(&format!("/{id}")).await;
+    // How long it can be restored.
+    assert_eq!(answer.header("x-restorable-for"), "30");
+    answer.body(200, &done);
     let gone = format!("Notification {id} not found");
     api.delete(&format!("/{id}")).await.failed(404, &gone);
     api.post(&format!("/{id}/mark-read")).await.failed(404, &gone);

@@ -160,6 +160,14 @@ pub fn send(document: &mut Value) {
     answers["201"]["headers"]["Idempotency-Replayed"] = super::header("IdempotencyReplayed");
 }
 
+/// The answers to a deletion say for how long it can be taken back.
+pub fn deletions(document: &mut Value) {
+    for (path, method) in [("/{id}", "delete"), ("/delete", "post")] {
+        let operation = &mut document["paths"][format!("{}{path}", super::super::PREFIX)][method];
+        operation["responses"]["200"]["headers"]["X-Restorable-For"] = super::header("RestorableFor");
+    }
+}
+
 /// The answers that say where in the inbox's history they are from, and the stream that goes on from there.
 pub fn stream(document: &mut Value) {
     let prefix = super::super::PREFIX;

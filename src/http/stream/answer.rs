@@ -1,8 +1,9 @@
 //! The answers that say where in an inbox's history they are from, and the one that goes on from there.
 
+use bytes::Bytes;
 use poem::{
     IntoResponse, Response,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderValue, header},
 };
 use poem_openapi::{
     ApiResponse,
@@ -10,36 +11,16 @@ use poem_openapi::{
     types::Type,
 };
 
-use super::{super::takeover::Takeover, shape::StreamEvent};
+use super::{
+    super::{answer::Headed, takeover::Takeover},
+    shape::StreamEvent,
+};
 use crate::domain::EventId;
 
-/// An answer, and the place in the inbox's history that it shows.
-pub struct At<A> {
-    /// The answer.
-    pub answer: A,
-    /// The place.
-    pub id: EventId,
-}
-
-impl<A: IntoResponse> IntoResponse for At<A> {
-    fn into_response(self) -> Response {
-        let mut response = self.answer.into_response();
-        // Taken over as it is, with no copy.
-        if let Ok(id) = HeaderValue::from_maybe_shared(bytes::Bytes::from(self.id.to_string())) {
-            response.headers_mut().insert(HeaderName::from_static("x-event-id"), id);
-        }
-        response
-    }
-}
-
-impl<A: ApiResponse> ApiResponse for At<A> {
-    fn meta() -> MetaResponses {
-        A::meta()
-    }
-
-    fn register(registry: &mut Registry) {
-        A::register(registry);
-    }
+/// An answer that shows an inbox at a place in its history.
+pub fn at<A>(answer: A, id: EventId) -> Headed<A> {
+    // Taken over as it is, with no copy.
+    Headed::new(answer, "x-event-id", HeaderValue::from_maybe_shared(Bytes::from(id.to_string())).ok())
 }
 
 /// A stream of events.

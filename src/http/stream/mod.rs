@@ -10,7 +10,7 @@ mod shape;
 use poem::Request;
 use poem_openapi::{OpenApi, param::Header};
 
-pub use self::answer::At;
+pub use self::answer::at;
 use self::{
     answer::EventStream,
     live::{Live, Pass},

@@ -4,12 +4,16 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpSocket};
+use tokio::{
+    io::AsyncReadExt,
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+};
 
 use crate::support::{Api, Gateway, Token, api::ask, stream::Stream};
 
 const SECRET: &str = "signing-secret-of-the-default-tenant-0001";
-const KEY: &str = "streams-key-of-the-default-tenant-00001";
+pub const KEY: &str = "streams-key-of-the-default-tenant-00001";
 const SETTINGS: &str = r#"
 rate_limits: {per_key: {per_second: 1000000}, per_user: {per_second: 1000000}}
 limits: {message: 100000}
@@ -80,10 +84,8 @@ async fn it_says_that_it_is_there_and_outlasts_what_ends_silent_connections() {
     gateway.stop();
 }
 
-#[tokio::test]
-async fn who_takes_nothing_is_dropped_and_counted() {
-    let gateway = gateway("{slow: 1s}");
-    let (key, api) = (gateway.api().key(KEY), own(&gateway, 1));
+/// A connection with a stream of the first user, of which the system takes little until it is read on.
+pub async fn slow(gateway: &Gateway) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4_096).expect("a small buffer");
     let address = gateway.public["http://".len()..].parse().expect("an address");
@@ -94,6 +96,14 @@ async fn who_takes_nothing_is_dropped_and_counted() {
     slow.write_all(head.as_bytes()).await.expect("sent");
     let mut some = [0; 64];
     assert!(slow.read(&mut some).await.expect("an answer") > 0);
+    slow
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_dropped_and_counted() {
+    let gateway = gateway("{slow: 1s}");
+    let (key, api) = (gateway.api().key(KEY), own(&gateway, 1));
+    let _slow = slow(&gateway).await;
     let mut good = Stream::open(&api, None).await;
     good.expect("ready").await;
     // More than the system keeps for it.

@@ -8,7 +8,9 @@ use tokio::{
     time::timeout,
 };
 
-use super::bounds::{gateway, metric, own};
+use serde_json::json;
+
+use super::bounds::{KEY, gateway, metric, own, slow};
 use crate::support::{Gateway, api::PREFIX, gateway::until_async, raw::exchange};
 
 /// Opens a connection and writes requests, each with a line of HTTP and the user's credential.
@@ -86,4 +88,33 @@ async fn a_reader_that_knows_no_chunks_gets_none() {
     let mut rest = String::new();
     timeout(Duration::from_secs(20), stream.read_to_string(&mut rest)).await.expect("it ends").expect("text");
     assert!(!rest.contains("\r\n"), "{rest:?}");
+}
+
+#[tokio::test]
+async fn who_talks_on_is_not_listened_to_for_ever() {
+    let gateway = gateway("{}");
+    let mut stream = write(&gateway, &["GET /stream HTTP/1.1"]).await;
+    read_to(&mut stream, "event: ready").await;
+    stream.write_all(&[b'x'; 8_192]).await.expect("sent");
+    none_is_open(&gateway).await;
+    gateway.stop();
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_at_a_stop_does_not_look_whole() {
+    let gateway = gateway("{}");
+    let mut slow = slow(&gateway).await;
+    // More than the system keeps for who reads nothing: the last of it waits to be written.
+    let (key, message) = (gateway.api().key(KEY), "x".repeat(100_000));
+    for _ in 0..80 {
+        let one = json!({"user_id": 1, "type": "custom", "title": "t", "message": message});
+        key.send(&one).await.expect(201);
+    }
+    gateway.signal("TERM");
+    let mut rest = Vec::new();
+    // It ends, or is cut off.
+    let _ = timeout(Duration::from_secs(20), slow.read_to_end(&mut rest)).await.expect("it ends");
+    assert!(rest.len() < 80 * message.len(), "all was written before");
+    let tail = String::from_utf8_lossy(&rest[rest.len() - 20..]).into_owned();
+    assert!(!tail.ends_with("0\r\n\r\n"), "{tail:?}");
 }
