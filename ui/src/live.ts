@@ -49,7 +49,7 @@ export class Live {
           host.connection('live');
         },
         event: (event) => host.event(event),
-      }).catch((fault: unknown) => fault ?? new Error());
+      }).catch((fault: unknown) => fault);
       const wake = this.#wake = new AbortController();
       if (signal.aborted) return;
       if (cut.signal.aborted) continue;
