@@ -14,7 +14,8 @@ const SECRET = 'a-secret-of-at-least-32-bytes-for-tests';
 const KEY = 'a-key-of-at-least-32-characters-for-tests';
 
 /** Every test has users of its own. */
-const settings = (origins) => `
+const settings = (origins, more) => `
+${more}
 tenants:
   default:
     users: managed
@@ -46,12 +47,12 @@ export class Gateway {
   #folder;
   #user = 0;
 
-  /** Starts one, with a configuration of the project or one for tests, which lets pages of these origins in. */
-  static async start(config, origins = []) {
+  /** Starts one, with a configuration of the project or one for tests, which lets pages of these origins in and says more. */
+  static async start(config, origins = [], more = '') {
     const gateway = new Gateway();
     const folder = gateway.#folder = mkdtempSync(join(tmpdir(), 'bellboard-browser-'));
     const path = config ? join(root, config) : join(folder, 'bellboard.yaml');
-    if (!config) writeFileSync(path, settings(origins));
+    if (!config) writeFileSync(path, settings(origins, more));
     const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'];
     const child = gateway.#child = spawn(
       program,
