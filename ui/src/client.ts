@@ -4,7 +4,7 @@ import { Api, ApiError, type ApiOptions } from './api.js';
 import { sleep } from './backoff.js';
 import { Live, type Connection } from './live.js';
 import { Tabs, type Standing } from './tabs.js';
-import { EMPTY, apply, shown, withFirst, withPage, type Change, type Inbox, type Pending } from './state.js';
+import { EMPTY, apply, remaining, shown, withFirst, withPage, type Change, type Inbox, type Pending } from './state.js';
 import { covers, type InboxEvent, type Notification } from './types.js';
 
 export interface ClientOptions extends ApiOptions {
@@ -230,7 +230,7 @@ export class InboxClient extends EventTarget {
       this.#loading = undefined;
       this.#phase = 'ready';
       this.#inbox = merge(this.#inbox, page);
-      if (merge === withFirst) this.#unsettled();
+      if (merge === withFirst) this.#pending = this.#pending.filter((one) => !one.settled);
       for (const event of loading.events) {
         if (!covers(page.eventId, event.id)) this.#inbox = apply({ ...this.#inbox, position: undefined }, event);
       }
@@ -245,14 +245,10 @@ export class InboxClient extends EventTarget {
     }
   }
 
-  #unsettled(): void {
-    this.#pending = this.#pending.filter((one) => !one.settled);
-  }
-
   #event(event: InboxEvent): void {
     this.#told = event.id;
     this.#loading?.events.push(event);
-    this.#unsettled();
+    this.#pending = remaining(this.#pending, event);
     const arrived = event.type === 'notification' && !event.data.restored && !covers(this.#inbox.position, event.id);
     this.#inbox = apply(this.#inbox, event);
     this.#settle();
