@@ -7,6 +7,9 @@ import {
 
 const { gateway, browser } = await begin(after);
 
+/** What asks for a page of the list. */
+const LISTS = /notification\/\?/;
+
 /** What notifications may look like. */
 async function variety(user) {
   const send = (title, more) => gateway.send(user, title, more);
@@ -154,7 +157,20 @@ for (const colorScheme of ['light', 'dark']) {
     await shows(host.getByText('You are offline.'));
     assert.deepEqual(await violations(host), []);
     await picture(host, `offline-${colorScheme}`);
+    await made.route('**/stream', (route) => route.fulfill({ status: 502 }));
     await made.setOffline(false);
+    await shows(host.getByText('The connection is lost.'));
+    assert.deepEqual(await violations(host), []);
+    await picture(host, `reconnecting-${colorScheme}`);
+    await made.unroute('**/stream');
+    await made.route(LISTS, (route) => route.fulfill({ status: 500, json: {} }));
+    await host.reload();
+    await badge(host, '3');
+    await bell(host).click();
+    await shows(host.getByText('Your notifications could not be loaded.'));
+    assert.deepEqual(await violations(host), []);
+    await picture(host, `failed-${colorScheme}`);
+    await made.unroute(LISTS);
     await host.keyboard.press('Escape');
     assert.deepEqual(await violations(host), []);
 
@@ -205,6 +221,13 @@ test('from right to left, with the page\'s words and the reader\'s locale', asyn
     await box(button(page, 'حذف: Service activated')),
   ];
   assert.ok(icon.x > actions.x, 'the icon stands at the right');
+  // Words from left to right stand at the right too, titles and messages alike.
+  const ends = await row(page, 'Service activated').locator('[part=title], [part=message]').evaluateAll((texts) => texts.map((text) => {
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    return Math.round(range.getBoundingClientRect().right);
+  }));
+  assert.equal(ends[0], ends[1]);
   const panel = await box(page.getByRole('dialog'));
   assert.ok(Math.abs(panel.x - (await box(at)).x) < 9 || panel.x === 8, 'the dropdown opens from the bell\'s left');
   assert.deepEqual(await violations(page), []);
@@ -225,7 +248,7 @@ test('titles, messages and links are never more than text', async (t) => {
   // Links that the gateway refuses, as if they had come all the same.
   const links = ['javascript:globalThis.ran=1', 'JAVASCRIPT:globalThis.ran=1', ' javascript:globalThis.ran=1', 'java\nscript:globalThis.ran=1',
     'data:text/html,<script>opener.ran=1</script>', '//evil.example/', '/\\evil.example', 'https:evil.example', 'vbscript:x'];
-  await made.route(/notification\/\?/, async (route) => {
+  await made.route(LISTS, async (route) => {
     const answer = await route.fetch();
     const page = await answer.json();
     const more = links.map((link, n) => ({ ...page.notifications[0], notification_id: 9000 - n, title: `Link ${n}`, link }));

@@ -2,19 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import {
-  as, badge, begin, bell, button, context, gone, hostPage, inboxPage, lists, row, rows, shows, titles,
+  as, badge, begin, bell, button, context, gone, hold, hostPage, inboxPage, lists, row, rows, shows, titles,
 } from './browser.mjs';
-import { token, until } from './gateway.mjs';
+import { Gateway, token, until } from './gateway.mjs';
 
 const { gateway, browser } = await begin(after);
-
-/** Holds requests that match until it is told what becomes of them. */
-async function hold(made, pattern) {
-  let tell;
-  const told = new Promise((done) => tell = done);
-  await made.route(pattern, async (route) => (await told)(route));
-  return tell;
-}
 
 test('deleting takes away at once, and undo brings back', async (t) => {
   const user = gateway.user();
@@ -30,6 +22,20 @@ test('deleting takes away at once, and undo brings back', async (t) => {
   await until(async () => (await gateway.list(user)).notifications.length === 3);
   assert.equal((await gateway.list(user)).unread_count, 3);
 });
+
+for (const time of ['0s', '4s']) {
+  test(`undo is offered no longer than a gateway that restores for ${time} can do it`, async (t) => {
+    const other = await Gateway.start(undefined, [], `inbox: {restore_time: ${time}}`);
+    t.after(() => other.stop());
+    const user = other.user();
+    await other.fill(user, 1);
+    const page = await inboxPage(await context(t, browser), other, user);
+    await button(page, 'Delete: Notification 1').click();
+    await shows(page.getByText('You have no notifications.'));
+    if (time !== '0s') await shows(button(page, 'Undo'));
+    await button(page, 'Undo').waitFor({ state: 'hidden' });
+  });
+}
 
 test('several deletes are undone one after the other, and closing the tab changes nothing', async (t) => {
   const user = gateway.user();
@@ -129,6 +135,45 @@ test('the unread filter shows those alone, and follows what is read and unread',
   await lists(page, ['Fresh', 'Notification 3', 'Notification 2', 'Notification 1']);
 });
 
+test('a filter that could not be changed leaves no hole in the list', async (t) => {
+  const user = gateway.user();
+  await gateway.fill(user, 50);
+  const { notifications } = await gateway.list(user);
+  for (const one of notifications.slice(0, 5)) await gateway.elsewhere(user, 'POST', `/${one.notification_id}/mark-read`);
+  const made = await context(t, browser);
+  const page = await hostPage(made, gateway, { script: as(user) });
+  await badge(page, '45');
+  const client = (ask) => page.evaluate((run) => new Function('client', `return ${run}`)(document.querySelector('bellboard-inbox').client), ask);
+  await client('client.showUnreadOnly(true)');
+  const first = (url) => url.pathname.endsWith('/notification/') && !url.searchParams.has('cursor');
+  await made.route(first, (route) => route.fulfill({ status: 500, json: {} }));
+  await client('client.showUnreadOnly(false)');
+  await client('client.loadMore()');
+  assert.equal(await client('client.state.phase'), 'failed');
+  await made.unroute(first);
+  await client('client.load()');
+  while (await client('client.state.more')) await client('client.loadMore()');
+  assert.deepEqual(await client('client.state.items.map((one) => one.notification_id)'), notifications.map((one) => one.notification_id));
+});
+
+test('a reader who goes very far down the list stays there', async (t) => {
+  const user = gateway.user();
+  await gateway.flood(user, 2_100);
+  const page = await hostPage(await context(t, browser), gateway, {
+    script: `const { InboxClient } = await import('/crm/notification/ui/inbox.js');
+      globalThis.client = new InboxClient({ token: ${JSON.stringify(token(user))}, pageSize: 200 });`,
+  });
+  await page.waitForFunction(() => globalThis.client);
+  await page.evaluate(async () => {
+    client.start();
+    await client.load();
+    while (client.state.more) await client.loadMore();
+  });
+  await gateway.send(user, 'Arrived');
+  await page.waitForFunction(() => client.state.items[0].title === 'Arrived');
+  assert.equal(await page.evaluate(() => client.state.items.length), 2_101);
+});
+
 test('the list goes on as it is scrolled, to its end and with nothing twice', async (t) => {
   const user = gateway.user();
   await gateway.fill(user, 65);
@@ -182,6 +227,79 @@ test('a link is followed and marks what it belongs to, unless the page takes it 
   await shows(button(back, 'Mark as unread: To the docs'));
 });
 
+test('a link that is followed marks at once, whatever else is under way', async (t) => {
+  const user = gateway.user();
+  await gateway.send(user, 'Slow');
+  const id = await gateway.send(user, 'Followed', { link: '/customers/7' });
+  const made = await context(t, browser);
+  const page = await hostPage(made, gateway, {
+    script: `${as(user)} inbox.open(); inbox.addEventListener('bellboard-follow', (event) => event.preventDefault());`,
+  });
+  await shows(row(page, 'Slow'));
+  const slow = await hold(made, (url) => url.pathname.endsWith('/mark-read') && !url.pathname.endsWith(`/${id}/mark-read`));
+  await button(page, 'Mark as read: Slow').click();
+  const marked = page.waitForResponse(`**/${id}/mark-read`);
+  await page.getByRole('link', { name: 'Followed' }).click();
+  await marked;
+  assert.equal((await gateway.list(user)).unread_count, 1);
+  slow((route) => route.continue());
+  await until(async () => (await gateway.list(user)).unread_count === 0);
+});
+
+test('a dropdown that was taken out of the page while it was open is closed when it is back', async (t) => {
+  const user = gateway.user();
+  const page = await hostPage(await context(t, browser), gateway, {
+    script: `globalThis.toggled = []; inbox.addEventListener('bellboard-toggle', ({ detail }) => toggled.push(detail.open)); ${as(user)}`,
+  });
+  await bell(page).click();
+  await page.waitForFunction(() => toggled.length === 1);
+  await page.evaluate(() => {
+    const inbox = document.querySelector('bellboard-inbox');
+    const { parentNode, nextSibling } = inbox;
+    inbox.remove();
+    parentNode.insertBefore(inbox, nextSibling);
+  });
+  assert.equal(await bell(page).getAttribute('aria-expanded'), 'false');
+  assert.deepEqual(await page.evaluate(() => toggled), [true, false]);
+  await bell(page).click();
+  await page.waitForFunction(() => toggled.length === 3);
+  await shows(page.getByRole('dialog'));
+  assert.equal(await bell(page).getAttribute('aria-expanded'), 'true');
+});
+
+test('a page that gives no token is asked again by one, and not once it has stopped', async (t) => {
+  const made = await context(t, browser);
+  // Waits end when the test says so.
+  await made.addInitScript(() => {
+    globalThis.waits = [];
+    const real = AbortSignal.timeout;
+    AbortSignal.timeout = (ms) => {
+      if (ms !== 10_000) return real.call(AbortSignal, ms);
+      const wait = new AbortController();
+      waits.push(wait);
+      return wait.signal;
+    };
+    globalThis.endWaits = () => waits.splice(0).forEach((wait) => wait.abort());
+  });
+  const page = await hostPage(made, gateway, {
+    script: `globalThis.asked = 0;
+      inbox.token = () => { asked++; throw new Error('signed out'); };
+      globalThis.client = inbox.client;`,
+  });
+  await page.waitForFunction(() => waits.length === 1);
+  for (let n = 2; n <= 4; n++) {
+    await page.evaluate(() => client.retry());
+    await page.waitForFunction((count) => waits.length === count, n);
+  }
+  assert.equal(await page.evaluate(() => asked), 4);
+  await page.evaluate(() => endWaits());
+  await page.waitForFunction(() => asked === 5 && waits.length > 0);
+  assert.equal(await page.evaluate(() => new Promise((done) => setTimeout(() => done(waits.length)))), 1);
+  await page.evaluate(() => client.stop());
+  await page.evaluate(() => endWaits());
+  assert.deepEqual(await page.evaluate(() => new Promise((done) => setTimeout(() => done([asked, waits.length])))), [5, 0]);
+});
+
 test('a token that has expired is asked for anew, once, and nobody notices', async (t) => {
   const user = gateway.user();
   await gateway.send(user, 'Hello');
@@ -197,6 +315,34 @@ test('a token that has expired is asked for anew, once, and nobody notices', asy
   await badge(page, '1');
   assert.deepEqual(await page.evaluate(() => asked), [false, true]);
 });
+
+for (const [name, attributes, more] of [
+  ['says more or less', '', { uti: 'other', roles: [] }],
+  ['names the user by other claims, where the page says who it is,', 'share="ada"', { iss: 'https://other.example' }],
+]) {
+  test(`a new token that ${name} is no other user's`, async (t) => {
+    const user = gateway.user();
+    await gateway.fill(user, 2);
+    const made = await context(t, browser);
+    const page = await hostPage(made, gateway, {
+      attributes,
+      script: `globalThis.failures = [];
+        inbox.addEventListener('bellboard-failure', ({ detail }) => failures.push(String(detail.error)));
+        inbox.token = ({ refresh }) => refresh
+          ? ${JSON.stringify(token(user, 3600, undefined, more))}
+          : ${JSON.stringify(token(user, 3600, undefined, { uti: 'first' }))};
+        inbox.open();`,
+    });
+    await lists(page, ['Notification 2', 'Notification 1']);
+    let refused = 0;
+    await made.route('**/mark-read', (route) => refused++ ? route.continue() : route.fulfill({ status: 401, json: {} }));
+    await button(page, 'Mark as read: Notification 1').click();
+    await page.waitForResponse((answer) => answer.url().endsWith('/mark-read') && answer.ok());
+    assert.equal((await gateway.list(user)).unread_count, 1);
+    assert.deepEqual(await page.evaluate(() => failures), []);
+    await lists(page, ['Notification 2', 'Notification 1']);
+  });
+}
 
 test('when no token is accepted the page is told, and a new one goes on', async (t) => {
   const user = gateway.user();

@@ -50,7 +50,7 @@ export async function inboxPage(made, gateway, user) {
 }
 
 /** Opens a page of the gateway's origin that embeds the component; the script gets it as `inbox`. */
-export async function hostPage(made, gateway, { script, attributes = '', lang = 'en', dir = 'ltr', head = '' }) {
+export async function hostPage(made, gateway, { script, attributes = '', lang = 'en', dir = 'ltr', head = '', page }) {
   const url = `${gateway.origin}/host`;
   await made.route(url, (route) => route.fulfill({
     contentType: 'text/html; charset=utf-8',
@@ -63,9 +63,17 @@ export async function hostPage(made, gateway, { script, attributes = '', lang = 
       const inbox = document.querySelector('bellboard-inbox');
       ${script}</script></body></html>`,
   }));
-  const page = await made.newPage();
+  page ??= await made.newPage();
   await page.goto(url);
   return page;
+}
+
+/** Holds requests that match until it is told what becomes of them. */
+export async function hold(made, pattern) {
+  let tell;
+  const told = new Promise((done) => tell = done);
+  await made.route(pattern, async (route) => (await told)(route));
+  return tell;
 }
 
 /** The script of a page whose user has that token. */

@@ -14,7 +14,8 @@ const SECRET = 'a-secret-of-at-least-32-bytes-for-tests';
 const KEY = 'a-key-of-at-least-32-characters-for-tests';
 
 /** Every test has users of its own. */
-const settings = (origins) => `
+const settings = (origins, more) => `
+${more}
 tenants:
   default:
     users: managed
@@ -22,14 +23,14 @@ tenants:
     issuers: [{algorithm: HS256, secret: ${SECRET}}]
     cors: {allowed_origins: ${JSON.stringify(origins)}}
 api_keys:
-  ${KEY}: {roles: [sender]}
+  ${KEY}: {roles: [sender], rate_limit: {per_second: 5000, burst: 5000}}
 `;
 
 /** A user's token, of so many seconds. */
-export function token(user, seconds = 3600, secret = SECRET) {
+export function token(user, seconds = 3600, secret = SECRET, more = {}) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
-  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: String(user), iat: now - 9999, exp: now + seconds })}`;
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: String(user), iat: now - 9999, exp: now + seconds, ...more })}`;
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 
@@ -46,12 +47,12 @@ export class Gateway {
   #folder;
   #user = 0;
 
-  /** Starts one, with a configuration of the project or one for tests, which lets pages of these origins in. */
-  static async start(config, origins = []) {
+  /** Starts one, with a configuration of the project or one for tests, which lets pages of these origins in and says more. */
+  static async start(config, origins = [], more = '') {
     const gateway = new Gateway();
     const folder = gateway.#folder = mkdtempSync(join(tmpdir(), 'bellboard-browser-'));
     const path = config ? join(root, config) : join(folder, 'bellboard.yaml');
-    if (!config) writeFileSync(path, settings(origins));
+    if (!config) writeFileSync(path, settings(origins, more));
     const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'];
     const child = gateway.#child = spawn(
       program,
@@ -101,6 +102,19 @@ export class Gateway {
   /** Sends many, one after the other, oldest first. */
   async fill(user, count) {
     for (let n = 1; n <= count; n++) await this.send(user, `Notification ${n}`);
+  }
+
+  /** Sends very many at once. */
+  async flood(user, count) {
+    for (let n = 0; n < count; n += 500) {
+      const items = Array.from({ length: Math.min(500, count - n) }, () => ({ user_id: user, type: 'custom', title: 'One of many' }));
+      const answer = await fetch(`${this.base}/send-batch`, {
+        method: 'POST',
+        headers: { 'x-api-key': KEY, 'content-type': 'application/json' },
+        body: JSON.stringify({ items }),
+      });
+      if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
+    }
   }
 
   /** What the user does elsewhere, as on another device. */

@@ -1,7 +1,9 @@
 // What happens elsewhere is seen at once, in every tab, and a connection that is lost loses nothing.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { as, badge, begin, bell, button, context, gone, hostPage, inboxPage, lists, row, rows, shows } from './browser.mjs';
+import {
+  as, badge, begin, bell, button, context, gone, hold, hostPage, inboxPage, lists, row, rows, shows,
+} from './browser.mjs';
 
 const { gateway, browser } = await begin(after);
 
@@ -116,6 +118,61 @@ test('where tabs cannot share, each has a stream of its own', async (t) => {
   await Promise.all(pages.map((page) => shows(row(page, 'To both'))));
 });
 
+test('alone, a tab that was hidden while it asked for the count has a stream again when it is seen', async (t) => {
+  const user = gateway.user();
+  const made = await context(t, browser);
+  await made.addInitScript(() => {
+    Object.defineProperty(Navigator.prototype, 'locks', { value: undefined });
+    globalThis.see = (seen) => {
+      Object.defineProperty(document, 'hidden', { value: !seen, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    };
+  });
+  await made.route('**/stream', (route) => route.fulfill({ status: 502 }));
+  const counted = await hold(made, '**/unread-count');
+  const page = await made.newPage();
+  const asks = page.waitForRequest('**/unread-count');
+  await hostPage(made, gateway, { script: as(user), page });
+  await asks;
+  await page.evaluate(() => see(false));
+  await made.unroute('**/stream');
+  await page.evaluate(() => see(true));
+  counted((route) => route.continue());
+  await gateway.send(user, 'Seen');
+  await badge(page, '1');
+  await page.waitForFunction(() => document.querySelector('bellboard-inbox').client.state.connection === 'live');
+});
+
+test('a stream whose answer begins but is held back on its way is none', async (t) => {
+  const user = gateway.user();
+  const made = await context(t, browser);
+  // As a proxy that passes the head on and keeps the body.
+  await made.addInitScript(() => {
+    const real = globalThis.fetch;
+    globalThis.fetch = async (url, options) => {
+      if (!String(url).endsWith('/stream')) return real(url, options);
+      globalThis.held = (globalThis.held ?? 0) + 1;
+      const body = new ReadableStream({
+        start: (stream) => options.signal.addEventListener('abort', () => stream.error(options.signal.reason)),
+      });
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+    };
+  });
+  const page = await made.newPage();
+  await page.clock.install();
+  await hostPage(made, gateway, { script: `${as(user)} inbox.open();`, page });
+  await page.waitForFunction(() => globalThis.held === 1);
+  await shows(page.getByText('You have no notifications.'));
+  await page.clock.fastForward(20_000);
+  await shows(page.getByText('The connection is lost.'));
+  // It asks for the count instead.
+  await badge(page, '');
+  await gateway.send(user, 'Asked for');
+  await page.waitForFunction(() => globalThis.held === 2);
+  await page.clock.fastForward(20_000);
+  await shows(row(page, 'Asked for'));
+});
+
 test('tabs of two users in one browser hear only of their own', async (t) => {
   const [ada, bruno] = [gateway.user(), gateway.user()];
   const made = await context(t, browser);
@@ -185,6 +242,22 @@ test('a page that opened offline loads when it is back', async (t) => {
   await made.setOffline(false);
   await lists(page, ['Waiting']);
   await badge(page, '1');
+});
+
+test('a tab that could not load while the leading one was offline loads when that is back', async (t) => {
+  const user = gateway.user();
+  await gateway.send(user, 'Waiting');
+  const made = await context(t, browser);
+  const leading = await hostPage(made, gateway, { script: `${as(user)} inbox.open();` });
+  await lists(leading, ['Waiting']);
+  const follower = await hostPage(made, gateway, { script: `globalThis.go = () => { ${as(user)} inbox.open(); };` });
+  await follower.waitForFunction(() => globalThis.go);
+  await made.setOffline(true);
+  await shows(leading.getByText('You are offline.'));
+  await follower.evaluate(() => go());
+  await follower.waitForFunction(() => document.querySelector('bellboard-inbox').client.state.phase === 'failed');
+  await made.setOffline(false);
+  await lists(follower, ['Waiting']);
 });
 
 test('where the stream cannot be had, the badge and the list are asked for', async (t) => {

@@ -4,8 +4,13 @@ import type { InboxEvent, Notification, Page } from './types.js';
 /** Where the gateway is, and with whose token to ask it. */
 export interface ApiOptions {
     /** The public prefix, `/crm/notification` of this origin unless given. */
-    baseUrl?: string;
+    baseUrl?: string | undefined;
     token: TokenSource;
+    /**
+     * Whose tokens these are, and the name under which a user's tabs share one stream. Unless given it comes from the
+     * claims `iss` and `user_id` or `sub`; `false` gives each tab a stream of its own.
+     */
+    share?: string | false | undefined;
 }
 /** An answer that is no success; with status 0 there was none. */
 export declare class ApiError extends Error {
@@ -28,11 +33,9 @@ export interface ListQuery {
 export interface StreamOptions {
     lastEventId: string | undefined;
     signal: AbortSignal;
-    /** It is open: what comes now is live. */
-    open(): void;
     event(event: InboxEvent): void;
-    /** Milliseconds to wait before the next connection. */
-    retry(ms: number): void;
+    /** It is open, and what comes now is live; in milliseconds how long to wait before the next connection. */
+    open(retry: number): void;
 }
 export declare class Api {
     #private;
@@ -47,8 +50,9 @@ export declare class Api {
     markUnread(id: number): Promise<void>;
     /** Marks all up to that id; those that came after stay unread. Tells how many there were. */
     markAllRead(upTo: number): Promise<number>;
-    delete(id: number): Promise<void>;
-    /** Takes a delete back, within 30 seconds. */
+    /** Tells for how many seconds it can be taken back; 30 where the gateway does not say. */
+    delete(id: number): Promise<number>;
+    /** Takes a delete back. */
     restore(id: number): Promise<Notification>;
     /** Reads one connection of the stream to its end. The token goes in a header, so `EventSource` will not do. */
     stream(options: StreamOptions): Promise<void>;

@@ -5,11 +5,6 @@ import { type Notification } from './types.js';
 export interface ClientOptions extends ApiOptions {
     /** How many notifications a page of the list has, 20 unless given. */
     pageSize?: number;
-    /**
-     * The name under which a user's tabs share one stream. Unless given it comes from the token's claims; `false` gives
-     * each tab a stream of its own.
-     */
-    share?: string | false;
 }
 /** An inbox as it is to be shown. */
 export interface InboxState {
@@ -58,7 +53,8 @@ export declare class InboxClient extends EventTarget {
     loadMore(): Promise<void>;
     /** Shows only unread ones, or all. */
     showUnreadOnly(unreadOnly: boolean): Promise<void>;
-    markRead(id: number): Promise<boolean>;
+    /** `now`: not after what was asked for before, as when the page is about to be left. */
+    markRead(id: number, now?: boolean): Promise<boolean>;
     markUnread(id: number): Promise<boolean>;
     /** Marks all that were seen: what arrives meanwhile stays unread. */
     markAllRead(): Promise<boolean>;

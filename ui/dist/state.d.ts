@@ -41,8 +41,10 @@ export interface Pending {
     /** Tells it from others. */
     key: number;
     change: Change;
-    /** Answered: it stays until the stream goes on, which tells it too; laid over what has it already it does nothing. */
+    /** Answered: it stays until the stream tells it too; laid over what has it already it does nothing. */
     settled: boolean;
 }
+/** What is still to be laid over the inbox after an event: not what was answered and may be told by it. */
+export declare function remaining(pending: readonly Pending[], event: InboxEvent): Pending[];
 /** The inbox as it is shown: what is known, and upon it what was asked for. */
 export declare function shown(inbox: Inbox, pending: readonly Pending[]): Inbox;

@@ -6,13 +6,14 @@ export type TokenSource = string | ((request: {
 /** The token in use. Many who find it refused at once cause one refresh. */
 export declare class Tokens {
     #private;
-    /** Told of each token that takes the place of another. */
-    changed: (token: string) => void;
-    constructor(source: TokenSource);
+    /** Told when a token of another user takes the place of one. */
+    changed: () => void;
+    /** `user` says whose they all are, where the claims do not. */
+    constructor(source: TokenSource, user?: string);
     /** Whether there is anything to ask for. */
     get known(): boolean;
     /** A token other than `refused`, which is the one that was just not accepted. */
     get(refused?: string): Promise<string>;
+    /** Whose token it is, the same for each of that user's; unknown where it is no JWT. */
+    owner(token: string): string | undefined;
 }
-/** Whose token it is, the same for each of that user's; unknown where it is no JWT. */
-export declare function owner(token: string): string | undefined;

@@ -2,14 +2,19 @@
 
 import { retryAfter, sleep } from './backoff.js';
 import { parser } from './sse.js';
-import { Tokens, owner, type TokenSource } from './token.js';
+import { Tokens, type TokenSource } from './token.js';
 import type { InboxEvent, Notification, Page } from './types.js';
 
 /** Where the gateway is, and with whose token to ask it. */
 export interface ApiOptions {
   /** The public prefix, `/crm/notification` of this origin unless given. */
-  baseUrl?: string;
+  baseUrl?: string | undefined;
   token: TokenSource;
+  /**
+   * Whose tokens these are, and the name under which a user's tabs share one stream. Unless given it comes from the
+   * claims `iss` and `user_id` or `sub`; `false` gives each tab a stream of its own.
+   */
+  share?: string | false | undefined;
 }
 
 /** An answer that is no success; with status 0 there was none. */
@@ -37,11 +42,9 @@ export interface ListQuery {
 export interface StreamOptions {
   lastEventId: string | undefined;
   signal: AbortSignal;
-  /** It is open: what comes now is live. */
-  open(): void;
   event(event: InboxEvent): void;
-  /** Milliseconds to wait before the next connection. */
-  retry(ms: number): void;
+  /** It is open, and what comes now is live; in milliseconds how long to wait before the next connection. */
+  open(retry: number): void;
 }
 
 interface Asked {
@@ -56,7 +59,7 @@ interface Asked {
 /** How long an answer may take. */
 const PATIENCE = 20_000;
 /** How long a stream may be silent: several of the gateway's heartbeats. */
-const SILENCE = 60_000;
+const SILENCE = 150_000;
 /** The longest `Retry-After` that somebody who waits for an answer is kept waiting. */
 const BUSY = 5_000;
 
@@ -66,7 +69,7 @@ export class Api {
 
   constructor(options: ApiOptions) {
     this.baseUrl = (options.baseUrl ?? '/crm/notification').replace(/\/+$/, '');
-    this.tokens = new Tokens(options.token);
+    this.tokens = new Tokens(options.token, options.share || undefined);
   }
 
   /** A page of the list, newest first. */
@@ -95,11 +98,13 @@ export class Api {
     return (await answer.json() as { updated: number }).updated;
   }
 
-  async delete(id: number): Promise<void> {
-    await this.#ask('DELETE', `/${id}`);
+  /** Tells for how many seconds it can be taken back; 30 where the gateway does not say. */
+  async delete(id: number): Promise<number> {
+    const answer = await this.#ask('DELETE', `/${id}`);
+    return Number(answer.headers.get('x-restorable-for') ?? 30);
   }
 
-  /** Takes a delete back, within 30 seconds. */
+  /** Takes a delete back. */
   async restore(id: number): Promise<Notification> {
     const answer = await this.#ask('POST', `/${id}/restore`);
     return (await answer.json() as { notification: Notification }).notification;
@@ -117,19 +122,19 @@ export class Api {
       if (lastEventId !== undefined) headers['last-event-id'] = lastEventId;
       const answer = await this.#ask('GET', '/stream', { headers, signal: either, tries: 1 });
       const body = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
-      options.open();
       const parse = parser({
-        retry: options.retry,
+        // An answer that has begun may still be held back on its way; the gateway says this at once.
+        retry: options.open,
         frame: ({ event, data, id }) => {
           if (id === undefined) return;
           options.event({ type: event, id, data: JSON.parse(data) } as InboxEvent);
         },
       });
       for (;;) {
-        clearTimeout(timer);
-        timer = setTimeout(hush, SILENCE);
         const { value, done } = await body.read();
         if (done || signal.aborted) return;
+        clearTimeout(timer);
+        timer = setTimeout(hush, SILENCE);
         parse(value);
       }
     } finally {
@@ -151,7 +156,7 @@ export class Api {
     for (let tried = 1; ;) {
       const token = await this.tokens.get(refused);
       // What one user asked for is never done for another.
-      if (refused !== undefined && owner(token) !== owner(refused)) throw new ApiError('another user', 401);
+      if (refused !== undefined && this.tokens.owner(token) !== this.tokens.owner(refused)) throw new ApiError('another user', 401);
       const answer = await fetch(this.baseUrl + path, {
         method,
         headers: {

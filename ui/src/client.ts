@@ -4,18 +4,12 @@ import { Api, ApiError, type ApiOptions } from './api.js';
 import { sleep } from './backoff.js';
 import { Live, type Connection } from './live.js';
 import { Tabs, type Standing } from './tabs.js';
-import { EMPTY, apply, shown, withFirst, withPage, type Change, type Inbox, type Pending } from './state.js';
-import { owner } from './token.js';
+import { EMPTY, apply, remaining, shown, withFirst, withPage, type Change, type Inbox, type Pending } from './state.js';
 import { covers, type InboxEvent, type Notification } from './types.js';
 
 export interface ClientOptions extends ApiOptions {
   /** How many notifications a page of the list has, 20 unless given. */
   pageSize?: number;
-  /**
-   * The name under which a user's tabs share one stream. Unless given it comes from the token's claims; `false` gives
-   * each tab a stream of its own.
-   */
-  share?: string | false;
 }
 
 /** An inbox as it is to be shown. */
@@ -47,9 +41,9 @@ export interface ClientEvents {
 
 export type Action = 'read' | 'unread' | 'read_all' | 'delete' | 'restore';
 
-/** The gateway restores for 30 seconds; what is offered should still be possible when the request arrives. */
-const RESTORABLE = 28_000;
-/** So many loaded notifications are enough; when more arrive, the list is loaded anew. */
+/** What is offered should still be possible when the request arrives: so many seconds of what the gateway grants. */
+const TRAVEL = 2;
+/** When more than so many arrive after a page was loaded, the list is loaded anew. */
 const MOST = 2_000;
 /** How long after the page gave no token it is asked again. */
 const REFUSED = 10_000;
@@ -64,7 +58,7 @@ export class InboxClient extends EventTarget {
   #inbox: Inbox = EMPTY;
   #pending: Pending[] = [];
   #keys = 0;
-  #removed: { notification: Notification; timer: ReturnType<typeof setTimeout> }[] = [];
+  #removed: Notification[] = [];
   #phase: InboxState['phase'] = 'idle';
   #connection: Connection = 'connecting';
   #state: InboxState | undefined;
@@ -76,17 +70,17 @@ export class InboxClient extends EventTarget {
   #live: Live | undefined;
   /** The last event that all tabs were told. */
   #told: string | undefined;
-  #owner: string | undefined;
+  /** How long the list may become before it is loaded anew: arrivals count, not the pages that the reader asked for. */
+  #most = MOST;
   #running = false;
   #stop = new AbortController();
+  #joined = new AbortController();
 
   constructor(options: ClientOptions) {
     super();
     this.#options = options;
     this.api = new Api(options);
-    this.api.tokens.changed = (token) => {
-      if (this.#running && owner(token) !== this.#owner) this.#restart();
-    };
+    this.api.tokens.changed = () => this.#running && this.#restart();
   }
 
   get state(): InboxState {
@@ -99,7 +93,7 @@ export class InboxClient extends EventTarget {
         phase: this.#phase,
         more: cursor !== undefined,
         connection: this.#connection,
-        removed: this.#removed.at(-1)?.notification,
+        removed: this.#removed.at(-1),
       };
     }
     return this.#state;
@@ -134,7 +128,7 @@ export class InboxClient extends EventTarget {
   /** Tries again at once what did not work: the stream, and the list. */
   retry(): void {
     this.#tabs?.hurry();
-    if (!this.#tabs) void this.#join();
+    if (this.#running && !this.#tabs) void this.#join();
     if (this.#phase === 'failed') void this.load();
   }
 
@@ -154,12 +148,14 @@ export class InboxClient extends EventTarget {
 
   /** Shows only unread ones, or all. */
   async showUnreadOnly(unreadOnly: boolean): Promise<void> {
-    this.#inbox = { ...this.#inbox, unreadOnly };
+    // The next page of the other list does not go on with this one.
+    this.#inbox = { ...this.#inbox, unreadOnly, cursor: undefined };
     await this.load();
   }
 
-  markRead(id: number): Promise<boolean> {
-    return this.#act('read', { kind: 'read', id }, () => this.api.markRead(id));
+  /** `now`: not after what was asked for before, as when the page is about to be left. */
+  markRead(id: number, now = false): Promise<boolean> {
+    return this.#act('read', { kind: 'read', id }, () => this.api.markRead(id), now);
   }
 
   markUnread(id: number): Promise<boolean> {
@@ -175,30 +171,33 @@ export class InboxClient extends EventTarget {
 
   /** Deletes one, at once; for some seconds `restore` takes it back. */
   async delete(id: number): Promise<boolean> {
-    const notification = this.state.items.find((item) => item.notification_id === id);
-    if (!notification) return true;
-    const timer = setTimeout(() => this.#forget(id), RESTORABLE);
-    this.#removed.push({ notification, timer });
-    const done = await this.#act('delete', { kind: 'deleted', id }, () => this.api.delete(id));
-    if (!done) this.#forget(id);
+    const known = this.state.items.find((item) => item.notification_id === id);
+    if (!known) return true;
+    // Of each delete its own: the time of the first one does not end what is offered of the next.
+    const removed = { ...known };
+    let left = 0;
+    this.#removed.push(removed);
+    const done = await this.#act('delete', { kind: 'deleted', id }, async () => left = await this.api.delete(id));
+    setTimeout(() => this.#forget(removed), (left - TRAVEL) * 1000);
     return done;
   }
 
   /** Takes back the last delete, or that of one. */
-  async restore(id = this.#removed.at(-1)?.notification.notification_id): Promise<boolean> {
-    const notification = this.#removed.find((one) => one.notification.notification_id === id)?.notification;
+  async restore(id = this.#removed.at(-1)?.notification_id): Promise<boolean> {
+    const notification = this.#removed.find((one) => one.notification_id === id);
     if (!notification || id === undefined) return false;
-    this.#forget(id);
+    this.#forget(notification);
     return this.#act('restore', { kind: 'notification', id, notification }, () => this.api.restore(id));
   }
 
-  async #act(action: Action, change: Change, call: () => Promise<unknown>): Promise<boolean> {
+  async #act(action: Action, change: Change, call: () => Promise<unknown>, now = false): Promise<boolean> {
     const key = ++this.#keys;
     const mine = (one: Pending) => one.key === key;
     this.#pending = [...this.#pending, { key, change, settled: false }];
     this.#changed();
-    const answer = this.#last.then(call);
-    this.#last = answer.catch(() => {});
+    const last = this.#last;
+    const answer = now ? call() : last.then(call);
+    this.#last = answer.catch(() => {}).then(() => last);
     try {
       await answer.catch((error: unknown) => {
         // Gone already: by another tab, or because its time was over.
@@ -216,12 +215,8 @@ export class InboxClient extends EventTarget {
     }
   }
 
-  #forget(id: number): void {
-    this.#removed = this.#removed.filter(({ notification, timer }) => {
-      if (notification.notification_id !== id) return true;
-      clearTimeout(timer);
-      return false;
-    });
+  #forget(removed: Notification): void {
+    this.#removed = this.#removed.filter((one) => one !== removed);
     this.#changed();
   }
 
@@ -235,10 +230,11 @@ export class InboxClient extends EventTarget {
       this.#loading = undefined;
       this.#phase = 'ready';
       this.#inbox = merge(this.#inbox, page);
-      if (merge === withFirst) this.#unsettled();
+      if (merge === withFirst) this.#pending = this.#pending.filter((one) => !one.settled);
       for (const event of loading.events) {
         if (!covers(page.eventId, event.id)) this.#inbox = apply({ ...this.#inbox, position: undefined }, event);
       }
+      this.#most = this.#inbox.items.length + MOST;
       this.#settle();
     } catch (error) {
       if (this.#loading !== loading) return;
@@ -249,14 +245,10 @@ export class InboxClient extends EventTarget {
     }
   }
 
-  #unsettled(): void {
-    this.#pending = this.#pending.filter((one) => !one.settled);
-  }
-
   #event(event: InboxEvent): void {
     this.#told = event.id;
     this.#loading?.events.push(event);
-    this.#unsettled();
+    this.#pending = remaining(this.#pending, event);
     const arrived = event.type === 'notification' && !event.data.restored && !covers(this.#inbox.position, event.id);
     this.#inbox = apply(this.#inbox, event);
     this.#settle();
@@ -265,41 +257,46 @@ export class InboxClient extends EventTarget {
 
   /** What the leading tab says of itself; where it has gone past this one, what was between was missed. */
   #standing({ connection, unread, position }: Standing): void {
-    this.#connection = connection;
-    if (position === undefined || unread === undefined) return this.#changed();
-    const { position: mine } = this.#inbox;
-    if (mine === undefined || !covers(mine, position)) {
-      this.#event({ type: 'reset', id: position, data: { unread_count: unread } });
-    } else {
-      this.#told = position;
-      this.#changed();
+    if (position !== undefined && unread !== undefined) {
+      if (covers(this.#inbox.position, position)) this.#told = position;
+      else this.#event({ type: 'reset', id: position, data: { unread_count: unread } });
     }
+    this.#connected(connection);
+  }
+
+  /** Where there is a connection again, so may be the list. */
+  #connected(connection: Connection): void {
+    this.#connection = connection;
+    if (connection === 'live' && this.#phase === 'failed') void this.load();
+    this.#changed();
   }
 
   /** Loads again where what is known does not suffice. */
   #settle(): void {
     this.#changed();
     const { stale, items } = this.#inbox;
-    const behind = this.#loading ? this.#loading.events.length > MOST : stale || items.length > MOST;
+    const behind = this.#loading ? this.#loading.events.length > MOST : stale || items.length > this.#most;
     if (behind) void this.load();
   }
 
+  /** Once there is a token, until it leaves; who joins anew does not ask beside the one before. */
   async #join(): Promise<void> {
-    const { share } = this.#options;
-    let name: string | undefined;
+    this.#leave();
+    const { signal } = this.#joined = new AbortController();
+    const { baseUrl, tokens } = this.api;
+    let user: string | undefined;
     try {
-      this.#owner = owner(await this.api.tokens.get());
-      const user = share === undefined ? this.#owner : share || undefined;
-      name = user && `bellboard ${this.api.baseUrl} ${user}`;
+      user = tokens.owner(await tokens.get());
     } catch (error) {
-      if (!this.#running) return;
+      if (signal.aborted) return;
       this.#denied(new ApiError(String(error), 401));
-      await sleep(REFUSED);
-      return this.#join();
+      await sleep(REFUSED, signal);
+      return signal.aborted ? undefined : this.#join();
     }
-    if (!this.#running || this.#tabs) return;
-    this.#tabs = new Tabs(name, {
-      lead: (signal) => this.#lead(signal),
+    if (signal.aborted) return;
+    const shared = user && this.#options.share !== false;
+    this.#tabs = new Tabs(shared ? `bellboard ${baseUrl} ${user}` : undefined, {
+      lead: (term) => this.#lead(term),
       event: (told) => this.#event(told),
       standing: (standing) => this.#standing(standing),
       asked: () => {
@@ -311,6 +308,7 @@ export class InboxClient extends EventTarget {
   }
 
   #leave = (): void => {
+    this.#joined.abort();
     this.#tabs?.stop();
     this.#tabs = undefined;
   };
@@ -319,8 +317,6 @@ export class InboxClient extends EventTarget {
   #restart(): void {
     const { unreadOnly } = this.#inbox;
     const wanted = this.#phase !== 'idle';
-    this.#leave();
-    this.#removed.forEach(({ timer }) => clearTimeout(timer));
     this.#inbox = { ...EMPTY, unreadOnly };
     this.#pending = this.#removed = [];
     this.#loading = this.#told = undefined;
@@ -344,10 +340,8 @@ export class InboxClient extends EventTarget {
         this.#event(event);
       },
       connection: (connection) => {
-        this.#connection = connection;
+        this.#connected(connection);
         this.#stand();
-        if (connection === 'live' && this.#phase === 'failed') void this.load();
-        this.#changed();
       },
       denied: (error) => this.#denied(error),
     });

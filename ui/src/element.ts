@@ -38,7 +38,7 @@ const GATHER = 1_000;
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 export class BellboardInbox extends Base {
-  static readonly observedAttributes = ['base-url', 'inline', 'lang', 'link-target'];
+  static readonly observedAttributes = ['base-url', 'inline', 'lang', 'link-target', 'share'];
 
   #token: TokenSource | undefined;
   #client = new InboxClient({ token: '' });
@@ -144,12 +144,14 @@ export class BellboardInbox extends Base {
   }
 
   disconnectedCallback(): void {
+    // The browser has closed the dropdown, without a word.
+    this.#toggled();
     this.#detach();
   }
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after || !this.isConnected) return;
-    if (name === 'base-url') this.#restart();
+    if (name === 'base-url' || name === 'share') this.#restart();
     else this.#arrange();
   }
 
@@ -177,8 +179,8 @@ export class BellboardInbox extends Base {
   /** Begins anew with a client of its own, which does nothing while there is no token. */
   #restart(): void {
     if (!this.isConnected) return;
-    const baseUrl = this.getAttribute('base-url');
-    this.client = new InboxClient({ token: this.#token ?? '', ...(baseUrl !== null && { baseUrl }) });
+    const said = (name: string) => this.getAttribute(name) ?? undefined;
+    this.client = new InboxClient({ token: this.#token ?? '', baseUrl: said('base-url'), share: said('share') });
   }
 
   #attach(): void {
@@ -211,10 +213,11 @@ export class BellboardInbox extends Base {
 
   #toggled(): void {
     const open = this.#panel.element.matches(':popover-open');
+    if (this.#bell.ariaExpanded === String(open)) return;
     set(this.#bell, { 'aria-expanded': String(open) });
     const move = open ? addEventListener : removeEventListener;
     move('resize', this.#place);
-    move('scroll', this.#place, { capture: true, passive: true } as AddEventListenerOptions);
+    move('scroll', this.#place, true);
     this.#shown();
     this.#emit('bellboard-toggle', { open });
   }

@@ -5,7 +5,7 @@ export type Icons = Record<string, string>;
 export const ICONS: Icons = {
   bell: 'M6 17V11a6 6 0 0 1 12 0v6l2 1H4zM10 21h4',
   'alert-triangle': 'M12 4 2.5 20h19zM12 10v5M12 17.5v.5',
-  'at-sign': 'M15.5 12a3.5 3.5 0 1 1-7 0 3.5 3.5 0 0 1 7 0v1.5a2.5 2.5 0 0 0 5 0V12a8.5 8.5 0 1 0-3.5 6.9',
+  'at-sign': 'M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0v1a2.5 2.5 0 0 0 5 0v-1a9 9 0 1 0-4 7.5',
   'check-circle': 'M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0M8 12.5l3 3 5-6',
   clock: 'M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0M12 7v5l3.5 2',
   'corner-up-left': 'M9 5 4 10l5 5M4 10h11a5 5 0 0 1 5 5v4',

@@ -43,13 +43,13 @@ export class Live {
       const error: unknown = await api.stream({
         lastEventId: host.position(),
         signal: AbortSignal.any([signal, cut.signal]),
-        open: () => {
+        open: (ms) => {
+          retry = ms;
           opened = true;
           host.connection('live');
         },
         event: (event) => host.event(event),
-        retry: (ms) => retry = ms,
-      }).catch((fault: unknown) => fault ?? new Error());
+      }).catch((fault: unknown) => fault);
       const wake = this.#wake = new AbortController();
       if (signal.aborted) return;
       if (cut.signal.aborted) continue;
@@ -62,7 +62,7 @@ export class Live {
       failed = opened ? 0 : failed + 1;
       if (failed) {
         host.connection(navigator.onLine ? 'reconnecting' : 'offline');
-        await this.#poll();
+        await this.#poll(signal);
       }
       // Nobody hurries what the gateway asked for.
       await sleep(asked, signal);
@@ -71,9 +71,9 @@ export class Live {
   }
 
   /** Without a stream the count alone is asked for; where it moved, so did the list. */
-  async #poll(): Promise<void> {
+  async #poll(signal: AbortSignal): Promise<void> {
     const { unread_count, eventId } = await this.api.count().catch(() => ({ unread_count: 0, eventId: undefined }));
-    if (eventId !== undefined && eventId !== this.host.position()) {
+    if (eventId !== undefined && !signal.aborted && eventId !== this.host.position()) {
       this.host.event({ type: 'reset', id: eventId, data: { unread_count } });
     }
   }

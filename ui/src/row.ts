@@ -133,7 +133,7 @@ export class Row {
     if (this.#title.localName === 'a' && this.#title.contains(at)) {
       // The right button only opens a menu.
       if (event.button > 1) return;
-      if (!this.#shown.is_read) this.toggleRead();
+      if (!this.#shown.is_read) void this.#host.client.markRead(this.#shown.notification_id, true);
       // What opens another tab or window leaves this one as it is.
       if (event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
       if (!this.#host.follow(this.#shown)) event.preventDefault();

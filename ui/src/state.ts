@@ -124,8 +124,14 @@ export interface Pending {
   /** Tells it from others. */
   key: number;
   change: Change;
-  /** Answered: it stays until the stream goes on, which tells it too; laid over what has it already it does nothing. */
+  /** Answered: it stays until the stream tells it too; laid over what has it already it does nothing. */
   settled: boolean;
+}
+
+/** What is still to be laid over the inbox after an event: not what was answered and may be told by it. */
+export function remaining(pending: readonly Pending[], event: InboxEvent): Pending[] {
+  const { notification, notification_id: id = notification?.notification_id }: Data = event.data;
+  return pending.filter(({ settled, change }) => !settled || (id && id !== change.id && change.kind !== 'read_all'));
 }
 
 /** The inbox as it is shown: what is known, and upon it what was asked for. */

@@ -46,7 +46,7 @@ export class Tabs {
   }
 
   get leading(): boolean {
-    return this.#term !== undefined;
+    return this.#term?.signal.aborted === false;
   }
 
   start(): void {
@@ -126,18 +126,16 @@ export class Tabs {
   }
 
   async #lead(): Promise<void> {
+    // A lock that was stolen comes though the tab has stopped.
+    if (this.#stop.signal.aborted) return;
     clearTimeout(this.#unanswered);
     const term = this.#term = new AbortController();
-    try {
-      await this.#host.lead(term.signal);
-    } finally {
-      if (this.#term === term) this.#term = undefined;
-    }
+    await this.#host.lead(term.signal).finally(() => term.abort());
   }
 
   /** Alone it leads while somebody looks, so that hidden tabs hold no connection. */
   #alone(): void {
     if (document.hidden) this.#term?.abort();
-    else if (!this.leading && !this.#stop.signal.aborted) void this.#lead();
+    else if (!this.leading) void this.#lead();
   }
 }

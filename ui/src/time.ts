@@ -11,16 +11,16 @@ export function relative(at: Date, now: Date, locale: string): string {
   const days = Math.round((midnight(now) - midnight(at)) / (24 * 60 * MINUTE));
   if (days === 0 || minutes < 6 * 60) return format.format(-Math.floor(minutes / 60), 'hour');
   if (days < 7) return format.format(-days, 'day');
-  return new Intl.DateTimeFormat(locale, { dateStyle: 'medium' }).format(at);
+  return at.toLocaleDateString(locale, { dateStyle: 'medium' });
 }
 
 /** The whole of it, in the reader's zone. */
 export function absolute(at: Date, locale: string): string {
-  return new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' }).format(at);
+  return at.toLocaleString(locale, { dateStyle: 'full', timeStyle: 'short' });
 }
 
 function midnight(date: Date): number {
-  return new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
+  return new Date(date).setHours(0, 0, 0, 0);
 }
 
 /** The reader's locale: of their own the one that fits the page's language, as words and times stand side by side. */

@@ -3,19 +3,19 @@
 /** A token, or what gives one; `refresh` is set when the gateway refused the last one. */
 export type TokenSource = string | ((request: { refresh: boolean }) => string | Promise<string>);
 
-/** What changes from one token of a user to the next. */
-const PASSING = ['exp', 'iat', 'nbf', 'jti', 'auth_time', 'nonce', 'at_hash', 'sid'];
-
 /** The token in use. Many who find it refused at once cause one refresh. */
 export class Tokens {
   #source: TokenSource;
+  #user: string | undefined;
   #token: string | undefined;
   #asked: Promise<string> | undefined;
-  /** Told of each token that takes the place of another. */
-  changed: (token: string) => void = () => {};
+  /** Told when a token of another user takes the place of one. */
+  changed: () => void = () => {};
 
-  constructor(source: TokenSource) {
+  /** `user` says whose they all are, where the claims do not. */
+  constructor(source: TokenSource, user?: string) {
     this.#source = source;
+    this.#user = user;
   }
 
   /** Whether there is anything to ask for. */
@@ -31,23 +31,26 @@ export class Tokens {
     const source = this.#source;
     const asked = (async () => typeof source === 'string' ? source : source({ refresh }))();
     this.#asked = asked.then((token) => {
-      const other = this.#token !== undefined && this.#token !== token;
+      const last = this.#token;
       this.#token = token;
-      if (other) this.changed(token);
+      if (last !== undefined && this.owner(token) !== this.owner(last)) this.changed();
       return token;
     }).finally(() => this.#asked = undefined);
     return this.#asked;
   }
-}
 
-/** Whose token it is, the same for each of that user's; unknown where it is no JWT. */
-export function owner(token: string): string | undefined {
-  try {
-    // Not as UTF-8: it need not be read, only be the same.
-    const text = atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'));
-    const claims = Object.entries(JSON.parse(text) as object).filter(([name]) => !PASSING.includes(name));
-    return JSON.stringify(claims.sort());
-  } catch {
-    return undefined;
+  /** Whose token it is, the same for each of that user's; unknown where it is no JWT. */
+  owner(token: string): string | undefined {
+    if (this.#user) return this.#user;
+    try {
+      // Not as UTF-8: it need not be read, only be the same.
+      const claims = atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'));
+      const { iss, user_id, sub } = JSON.parse(claims) as Record<string, unknown>;
+      const user = user_id ?? sub;
+      // One that names nobody is taken for another user's than the last one.
+      return user === undefined ? claims : `${iss} ${user}`;
+    } catch {
+      return undefined;
+    }
   }
 }

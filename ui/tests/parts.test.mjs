@@ -7,7 +7,7 @@ import { load } from './modules.mjs';
 const { parser } = await load('sse');
 const { isSafeLink } = await load('link');
 const { backoff, retryAfter } = await load('backoff');
-const { owner, Tokens } = await load('token');
+const { Tokens } = await load('token');
 const { relative, localeOf } = await load('time');
 const { covers } = await load('types');
 
@@ -68,11 +68,20 @@ test('Retry-After is seconds or a date', () => {
 const jwt = (claims) => `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`;
 
 test('two tokens of a user have one owner, and those of two users do not', () => {
-  const one = owner(jwt({ sub: 'ü1', iss: 'a', exp: 1, iat: 2 }));
-  assert.equal(one, owner(jwt({ iss: 'a', sub: 'ü1', exp: 9, jti: 'x' })));
-  assert.notEqual(one, owner(jwt({ sub: 'ü2', iss: 'a', exp: 1 })));
-  assert.notEqual(one, owner(jwt({ sub: 'ü1', iss: 'b', exp: 1 })));
-  assert.equal(owner('opaque'), undefined);
+  const owner = (claims, user) => new Tokens('', user).owner(jwt(claims));
+  const one = owner({ sub: 'ü1', iss: 'a', exp: 1, iat: 2 });
+  assert.equal(one, owner({ iss: 'a', sub: 'ü1', exp: 9, jti: 'x', uti: 'y', roles: ['admin'] }));
+  assert.notEqual(one, owner({ sub: 'ü2', iss: 'a', exp: 1 }));
+  assert.notEqual(one, owner({ sub: 'ü1', iss: 'b', exp: 1 }));
+  // As the gateway reads them: `sub` only where there is no `user_id`.
+  assert.equal(owner({ user_id: 7, sub: 'device 1' }), owner({ user_id: '7', sub: 'device 2' }));
+  assert.equal(owner({ user_id: null, sub: '7' }), owner({ sub: '7' }));
+  assert.notEqual(owner({ user_id: 7, sub: '1' }), owner({ user_id: 8, sub: '1' }));
+  assert.notEqual(owner({ email: 'ada' }), owner({ email: 'bruno' }));
+  assert.equal(new Tokens('').owner('opaque'), undefined);
+  // What the page says goes before what the tokens say.
+  assert.equal(owner({ email: 'ada', exp: 1 }, 'ada'), owner({ email: 'ada', exp: 2 }, 'ada'));
+  assert.equal(new Tokens('', 'ada').owner('opaque'), 'ada');
 });
 
 test('many who are refused at once cause one refresh', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { load } from './modules.mjs';
 
-const { EMPTY, apply, shown, withFirst, withPage } = await load('state');
+const { EMPTY, apply, remaining, shown, withFirst, withPage } = await load('state');
 
 const note = (id, more = {}) => ({ notification_id: id, title: `n${id}`, is_read: false, ...more });
 const page = (ids, more = {}) => ({ notifications: ids.map((id) => note(id)), unread_count: ids.length, eventId: 'e.10', ...more });
@@ -117,4 +117,18 @@ test('an action that the stream has told too changes nothing more', () => {
   const inbox = apply(withFirst(EMPTY, page([2, 1])), read);
   assert.deepEqual(shown(inbox, [pending({ kind: 'read', id: 2 }), pending({ kind: 'read_all', id: 1 })]).unread, 0);
   assert.equal(shown(inbox, [pending({ kind: 'read', id: 2 })]), inbox);
+});
+
+test('what was answered is shown until the stream tells of it, whatever it tells of others first', () => {
+  const answered = [pending({ kind: 'deleted', id: 2 }, { settled: true }), pending({ kind: 'read', id: 2 })];
+  const left = (told, from = answered) => remaining(from, told).length;
+  assert.equal(left(arrival(11, 3, 3)), 2);
+  assert.equal(left(event(11, 'read', { unread_count: 1, notification_id: 1, read_at: 't' })), 2);
+  assert.equal(left(event(12, 'deleted', { unread_count: 1, notification_id: 2 })), 1);
+  // What was done already, as on another device, is told by no event of its own: a later one is the truth.
+  assert.equal(left(arrival(12, 2, 3, { data: { restored: true } })), 1);
+  assert.equal(left(event(12, 'reset', { unread_count: 1 })), 1);
+  assert.equal(left(event(12, 'read_all', { unread_count: 0, up_to: 9, read_at: 't' })), 1);
+  const all = [pending({ kind: 'read_all', id: 9 }, { settled: true })];
+  assert.equal(left(event(12, 'unread', { unread_count: 1, notification_id: 4 }), all), 0);
 });
