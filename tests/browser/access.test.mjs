@@ -222,7 +222,8 @@ test('from right to left, with the page\'s words and the reader\'s locale', asyn
   ];
   assert.ok(icon.x > actions.x, 'the icon stands at the right');
   // Words from left to right stand at the right too, titles and messages alike.
-  const ends = await row(page, 'Service activated').locator('[part=title], [part=message]').evaluateAll((texts) => texts.map((text) => {
+  const texts = row(page, 'Service activated').locator('[part=title], [part=message]');
+  const ends = await texts.evaluateAll((found) => found.map((text) => {
     const range = document.createRange();
     range.selectNodeContents(text);
     return Math.round(range.getBoundingClientRect().right);

@@ -143,7 +143,7 @@ test('a filter that could not be changed leaves no hole in the list', async (t) 
   const made = await context(t, browser);
   const page = await hostPage(made, gateway, { script: as(user) });
   await badge(page, '45');
-  const client = (ask) => page.evaluate((run) => new Function('client', `return ${run}`)(document.querySelector('bellboard-inbox').client), ask);
+  const client = (ask) => page.evaluate(`(({ client }) => ${ask})(document.querySelector('bellboard-inbox'))`);
   await client('client.showUnreadOnly(true)');
   const first = (url) => url.pathname.endsWith('/notification/') && !url.searchParams.has('cursor');
   await made.route(first, (route) => route.fulfill({ status: 500, json: {} }));
@@ -153,7 +153,8 @@ test('a filter that could not be changed leaves no hole in the list', async (t) 
   await made.unroute(first);
   await client('client.load()');
   while (await client('client.state.more')) await client('client.loadMore()');
-  assert.deepEqual(await client('client.state.items.map((one) => one.notification_id)'), notifications.map((one) => one.notification_id));
+  const ids = await client('client.state.items.map((one) => one.notification_id)');
+  assert.deepEqual(ids, notifications.map((one) => one.notification_id));
 });
 
 test('a reader who goes very far down the list stays there', async (t) => {
@@ -249,7 +250,9 @@ test('a link that is followed marks at once, whatever else is under way', async 
 test('a dropdown that was taken out of the page while it was open is closed when it is back', async (t) => {
   const user = gateway.user();
   const page = await hostPage(await context(t, browser), gateway, {
-    script: `globalThis.toggled = []; inbox.addEventListener('bellboard-toggle', ({ detail }) => toggled.push(detail.open)); ${as(user)}`,
+    script: `globalThis.toggled = [];
+      inbox.addEventListener('bellboard-toggle', ({ detail }) => toggled.push(detail.open));
+      ${as(user)}`,
   });
   await bell(page).click();
   await page.waitForFunction(() => toggled.length === 1);

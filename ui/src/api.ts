@@ -156,7 +156,9 @@ export class Api {
     for (let tried = 1; ;) {
       const token = await this.tokens.get(refused);
       // What one user asked for is never done for another.
-      if (refused !== undefined && this.tokens.owner(token) !== this.tokens.owner(refused)) throw new ApiError('another user', 401);
+      if (refused !== undefined && this.tokens.owner(token) !== this.tokens.owner(refused)) {
+        throw new ApiError('another user', 401);
+      }
       const answer = await fetch(this.baseUrl + path, {
         method,
         headers: {
