@@ -11,6 +11,7 @@ use super::{
     answer::Answer,
     body::{Body, FromBody},
     error::{self, BatchRefused, Failure},
+    idempotency_key::NoIdempotencyKey,
     json, render,
     send::{read_draft, read_draft_to},
     wire::{Id, JsonObject, SendRequest, SentNotification},
@@ -39,11 +40,12 @@ impl SendBatchApi {
     ///
     /// Each item costs one request of the rate limit: one is spent before the body is read, the rest once it was.
     /// A 429 for the rest spends and stores nothing further; a batch that could never pass at once is a 400.
-    /// There is no Idempotency-Key here: after a lost answer, look before you send again.
+    /// It takes no Idempotency-Key, and with one is a 400: after a lost answer, look before you send again.
     #[oai(path = "/send-batch", method = "post", operation_id = "sendBatch", tag = "Tag::Sending")]
     async fn send_batch(
         &self,
         caller: Admitted<MaySend>,
+        _no_key: NoIdempotencyKey,
         body: Body<SendBatchRequest>,
     ) -> poem::Result<Answer<SendBatchResponse>> {
         let (context, Batch { drafts, atomic, bytes }) = (&caller.context, body.0);

@@ -1,8 +1,9 @@
 //! `POST /crm/notification/send-batch`.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Gateway, settings::*};
+use crate::support::{Answer, Api, Gateway, api::ask, settings::*};
 
 fn note(user: i64) -> Value {
     json!({"user_id": user, "type": "custom", "title": "t"})
@@ -113,6 +114,15 @@ async fn all_or_nothing_says_which_are_at_fault() {
     let answer = api.post_json("/send-batch", &whole(&[note(user), note(user)])).await.expect(200);
     assert_eq!(statuses(&answer), [201, 201]);
     assert_eq!(inbox.unread().await, 2);
+}
+
+#[tokio::test]
+async fn a_batch_takes_no_idempotency_key() {
+    let user = fresh_user().await;
+    let request = with_key(SENDER).request(Method::POST, "/send-batch").header("Idempotency-Key", "k");
+    let answer = ask(request.json(&json!({"items": [note(user)]}))).await;
+    answer.failed(400, "A batch takes no Idempotency-Key: after a lost answer, look before you send again");
+    assert_eq!(as_user(user).unread().await, 0);
 }
 
 #[tokio::test]
