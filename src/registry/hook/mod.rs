@@ -147,7 +147,7 @@ fn faults(manifest: &Manifest) -> Vec<String> {
 }
 
 impl Mapping {
-    /// The settings with what a hook sets otherwise. The error names a setting that there is not.
+    /// The settings with what a hook sets otherwise, of an object each entry by itself. The error names a setting that there is not.
     pub fn settings(&self, own: &Map<String, Value>) -> Result<Map<String, Value>, String> {
         if let Some(other) = own.keys().find(|name| !self.settings.contains_key(*name)) {
             let known: Vec<_> = self.settings.keys().map(String::as_str).collect();
@@ -155,7 +155,12 @@ impl Mapping {
             return Err(format!("{other} is no setting of the mapping; known: {known}"));
         }
         let mut settings = self.settings.clone();
-        settings.extend(own.clone());
+        for (name, value) in own {
+            match (settings.get_mut(name), value) {
+                (Some(Value::Object(entries)), Value::Object(own)) => entries.extend(own.clone()),
+                _ => drop(settings.insert(name.clone(), value.clone())),
+            }
+        }
         Ok(settings)
     }
 
