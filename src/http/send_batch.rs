@@ -13,12 +13,12 @@ use super::{
     error::{self, BatchRefused, Failure},
     idempotency_key::NoIdempotencyKey,
     json, render,
-    send::{read_draft, read_draft_to},
+    send::read_send,
     wire::{Id, JsonObject, SendRequest, SentNotification},
 };
 use crate::{
     domain::{Draft, Error, Limits, Result},
-    send::BatchItem,
+    send::{BatchItem, ReadDraft},
 };
 
 /// Where batches are sent.
@@ -36,7 +36,8 @@ impl SendBatchApi {
     /// Either `items`, each a notification as a send takes it, or one notification to many `user_ids`. All are stored
     /// in one transaction, and the answer tells of each, in order: a 200 says that the batch was gone through, not that
     /// every item was stored. With `atomic` all are stored, or none is; then the answer is a 400 whose `results` say
-    /// which items are at fault, and the others have the status 424.
+    /// which items are at fault, and the others have the status 424. Where the fields of what goes to many `user_ids`
+    /// are at fault, all is refused as a send is.
     ///
     /// Each item costs one request of the rate limit: one is spent before the body is read, the rest once it was.
     /// A 429 for the rest spends and stores nothing further; a batch that could never pass at once is a 400.
@@ -49,12 +50,15 @@ impl SendBatchApi {
         body: Body<SendBatchRequest>,
     ) -> poem::Result<Answer<SendBatchResponse>> {
         let (context, Batch { drafts, atomic, bytes }) = (&caller.context, body.0);
+        let (snapshot, now, sending) = (context.snapshot(), context.now(), &caller.services.sending);
+        // What all have in common is told once.
+        if let Drafts::ToMany(read, _) = &drafts {
+            sending.check_fields(snapshot, &caller.principal, read).map_err(Failure)?;
+        }
         caller.spend(drafts.len()).map_err(Failure)?;
         // What is written out of one body for many users takes room as well.
         let mut room = context.room();
         room.grow(bytes).map_err(Failure)?;
-        let (snapshot, now) = (context.snapshot(), context.now());
-        let sending = &caller.services.sending;
         let items = sending
             .send_batch(snapshot, &caller.principal, drafts.into_iter(), now, context.request_id(), atomic)
             .await
@@ -178,8 +182,8 @@ struct Batch {
 
 enum Drafts {
     /// What is wrong with one is told of it alone.
-    Each(Vec<Result<Draft>>),
-    ToMany(Box<Draft>, Vec<i64>),
+    Each(Vec<Result<ReadDraft>>),
+    ToMany(Box<ReadDraft>, Vec<i64>),
 }
 
 impl Drafts {
@@ -190,12 +194,12 @@ impl Drafts {
         }
     }
 
-    fn into_iter(self) -> Box<dyn Iterator<Item = Result<Draft>> + Send> {
+    fn into_iter(self) -> Box<dyn Iterator<Item = Result<ReadDraft>> + Send> {
         match self {
             Self::Each(drafts) => Box::new(drafts.into_iter()),
-            Self::ToMany(draft, users) => {
-                Box::new(users.into_iter().map(move |user_id| Ok(Draft { user_id, ..(*draft).clone() })))
-            }
+            Self::ToMany(read, users) => Box::new(
+                users.into_iter().map(move |user_id| Ok(Draft { user_id, ..read.draft.clone() }.into())),
+            ),
         }
     }
 }
@@ -233,11 +237,11 @@ impl FromBody for SendBatchRequest {
     }
 }
 
-fn read_item(item: &RawValue, limits: &Limits) -> Result<Draft> {
+fn read_item(item: &RawValue, limits: &Limits) -> Result<ReadDraft> {
     if !item.get().starts_with('{') {
         return Err(Error::Invalid("An item must be an object".into()));
     }
-    read_draft(item.get().as_bytes(), limits, None)
+    read_send(None, item.get().as_bytes(), limits, None)
 }
 
 fn to_many(body: &[u8], user_ids: &RawValue, atomic: bool, limits: &Limits) -> Result<Batch> {
@@ -249,6 +253,6 @@ fn to_many(body: &[u8], user_ids: &RawValue, atomic: bool, limits: &Limits) -> R
             limits.batch_bytes
         )));
     }
-    let draft = read_draft_to(users.first().copied(), body, limits, None)?;
-    Ok(Batch { drafts: Drafts::ToMany(Box::new(draft), users), atomic, bytes })
+    let read = read_send(users.first().copied(), body, limits, None)?;
+    Ok(Batch { drafts: Drafts::ToMany(Box::new(read), users), atomic, bytes })
 }

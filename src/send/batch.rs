@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Passed, Sending, new_notification};
+use super::{Passed, ReadDraft, Sending, new_notification};
 use crate::{
-    domain::{Draft, Error, Principal, Result, Sealed, Timestamp},
+    domain::{Error, Principal, Result, Sealed, Timestamp},
     snapshot::Snapshot,
     store::{Kept, Stored},
 };
@@ -33,7 +33,7 @@ impl Sending {
         &self,
         snapshot: &Snapshot,
         principal: &Principal,
-        drafts: impl Iterator<Item = Result<Draft>> + Send,
+        drafts: impl Iterator<Item = Result<ReadDraft>> + Send,
         now: Timestamp,
         request_id: &str,
         atomic: bool,

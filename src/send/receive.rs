@@ -120,7 +120,7 @@ impl Delivery<'_> {
         // The id says which event it is; the rest of the body may differ when it comes again.
         let once = key.as_ref().map(|key| Once { key, body: b"", answer: |_, stored| stored.id.to_string() });
         let principal = &self.hook.principal;
-        self.sending.send(self.snapshot, principal, Ok(draft), self.now, self.request_id, once).await
+        self.sending.send(self.snapshot, principal, Ok(draft.into()), self.now, self.request_id, once).await
     }
 
     fn note(&mut self, plan: &Planned, user: UserId, outcome: Result<Sent>) {

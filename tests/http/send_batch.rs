@@ -141,6 +141,7 @@ async fn a_body_that_is_no_batch_is_refused() {
         (json!({"items": [note(user)], "atomic": 1}), "atomic must be true or false"),
         (json!({"user_ids": [user], "type": "custom"}), "title is required"),
         (json!({"user_ids": [user], "title": "t"}), "type is required"),
+        (json!({"user_ids": [user], "type": "nosuch", "message": 7}), "title is required"),
         (json!({"user_ids": [user, null], "type": "custom", "title": "t"}), "user_ids must be an integer"),
         (
             json!({"user_ids": [0], "type": "custom", "title": "t"}),
