@@ -1,16 +1,14 @@
 //! `POST /crm/notification/send-batch`: many sends in one request.
 
-use std::fmt::Write;
-
 use poem_openapi::{Object, OpenApi};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{json, value::RawValue};
 
 use super::{
     Tag,
     admit::{Admitted, MaySend},
     answer::Answer,
     body::{Body, FromBody},
-    error::{self, BatchRefused, Failure},
+    error::{self, BatchRefused, Failure, Part},
     idempotency_key::NoIdempotencyKey,
     json, render,
     send::read_send,
@@ -82,19 +80,16 @@ fn one(text: &mut String, item: &BatchItem, request_id: &str) {
         render::stored_as(text, sealed, *stored);
         text.push('}');
     } else {
-        let (status, reason) = fault(item, request_id);
-        let _ = write!(text, r#"{{"status":{status},"reason":{}}}"#, Value::from(reason));
+        // Texts and numbers alone: nothing in it can fail to be written.
+        text.push_str(&serde_json::to_string(&fault(item, request_id)).unwrap_or_default());
     }
 }
 
 /// Why an item was not stored.
-fn fault(item: &BatchItem, request_id: &str) -> (u16, String) {
+fn fault(item: &BatchItem, request_id: &str) -> Part {
     match item {
-        BatchItem::Failed(error) => {
-            let (status, reason) = error::of_part(error, request_id);
-            (status.as_u16(), reason)
-        }
-        _ => (424, "Not stored, as another item cannot be".to_owned()),
+        BatchItem::Failed(error) => error::of_part(error, request_id),
+        _ => error::withheld(),
     }
 }
 
@@ -103,16 +98,13 @@ fn refused(items: &[BatchItem], request_id: &str) -> BatchRefused {
     let failed = items.iter().enumerate().filter(|(_, item)| matches!(item, BatchItem::Failed(_)));
     let reason = match failed.clone().next() {
         Some((place, item)) => {
-            let (count, (_, why)) = (failed.count(), fault(item, request_id));
-            format!("Nothing was stored, as {count} of {} items cannot be; item {place}: {why}", items.len())
+            let (count, all, why) = (failed.count(), items.len(), fault(item, request_id).reason);
+            format!("Nothing was stored, as {count} of {all} items cannot be; item {place}: {why}")
         }
         None => "Nothing was stored".to_owned(),
     };
-    let result = |item| {
-        let (status, reason) = fault(item, request_id);
-        json!({ "status": status, "reason": reason })
-    };
-    BatchRefused { reason, results: items.iter().map(result).collect() }
+    let results = items.iter().map(|item| json!(fault(item, request_id))).collect();
+    BatchRefused { reason, results }
 }
 
 /// Sends: `items`, or one notification to many `user_ids`.

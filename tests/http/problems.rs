@@ -72,6 +72,27 @@ async fn an_unknown_type_and_an_unsafe_link_are_told_beside_other_fields() {
 }
 
 #[tokio::test]
+async fn the_items_of_a_batch_have_the_same_codes_and_problems() {
+    let bad = json!({"user_id": 1, "type": "nosuch", "title": 7});
+    let link = json!({"user_id": 1, "type": "custom", "title": "t", "link": "javascript:alert(1)"});
+    let answer = post(&with_key(SENDER), "/send-batch", &json!({"items": [bad, link, 7]})).await.expect(200);
+    let told = answer.json();
+    let of = |place: usize| {
+        let result = &told["results"][place];
+        let problems = result["problems"].as_array().into_iter().flatten();
+        let found: Vec<_> = problems.map(|p| (p["code"].clone(), p["field"].clone())).collect();
+        (result["code"].clone(), found)
+    };
+    let wanted = |code: &str, found: &[(&str, &str)]| {
+        let pairs = found.iter().map(|(code, field)| (Value::from(*code), Value::from(*field)));
+        (Value::from(code), pairs.collect::<Vec<_>>())
+    };
+    assert_eq!(of(0), wanted("invalid_fields", &[("wrong_type", "/title"), ("unknown_type", "/type")]));
+    assert_eq!(of(1), wanted("notification_refused", &[("unsafe_link", "/link")]));
+    assert_eq!(of(2), wanted("invalid_request", &[]));
+}
+
+#[tokio::test]
 async fn the_types_problems_are_told_where_the_fields_are_good() {
     let body = json!({"user_id": 1, "type": "custom", "title": "t", "link": "javascript:alert(1)"});
     let answer = post(&with_key(SENDER), "/send", &body).await.expect(400);

@@ -13,6 +13,19 @@ async fn batch(api: &Api, items: &[Value]) -> Answer {
     api.post_json("/send-batch", &json!({ "items": items })).await
 }
 
+fn unknown_user() -> Value {
+    json!({"status": 404, "reason": "User 999 not found", "code": "user_not_found"})
+}
+
+fn withheld() -> Value {
+    json!({"status": 424, "reason": "Not stored, as another item cannot be", "code": "withheld"})
+}
+
+fn no_title() -> Value {
+    let problem = json!({"code": "required", "field": "/title", "detail": "title is required"});
+    json!({"status": 400, "reason": "title is required", "code": "invalid_fields", "problems": [problem]})
+}
+
 /// Each item's status.
 fn statuses(answer: &Answer) -> Vec<i64> {
     let body = answer.json();
@@ -31,7 +44,7 @@ async fn each_item_is_answered_as_a_send_of_it_alone() {
     assert_eq!(statuses(&answer), [201, 201, 404, 201]);
     let told = answer.json();
     assert_eq!((&told["result"], &told["sent"], &told["failed"]), (&"Success".into(), &3.into(), &1.into()));
-    assert_eq!(told["results"][2], json!({"status": 404, "reason": "User 999 not found"}));
+    assert_eq!(told["results"][2], unknown_user());
 
     let single = api.send(&ticket).await.expect(201).json()["notification"].clone();
     let mut item = told["results"][0]["notification"].clone();
@@ -97,17 +110,15 @@ async fn all_or_nothing_says_which_are_at_fault() {
     let user = fresh_user().await;
     let (api, inbox) = (with_key(SENDER), as_user(user));
     let whole = |items: &[Value]| json!({"items": items, "atomic": true});
-    let held = json!({"status": 424, "reason": "Not stored, as another item cannot be"});
-    for (bad, result) in [
-        (note(999), json!({"status": 404, "reason": "User 999 not found"})),
-        (json!({"user_id": user, "type": "custom"}), json!({"status": 400, "reason": "title is required"})),
-    ] {
+    for (bad, result) in
+        [(note(999), unknown_user()), (json!({"user_id": user, "type": "custom"}), no_title())]
+    {
         let sent = whole(&[note(user), bad, note(user)]);
         let why = format!(
             "Nothing was stored, as 1 of 3 items cannot be; item 1: {}",
             result["reason"].as_str().expect("text")
         );
-        let told = json!({"result": "Failed", "reason": why, "results": [held, result, held]});
+        let told = json!({"result": "Failed", "reason": why, "results": [withheld(), result, withheld()]});
         api.post_json("/send-batch", &sent).await.body(400, &told);
         assert_eq!((inbox.unread().await, inbox.get("/").await.ids()), (0, vec![]));
     }
