@@ -128,6 +128,26 @@ async fn all_or_nothing_says_which_are_at_fault() {
 }
 
 #[tokio::test]
+async fn all_or_nothing_tells_every_fault_at_once() {
+    let (user, stranger) = (fresh_user().await, fresh_id());
+    let nameless = json!({"user_id": user, "type": "custom"});
+    let sent = |items: &[&Value]| json!({"items": items, "atomic": true});
+    let told = |count: usize, why: &str, results: &[Value]| {
+        let reason = format!("Nothing was stored, as {count} of {} items cannot be; {why}", results.len());
+        json!({"result": "Failed", "reason": reason, "results": results})
+    };
+    let items = sent(&[&note(user), &note(999), &nameless, &note(999)]);
+    let wanted =
+        told(3, "item 1: User 999 not found", &[withheld(), unknown_user(), no_title(), unknown_user()]);
+    with_key(SENDER).post_json("/send-batch", &items).await.body(400, &wanted);
+    assert_eq!(as_user(user).unread().await, 0);
+    // An open directory would have made them.
+    let wanted = told(1, "item 1: title is required", &[withheld(), no_title()]);
+    let items = sent(&[&note(stranger), &nameless]);
+    with_key(OPEN).post_json("/send-batch", &items).await.body(400, &wanted);
+}
+
+#[tokio::test]
 async fn a_batch_takes_no_idempotency_key() {
     let user = fresh_user().await;
     let request = with_key(SENDER).request(Method::POST, "/send-batch").header("Idempotency-Key", "k");
