@@ -73,6 +73,7 @@ fn status(code: Code) -> StatusCode {
         | Code::InvalidFields
         | Code::NotificationRefused
         | Code::BatchRefused
+        | Code::EventsRefused
         | Code::MalformedBody
         | Code::UnreadableBody => StatusCode::BAD_REQUEST,
         Code::AuthenticationRequired
