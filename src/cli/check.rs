@@ -86,10 +86,11 @@ fn sum(path: &Path, salt: &str) -> Result<Summary, Failure> {
 
 fn summary(path: &Path, config: &Config, types: usize) -> String {
     let mut text = format!(
-        "{}: good. {} tenant(s), {} key(s), {types} type(s) with all their cases",
+        "{}: good. {} tenant(s), {} key(s), {} hook(s), {types} type(s) with all their cases",
         path.display(),
         config.tenants.len(),
         config.keys.len(),
+        config.hooks().count(),
     );
     let known = config.development_credentials();
     if !known.is_empty() {

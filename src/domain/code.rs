@@ -36,6 +36,10 @@ codes! {
     NotificationRefused = "notification_refused", "The type's checks refused the notification";
     /// Of a batch that is stored whole or not at all, items cannot be stored.
     BatchRefused = "batch_refused", "Items of the batch cannot be stored";
+    /// Of such a batch, an item that is good.
+    Withheld = "withheld", "Another item of the batch cannot be stored";
+    /// Of what a hook received, events cannot be stored.
+    EventsRefused = "events_refused", "Events cannot be stored";
     /// The body is not the JSON object that it must be.
     MalformedBody = "malformed_body", "The body is not the JSON object that it must be";
     /// The body broke off, or took too long to come.

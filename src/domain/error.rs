@@ -43,6 +43,9 @@ pub enum Error {
     /// The type's pipeline or the core's limits refused the draft.
     #[error("{}", join(.0))]
     Refused(Vec<Problem>),
+    /// Some of the events that a hook received cannot be stored.
+    #[error("{}", join(.0))]
+    Events(Vec<Problem>),
     /// An idempotency key that came with another body before.
     #[error("Idempotency-Key was used before with another body")]
     KeyReused,
@@ -85,6 +88,7 @@ impl Error {
             Self::Malformed(_) => Code::MalformedBody,
             Self::Fields(_) => Code::InvalidFields,
             Self::Refused(_) => Code::NotificationRefused,
+            Self::Events(_) => Code::EventsRefused,
             Self::KeyReused => Code::IdempotencyKeyReused,
             Self::UserNotFound(_) => Code::UserNotFound,
             Self::NotificationNotFound(_) => Code::NotificationNotFound,
@@ -98,7 +102,7 @@ impl Error {
     /// What is wrong with the body, field by field.
     pub fn problems(&self) -> &[Problem] {
         match self {
-            Self::Fields(problems) | Self::Refused(problems) => problems,
+            Self::Fields(problems) | Self::Refused(problems) | Self::Events(problems) => problems,
             _ => &[],
         }
     }

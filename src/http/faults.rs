@@ -20,6 +20,11 @@ impl Faults {
         })
     }
 
+    /// All that was found.
+    pub fn into_vec(self) -> Vec<Problem> {
+        self.0.into_vec()
+    }
+
     /// What was made of the fields, where none is at fault.
     pub fn finish<T>(self, made: T) -> Result<T> {
         if self.0.is_empty() { Ok(made) } else { Err(Error::Fields(self.0.into_vec())) }

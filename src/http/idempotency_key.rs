@@ -1,6 +1,6 @@
 //! The header `Idempotency-Key`, as the IETF draft of that name has it.
 
-use poem::{Request, RequestBody};
+use poem::{FromRequest, Request, RequestBody};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     error::ParseParamError,
@@ -8,7 +8,8 @@ use poem_openapi::{
     types::Type,
 };
 
-use super::shape::shape;
+use super::{error::Failure, shape::shape};
+use crate::domain::Error;
 
 /// The longest key, in characters.
 const LONGEST: usize = 255;
@@ -60,6 +61,19 @@ impl<'a> ApiExtractor<'a> for IdempotencyKey {
             Some(key) => Ok(Self(Some(Text(key)))),
             None => Err(ParseParamError { name: NAME, reason: FAULT.to_owned() }.into()),
         }
+    }
+}
+
+/// Stands among the arguments of what takes no key: to pass over one would promise what does not hold.
+pub struct NoIdempotencyKey;
+
+impl<'a> FromRequest<'a> for NoIdempotencyKey {
+    async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
+        if request.headers().contains_key(NAME) {
+            let fault = "A batch takes no Idempotency-Key: after a lost answer, look before you send again";
+            return Err(Failure(Error::Invalid(fault.into())).into());
+        }
+        Ok(Self)
     }
 }
 

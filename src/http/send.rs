@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{Draft, Limits, Metadata, Problem, ProblemCode, Result},
-    send::{Once, Sent},
+    send::{Once, ReadDraft, Sent},
 };
 
 /// Sending.
@@ -57,26 +57,29 @@ impl SendApi {
 
 impl FromBody for SendRequest {
     /// What is wrong with it is told only where it repeats nothing.
-    type Output = Result<Draft>;
+    type Output = Result<ReadDraft>;
 
     fn from_body(body: &[u8], limits: &Limits) -> Result<Self::Output> {
-        Ok(read_draft(body, limits, None))
+        Ok(read_send(None, body, limits, None))
     }
 }
 
-/// Reads a draft as a send takes it. All faults are told: first what must be there and is not, then each field in the
-/// contract's order. `default_kind` stands in for a `type` that is left out.
+/// Reads a draft as a send takes it. `default_kind` stands in for a `type` that is left out.
+///
+/// # Errors
+/// That the body is malformed, or all that is wrong with its fields.
 pub fn read_draft(body: &[u8], limits: &Limits, default_kind: Option<&str>) -> Result<Draft> {
-    read_draft_to(None, body, limits, default_kind)
+    read_send(None, body, limits, default_kind)?.whole()
 }
 
-/// The same, to this user whatever the body says.
-pub fn read_draft_to(
+/// The same of what goes to this user whatever the body says. The faults of its fields stand beside it: first what must
+/// be there and is not, then each field in the contract's order.
+pub fn read_send(
     user: Option<i64>,
     body: &[u8],
     limits: &Limits,
     default_kind: Option<&str>,
-) -> Result<Draft> {
+) -> Result<ReadDraft> {
     let (mut user_id, mut kind, mut title, mut message) = (None, None, None, None);
     let (mut link, mut metadata, mut ticket, mut cause) = (None, None, None, None);
     json::read_object(body, |name, value| {
@@ -118,7 +121,7 @@ pub fn read_draft_to(
         related_user_id: faults.pass(json::id("related_user_id", cause)),
         ..Draft::default()
     };
-    faults.finish(draft)
+    Ok(ReadDraft { draft, problems: faults.into_vec() })
 }
 
 fn read_metadata(field: json::Field, limits: &Limits) -> Result<Option<Metadata>, Problem> {

@@ -1,23 +1,22 @@
 //! `POST /crm/notification/send-batch`: many sends in one request.
 
-use std::fmt::Write;
-
 use poem_openapi::{Object, OpenApi};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{json, value::RawValue};
 
 use super::{
     Tag,
     admit::{Admitted, MaySend},
     answer::Answer,
     body::{Body, FromBody},
-    error::{self, BatchRefused, Failure},
+    error::{self, BatchRefused, Failure, Part},
+    idempotency_key::NoIdempotencyKey,
     json, render,
-    send::{read_draft, read_draft_to},
+    send::read_send,
     wire::{Id, JsonObject, SendRequest, SentNotification},
 };
 use crate::{
     domain::{Draft, Error, Limits, Result},
-    send::BatchItem,
+    send::{BatchItem, ReadDraft},
 };
 
 /// Where batches are sent.
@@ -35,24 +34,29 @@ impl SendBatchApi {
     /// Either `items`, each a notification as a send takes it, or one notification to many `user_ids`. All are stored
     /// in one transaction, and the answer tells of each, in order: a 200 says that the batch was gone through, not that
     /// every item was stored. With `atomic` all are stored, or none is; then the answer is a 400 whose `results` say
-    /// which items are at fault, and the others have the status 424.
+    /// which items are at fault, and the others have the status 424. Where the fields of what goes to many `user_ids`
+    /// are at fault, all is refused as a send is.
     ///
     /// Each item costs one request of the rate limit: one is spent before the body is read, the rest once it was.
     /// A 429 for the rest spends and stores nothing further; a batch that could never pass at once is a 400.
-    /// There is no Idempotency-Key here: after a lost answer, look before you send again.
+    /// It takes no Idempotency-Key, and with one is a 400: after a lost answer, look before you send again.
     #[oai(path = "/send-batch", method = "post", operation_id = "sendBatch", tag = "Tag::Sending")]
     async fn send_batch(
         &self,
         caller: Admitted<MaySend>,
+        _no_key: NoIdempotencyKey,
         body: Body<SendBatchRequest>,
     ) -> poem::Result<Answer<SendBatchResponse>> {
         let (context, Batch { drafts, atomic, bytes }) = (&caller.context, body.0);
+        let (snapshot, now, sending) = (context.snapshot(), context.now(), &caller.services.sending);
+        // What all have in common is told once.
+        if let Drafts::ToMany(read, _) = &drafts {
+            sending.check_fields(snapshot, &caller.principal, read).map_err(Failure)?;
+        }
         caller.spend(drafts.len()).map_err(Failure)?;
         // What is written out of one body for many users takes room as well.
         let mut room = context.room();
         room.grow(bytes).map_err(Failure)?;
-        let (snapshot, now) = (context.snapshot(), context.now());
-        let sending = &caller.services.sending;
         let items = sending
             .send_batch(snapshot, &caller.principal, drafts.into_iter(), now, context.request_id(), atomic)
             .await
@@ -76,19 +80,16 @@ fn one(text: &mut String, item: &BatchItem, request_id: &str) {
         render::stored_as(text, sealed, *stored);
         text.push('}');
     } else {
-        let (status, reason) = fault(item, request_id);
-        let _ = write!(text, r#"{{"status":{status},"reason":{}}}"#, Value::from(reason));
+        // Texts and numbers alone: nothing in it can fail to be written.
+        text.push_str(&serde_json::to_string(&fault(item, request_id)).unwrap_or_default());
     }
 }
 
 /// Why an item was not stored.
-fn fault(item: &BatchItem, request_id: &str) -> (u16, String) {
+fn fault(item: &BatchItem, request_id: &str) -> Part {
     match item {
-        BatchItem::Failed(error) => {
-            let (status, reason) = error::of_part(error, request_id);
-            (status.as_u16(), reason)
-        }
-        _ => (424, "Not stored, as another item cannot be".to_owned()),
+        BatchItem::Failed(error) => error::of_part(error, request_id),
+        _ => error::withheld(),
     }
 }
 
@@ -97,16 +98,13 @@ fn refused(items: &[BatchItem], request_id: &str) -> BatchRefused {
     let failed = items.iter().enumerate().filter(|(_, item)| matches!(item, BatchItem::Failed(_)));
     let reason = match failed.clone().next() {
         Some((place, item)) => {
-            let (count, (_, why)) = (failed.count(), fault(item, request_id));
-            format!("Nothing was stored, as {count} of {} items cannot be; item {place}: {why}", items.len())
+            let (count, all, why) = (failed.count(), items.len(), fault(item, request_id).reason);
+            format!("Nothing was stored, as {count} of {all} items cannot be; item {place}: {why}")
         }
         None => "Nothing was stored".to_owned(),
     };
-    let result = |item| {
-        let (status, reason) = fault(item, request_id);
-        json!({ "status": status, "reason": reason })
-    };
-    BatchRefused { reason, results: items.iter().map(result).collect() }
+    let results = items.iter().map(|item| json!(fault(item, request_id))).collect();
+    BatchRefused { reason, results }
 }
 
 /// Sends: `items`, or one notification to many `user_ids`.
@@ -176,8 +174,8 @@ struct Batch {
 
 enum Drafts {
     /// What is wrong with one is told of it alone.
-    Each(Vec<Result<Draft>>),
-    ToMany(Box<Draft>, Vec<i64>),
+    Each(Vec<Result<ReadDraft>>),
+    ToMany(Box<ReadDraft>, Vec<i64>),
 }
 
 impl Drafts {
@@ -188,12 +186,12 @@ impl Drafts {
         }
     }
 
-    fn into_iter(self) -> Box<dyn Iterator<Item = Result<Draft>> + Send> {
+    fn into_iter(self) -> Box<dyn Iterator<Item = Result<ReadDraft>> + Send> {
         match self {
             Self::Each(drafts) => Box::new(drafts.into_iter()),
-            Self::ToMany(draft, users) => {
-                Box::new(users.into_iter().map(move |user_id| Ok(Draft { user_id, ..(*draft).clone() })))
-            }
+            Self::ToMany(read, users) => Box::new(
+                users.into_iter().map(move |user_id| Ok(Draft { user_id, ..read.draft.clone() }.into())),
+            ),
         }
     }
 }
@@ -231,11 +229,11 @@ impl FromBody for SendBatchRequest {
     }
 }
 
-fn read_item(item: &RawValue, limits: &Limits) -> Result<Draft> {
+fn read_item(item: &RawValue, limits: &Limits) -> Result<ReadDraft> {
     if !item.get().starts_with('{') {
         return Err(Error::Invalid("An item must be an object".into()));
     }
-    read_draft(item.get().as_bytes(), limits, None)
+    read_send(None, item.get().as_bytes(), limits, None)
 }
 
 fn to_many(body: &[u8], user_ids: &RawValue, atomic: bool, limits: &Limits) -> Result<Batch> {
@@ -247,6 +245,6 @@ fn to_many(body: &[u8], user_ids: &RawValue, atomic: bool, limits: &Limits) -> R
             limits.batch_bytes
         )));
     }
-    let draft = read_draft_to(users.first().copied(), body, limits, None)?;
-    Ok(Batch { drafts: Drafts::ToMany(Box::new(draft), users), atomic, bytes })
+    let read = read_send(users.first().copied(), body, limits, None)?;
+    Ok(Batch { drafts: Drafts::ToMany(Box::new(read), users), atomic, bytes })
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Passed, Sending, new_notification};
+use super::{Passed, ReadDraft, Sending, new_notification};
 use crate::{
-    domain::{Draft, Error, Principal, Result, Sealed, Timestamp},
+    domain::{Error, Principal, Result, Sealed, Timestamp},
     snapshot::Snapshot,
-    store::{Kept, Stored},
+    store::{Kept, NewNotification, Stored},
 };
 
 /// How many pass their pipelines before other requests have a turn.
@@ -33,7 +33,7 @@ impl Sending {
         &self,
         snapshot: &Snapshot,
         principal: &Principal,
-        drafts: impl Iterator<Item = Result<Draft>> + Send,
+        drafts: impl Iterator<Item = Result<ReadDraft>> + Send,
         now: Timestamp,
         request_id: &str,
         atomic: bool,
@@ -55,6 +55,7 @@ impl Sending {
             }
         }
         if atomic && news.len() < items.len() {
+            self.look_up(principal, &news, &places, &mut items).await?;
             return Ok(items);
         }
         let kept = self.store.send_batch(&principal.tenant, news, atomic).await;
@@ -71,5 +72,28 @@ impl Sending {
             };
         }
         Ok(items)
+    }
+
+    /// Of a batch that is not stored, finds what the store would have found besides: users whom a managed directory does
+    /// not know.
+    async fn look_up(
+        &self,
+        principal: &Principal,
+        news: &[NewNotification],
+        places: &[usize],
+        items: &mut [BatchItem],
+    ) -> Result<()> {
+        let wanted = news.iter().zip(places).filter(|(new, _)| !new.create_user);
+        let (inboxes, places): (Vec<_>, Vec<_>) =
+            wanted.map(|(new, place)| ((principal.tenant.clone(), new.sealed.user), *place)).unzip();
+        let heads = self.store.places(&inboxes).await?;
+        for ((head, (_, user)), place) in heads.iter().zip(inboxes).zip(places) {
+            if head.is_none() {
+                let error = Error::UserNotFound(user);
+                self.count_error(&error);
+                items[place] = BatchItem::Failed(error);
+            }
+        }
+        Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! The use case of sending: the type's pipeline, the seal, the store.
 
 mod batch;
+mod fields;
 mod receive;
 
 use std::{sync::Arc, time::Instant};
 
 pub use batch::BatchItem;
+pub use fields::ReadDraft;
 pub use receive::Received;
 
 use bellboard_sdk::Context;
@@ -13,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     config::UserMode,
-    domain::{Draft, Error, Principal, Problem, ProblemCode, Result, Sealed, Timestamp},
+    domain::{Draft, Error, Principal, Problem, Result, Sealed, Timestamp},
     metrics::Metrics,
     registry::NotificationType,
     snapshot::Snapshot,
@@ -103,7 +105,7 @@ impl Sending {
         &self,
         snapshot: &Snapshot,
         principal: &Principal,
-        draft: Result<Draft>,
+        read: Result<ReadDraft>,
         now: Timestamp,
         request_id: &str,
         once: Option<Once<'_>>,
@@ -115,7 +117,7 @@ impl Sending {
                 return Ok(Sent::Before(answer));
             }
         }
-        let Passed { sealed, .. } = self.pass(snapshot, principal, draft, now)?;
+        let Passed { sealed, .. } = self.pass(snapshot, principal, read, now)?;
         let new = new_notification(snapshot, principal, &sealed, request_id)?;
         let sent = self.store.send_once(&principal.tenant, NewNotification { idempotency, ..new }).await;
         Ok(match sent.inspect_err(|e| self.count_error(e))? {
@@ -129,10 +131,10 @@ impl Sending {
         &self,
         snapshot: &Snapshot,
         principal: &Principal,
-        draft: Result<Draft>,
+        read: Result<ReadDraft>,
         now: Timestamp,
     ) -> Result<Tried> {
-        let Passed { sealed, warnings } = self.pass(snapshot, principal, draft, now)?;
+        let Passed { sealed, warnings } = self.pass(snapshot, principal, read, now)?;
         let user_known = match self.store.user(&principal.tenant, sealed.user).await {
             Ok(_) => true,
             Err(Error::UserNotFound(_)) => false,
@@ -146,32 +148,12 @@ impl Sending {
         &self,
         snapshot: &Snapshot,
         principal: &Principal,
-        draft: Result<Draft>,
+        read: Result<ReadDraft>,
         now: Timestamp,
     ) -> Result<Passed> {
-        let draft = draft.inspect_err(|_| self.count_refusal("malformed"))?;
-        let kind = self.admitted_type(snapshot, principal, &draft)?;
-        self.seal(snapshot, principal, kind, draft, now)
-    }
-
-    fn admitted_type<'s>(
-        &self,
-        snapshot: &'s Snapshot,
-        principal: &Principal,
-        draft: &Draft,
-    ) -> Result<&'s NotificationType> {
-        let Some(kind) = snapshot.registry.find(&principal.tenant, &draft.kind) else {
-            self.count_refusal("unknown_type");
-            let known: Vec<_> =
-                snapshot.registry.for_tenant(&principal.tenant).map(|t| t.name.as_str()).collect();
-            let problem = Problem::new("type", format_args!("must be one of: {}", known.join(", ")));
-            return Err(problem.coded(ProblemCode::UnknownType).into());
-        };
-        if !principal.may_send_type(&draft.kind) {
-            self.count_refusal("type_not_allowed");
-            return Err(Error::TypeNotAllowed(kind.name.clone()));
-        }
-        Ok(kind)
+        let read = read.inspect_err(|_| self.count_refusal("malformed"))?;
+        let kind = self.check_fields(snapshot, principal, &read)?;
+        self.seal(snapshot, principal, kind, read.draft, now)
     }
 
     fn seal(

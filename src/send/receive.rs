@@ -63,7 +63,7 @@ impl Sending {
         delivery.all(&mapped.planned).await;
         match (delivery.later, delivery.problems.is_empty()) {
             (Some(error), _) => Err(error),
-            (None, false) => Err(Error::Refused(delivery.problems.into_vec())),
+            (None, false) => Err(Error::Events(delivery.problems.into_vec())),
             (None, true) => Ok(delivery.received),
         }
     }
@@ -120,7 +120,7 @@ impl Delivery<'_> {
         // The id says which event it is; the rest of the body may differ when it comes again.
         let once = key.as_ref().map(|key| Once { key, body: b"", answer: |_, stored| stored.id.to_string() });
         let principal = &self.hook.principal;
-        self.sending.send(self.snapshot, principal, Ok(draft), self.now, self.request_id, once).await
+        self.sending.send(self.snapshot, principal, Ok(draft.into()), self.now, self.request_id, once).await
     }
 
     fn note(&mut self, plan: &Planned, user: UserId, outcome: Result<Sent>) {
@@ -137,20 +137,18 @@ impl Delivery<'_> {
         };
         match error {
             Error::Refused(problems) | Error::Fields(problems) => {
-                for mut problem in problems {
-                    problem.message = plan.field(&problem.message);
-                    problem.field = plan.field(&problem.field);
-                    self.problems.push(problem);
-                }
+                problems.into_iter().for_each(|problem| self.problems.push(plan.placed(problem)));
                 self.hook.tally.add(Count::Refused, 1);
             }
-            Error::UserNotFound(_) => self.refuse(Problem::new(
-                plan.field("recipients"),
-                format!("name nobody that is known, and user {user}, who stands in, is not known either"),
-            )),
-            Error::Invalid(_) | Error::TypeNotAllowed(_) => {
-                let problem = Problem::new(plan.field("type"), "");
-                self.refuse(Problem { message: format!("{}: {error}", problem.field), ..problem });
+            Error::UserNotFound(_) => {
+                let fault = format_args!(
+                    "name nobody that is known, and user {user}, who stands in, is not known either"
+                );
+                self.refuse(plan.placed(Problem::new("recipients", fault)));
+            }
+            Error::TypeNotAllowed(kind) => {
+                let fault = format_args!("must be one that this hook may send, which {kind} is not");
+                self.refuse(plan.placed(Problem::new("type", fault)));
             }
             // What is known least of decides: it may be stored already.
             error => {
@@ -167,5 +165,5 @@ impl Delivery<'_> {
 }
 
 fn nobody(plan: &Planned) -> Problem {
-    Problem::new(plan.field("recipients"), "name nobody that is known, and nobody stands in")
+    plan.placed(Problem::new("recipients", "name nobody that is known, and nobody stands in"))
 }

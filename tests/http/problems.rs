@@ -48,6 +48,51 @@ async fn every_fault_of_a_send_is_told_and_the_first_answers_others() {
 }
 
 #[tokio::test]
+async fn an_unknown_type_and_an_unsafe_link_are_told_beside_other_fields() {
+    let api = with_key(SENDER);
+    let body = json!({"user_id": "x", "type": "nosuch", "link": "javascript:alert(1)"});
+    let answer = post(&api, "/send", &body).await.expect(400);
+    let (title, user) = (("required", "/title"), ("wrong_type", "/user_id"));
+    let (kind, link) = (("unknown_type", "/type"), ("unsafe_link", "/link"));
+    assert_eq!(problems(&answer), pairs(&[title, user, kind, link]));
+    assert_eq!(answer.json()["detail"], "title is required");
+    let body = json!({"user_id": 1, "type": "nosuch", "title": "t", "link": "javascript:alert(1)"});
+    for path in ["/send", "/send/dry-run"] {
+        let answer = post(&api, path, &body).await.expect(400);
+        assert_eq!(problems(&answer), pairs(&[kind, link]));
+        assert!(answer.json()["detail"].as_str().is_some_and(|told| told.starts_with("type must be one of")));
+    }
+    let body = json!({"user_ids": [1, 2], "type": "nosuch", "link": "javascript:alert(1)"});
+    let answer = post(&api, "/send-batch", &body).await.expect(400);
+    assert_eq!(problems(&answer), pairs(&[title, kind, link]));
+    // What is too long, or of another type, is told as that alone.
+    let body = json!({"user_id": 1, "type": 7, "title": "t", "link": "x".repeat(2_049)});
+    let answer = post(&api, "/send", &body).await.expect(400);
+    assert_eq!(problems(&answer), pairs(&[("wrong_type", "/type"), ("too_long", "/link")]));
+}
+
+#[tokio::test]
+async fn the_items_of_a_batch_have_the_same_codes_and_problems() {
+    let bad = json!({"user_id": 1, "type": "nosuch", "title": 7});
+    let link = json!({"user_id": 1, "type": "custom", "title": "t", "link": "javascript:alert(1)"});
+    let answer = post(&with_key(SENDER), "/send-batch", &json!({"items": [bad, link, 7]})).await.expect(200);
+    let told = answer.json();
+    let of = |place: usize| {
+        let result = &told["results"][place];
+        let problems = result["problems"].as_array().into_iter().flatten();
+        let found: Vec<_> = problems.map(|p| (p["code"].clone(), p["field"].clone())).collect();
+        (result["code"].clone(), found)
+    };
+    let wanted = |code: &str, found: &[(&str, &str)]| {
+        let pairs = found.iter().map(|(code, field)| (Value::from(*code), Value::from(*field)));
+        (Value::from(code), pairs.collect::<Vec<_>>())
+    };
+    assert_eq!(of(0), wanted("invalid_fields", &[("wrong_type", "/title"), ("unknown_type", "/type")]));
+    assert_eq!(of(1), wanted("notification_refused", &[("unsafe_link", "/link")]));
+    assert_eq!(of(2), wanted("invalid_request", &[]));
+}
+
+#[tokio::test]
 async fn the_types_problems_are_told_where_the_fields_are_good() {
     let body = json!({"user_id": 1, "type": "custom", "title": "t", "link": "javascript:alert(1)"});
     let answer = post(&with_key(SENDER), "/send", &body).await.expect(400);

@@ -1,8 +1,9 @@
 //! `POST /crm/notification/send-batch`.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Gateway, settings::*};
+use crate::support::{Answer, Api, Gateway, api::ask, settings::*};
 
 fn note(user: i64) -> Value {
     json!({"user_id": user, "type": "custom", "title": "t"})
@@ -10,6 +11,19 @@ fn note(user: i64) -> Value {
 
 async fn batch(api: &Api, items: &[Value]) -> Answer {
     api.post_json("/send-batch", &json!({ "items": items })).await
+}
+
+fn unknown_user() -> Value {
+    json!({"status": 404, "reason": "User 999 not found", "code": "user_not_found"})
+}
+
+fn withheld() -> Value {
+    json!({"status": 424, "reason": "Not stored, as another item cannot be", "code": "withheld"})
+}
+
+fn no_title() -> Value {
+    let problem = json!({"code": "required", "field": "/title", "detail": "title is required"});
+    json!({"status": 400, "reason": "title is required", "code": "invalid_fields", "problems": [problem]})
 }
 
 /// Each item's status.
@@ -30,7 +44,7 @@ async fn each_item_is_answered_as_a_send_of_it_alone() {
     assert_eq!(statuses(&answer), [201, 201, 404, 201]);
     let told = answer.json();
     assert_eq!((&told["result"], &told["sent"], &told["failed"]), (&"Success".into(), &3.into(), &1.into()));
-    assert_eq!(told["results"][2], json!({"status": 404, "reason": "User 999 not found"}));
+    assert_eq!(told["results"][2], unknown_user());
 
     let single = api.send(&ticket).await.expect(201).json()["notification"].clone();
     let mut item = told["results"][0]["notification"].clone();
@@ -96,23 +110,50 @@ async fn all_or_nothing_says_which_are_at_fault() {
     let user = fresh_user().await;
     let (api, inbox) = (with_key(SENDER), as_user(user));
     let whole = |items: &[Value]| json!({"items": items, "atomic": true});
-    let held = json!({"status": 424, "reason": "Not stored, as another item cannot be"});
-    for (bad, result) in [
-        (note(999), json!({"status": 404, "reason": "User 999 not found"})),
-        (json!({"user_id": user, "type": "custom"}), json!({"status": 400, "reason": "title is required"})),
-    ] {
+    for (bad, result) in
+        [(note(999), unknown_user()), (json!({"user_id": user, "type": "custom"}), no_title())]
+    {
         let sent = whole(&[note(user), bad, note(user)]);
         let why = format!(
             "Nothing was stored, as 1 of 3 items cannot be; item 1: {}",
             result["reason"].as_str().expect("text")
         );
-        let told = json!({"result": "Failed", "reason": why, "results": [held, result, held]});
+        let told = json!({"result": "Failed", "reason": why, "results": [withheld(), result, withheld()]});
         api.post_json("/send-batch", &sent).await.body(400, &told);
         assert_eq!((inbox.unread().await, inbox.get("/").await.ids()), (0, vec![]));
     }
     let answer = api.post_json("/send-batch", &whole(&[note(user), note(user)])).await.expect(200);
     assert_eq!(statuses(&answer), [201, 201]);
     assert_eq!(inbox.unread().await, 2);
+}
+
+#[tokio::test]
+async fn all_or_nothing_tells_every_fault_at_once() {
+    let (user, stranger) = (fresh_user().await, fresh_id());
+    let nameless = json!({"user_id": user, "type": "custom"});
+    let sent = |items: &[&Value]| json!({"items": items, "atomic": true});
+    let told = |count: usize, why: &str, results: &[Value]| {
+        let reason = format!("Nothing was stored, as {count} of {} items cannot be; {why}", results.len());
+        json!({"result": "Failed", "reason": reason, "results": results})
+    };
+    let items = sent(&[&note(user), &note(999), &nameless, &note(999)]);
+    let wanted =
+        told(3, "item 1: User 999 not found", &[withheld(), unknown_user(), no_title(), unknown_user()]);
+    with_key(SENDER).post_json("/send-batch", &items).await.body(400, &wanted);
+    assert_eq!(as_user(user).unread().await, 0);
+    // An open directory would have made them.
+    let wanted = told(1, "item 1: title is required", &[withheld(), no_title()]);
+    let items = sent(&[&note(stranger), &nameless]);
+    with_key(OPEN).post_json("/send-batch", &items).await.body(400, &wanted);
+}
+
+#[tokio::test]
+async fn a_batch_takes_no_idempotency_key() {
+    let user = fresh_user().await;
+    let request = with_key(SENDER).request(Method::POST, "/send-batch").header("Idempotency-Key", "k");
+    let answer = ask(request.json(&json!({"items": [note(user)]}))).await;
+    answer.failed(400, "A batch takes no Idempotency-Key: after a lost answer, look before you send again");
+    assert_eq!(as_user(user).unread().await, 0);
 }
 
 #[tokio::test]
@@ -131,6 +172,7 @@ async fn a_body_that_is_no_batch_is_refused() {
         (json!({"items": [note(user)], "atomic": 1}), "atomic must be true or false"),
         (json!({"user_ids": [user], "type": "custom"}), "title is required"),
         (json!({"user_ids": [user], "title": "t"}), "type is required"),
+        (json!({"user_ids": [user], "type": "nosuch", "message": 7}), "title is required"),
         (json!({"user_ids": [user, null], "type": "custom", "title": "t"}), "user_ids must be an integer"),
         (
             json!({"user_ids": [0], "type": "custom", "title": "t"}),

@@ -165,7 +165,7 @@ fn batch_request() -> Value {
 
 fn batch() -> Value {
     let stored = json!({"status": 201, "notification": sent()["notification"]});
-    let unknown = json!({"status": 404, "reason": "User 999 not found"});
+    let unknown = json!({"status": 404, "reason": "User 999 not found", "code": "user_not_found"});
     json!({"result": "Success", "sent": 1, "failed": 1, "results": [stored, unknown]})
 }
 

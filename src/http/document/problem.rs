@@ -43,6 +43,11 @@ pub fn add_schemas(schemas: &mut Value) {
             "description": "All that is wrong with the request, where it can be told part by part.",
         },
     });
+    // An item of a batch has the same two, whatever its client asks for.
+    schemas["BatchResult"]["properties"]["code"] = own["code"].clone();
+    schemas["BatchResult"]["properties"]["problems"] = own["problems"].clone();
+    schemas["BatchResult"]["properties"]["problems"]["description"] =
+        "All that is wrong with the item, where it can be told part by part; each `field` points into the item.".into();
     if let (Value::Object(own), Some(fields)) = (own, schemas["ErrorBody"]["properties"].as_object_mut()) {
         fields.extend(own);
     }

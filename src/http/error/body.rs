@@ -38,6 +38,23 @@ impl From<&Problem> for Item {
     }
 }
 
+/// What is told of one part of a request, in one form for all clients.
+#[derive(Debug, Serialize)]
+pub struct Part {
+    status: u16,
+    /// Why, in a sentence.
+    pub reason: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Item>,
+}
+
+impl From<Told> for Part {
+    fn from(Told { code, status, reason, problems, .. }: Told) -> Self {
+        Self { status: status.as_u16(), reason, code: code.as_str(), problems }
+    }
+}
+
 /// The members of problem details, in the order of the RFC; behind them the gateway's own.
 #[derive(Serialize)]
 struct Details<'a> {

@@ -12,7 +12,7 @@ use poem::{
 use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
 use serde_json::Value;
 
-pub use self::body::CODES_PATH;
+pub use self::body::{CODES_PATH, Part};
 use super::accept;
 use crate::domain::{AuthFailure, Code, Error};
 
@@ -73,6 +73,7 @@ fn status(code: Code) -> StatusCode {
         | Code::InvalidFields
         | Code::NotificationRefused
         | Code::BatchRefused
+        | Code::EventsRefused
         | Code::MalformedBody
         | Code::UnreadableBody => StatusCode::BAD_REQUEST,
         Code::AuthenticationRequired
@@ -88,6 +89,7 @@ fn status(code: Code) -> StatusCode {
         }
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::Withheld => StatusCode::FAILED_DEPENDENCY,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RateLimited | Code::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
@@ -162,9 +164,13 @@ impl<'a> Asker<'a> {
 }
 
 /// What a caller is told of one part of a request that failed while others did not.
-pub fn of_part(failure: &Error, request_id: &str) -> (StatusCode, String) {
-    let Told { status, reason, .. } = of_failure(failure, request_id);
-    (status, reason)
+pub fn of_part(failure: &Error, request_id: &str) -> Part {
+    of_failure(failure, request_id).into()
+}
+
+/// The same of a part that is good, where another failed and all or none were to be stored.
+pub fn withheld() -> Part {
+    Told::new(Code::Withheld, "Not stored, as another item cannot be").into()
 }
 
 fn told(error: &poem::Error, request_id: &str, allowed: Option<&str>) -> Told {

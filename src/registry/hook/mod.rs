@@ -147,7 +147,7 @@ fn faults(manifest: &Manifest) -> Vec<String> {
 }
 
 impl Mapping {
-    /// The settings with what a hook sets otherwise. The error names a setting that there is not.
+    /// The settings with what a hook sets otherwise, of an object each entry by itself. The error names a setting that there is not.
     pub fn settings(&self, own: &Map<String, Value>) -> Result<Map<String, Value>, String> {
         if let Some(other) = own.keys().find(|name| !self.settings.contains_key(*name)) {
             let known: Vec<_> = self.settings.keys().map(String::as_str).collect();
@@ -155,7 +155,12 @@ impl Mapping {
             return Err(format!("{other} is no setting of the mapping; known: {known}"));
         }
         let mut settings = self.settings.clone();
-        settings.extend(own.clone());
+        for (name, value) in own {
+            match (settings.get_mut(name), value) {
+                (Some(Value::Object(entries)), Value::Object(own)) => entries.extend(own.clone()),
+                _ => drop(settings.insert(name.clone(), value.clone())),
+            }
+        }
         Ok(settings)
     }
 
@@ -187,8 +192,8 @@ impl Mapping {
             match plan(rule, &data, place, reception, limits) {
                 // They would pass for one, and one of them be lost.
                 Ok(plan) if plan.id.as_ref().is_some_and(|id| !ids.insert(id.clone())) => {
-                    let field = at(&plan.place, "id");
-                    mapped.problems.push(Problem::new(field, "is the same as that of another event"));
+                    let fault = "is the same as that of another event";
+                    mapped.problems.push(plan.placed(Problem::new("id", fault)));
                 }
                 Ok(plan) => mapped.planned.push(plan),
                 Err(problem) => mapped.problems.push(problem),
@@ -218,11 +223,7 @@ fn plan(
     reception: &Reception,
     limits: &Limits,
 ) -> Result<Planned, Problem> {
-    let ruled = rule.apply(data, limits).map_err(|mut problem| {
-        problem.message = at(&place, &problem.message);
-        problem.field = at(&place, &problem.field);
-        problem
-    })?;
+    let ruled = rule.apply(data, limits).map_err(|problem| placed(&place, problem))?;
     let mut users = Vec::new();
     for user in ruled.recipients.iter().flat_map(|name| reception.users(name)) {
         if !users.contains(&user) {
@@ -234,23 +235,27 @@ fn plan(
         users.clone_from(&reception.fallback);
     }
     if users.is_empty() {
-        return Err(Problem::new(
-            at(&place, "recipients"),
-            "name nobody that is known, and nobody stands in",
-        ));
+        let fault = "name nobody that is known, and nobody stands in";
+        return Err(placed(&place, Problem::new("recipients", fault)));
     }
     Ok(Planned { draft: ruled.draft, users, unknown, id: ruled.id, place })
 }
 
-/// A field of what stands at a place.
-fn at(place: &str, field: &str) -> String {
-    if place.is_empty() { field.to_owned() } else { format!("{place}.{field}") }
+/// What is wrong with a field of the notification that an event at a place comes to. The body may have no such field,
+/// so it points at the event.
+fn placed(place: &str, problem: Problem) -> Problem {
+    if place.is_empty() {
+        return problem.at("");
+    }
+    let pointer = format!("/{}", place.replace(['.', '['], "/").replace(']', ""));
+    let (field, message) = (format!("{place}.{}", problem.field), format!("{place}.{}", problem.message));
+    Problem { field, message, ..problem }.at(pointer)
 }
 
 impl Planned {
-    /// One of its fields, by its place in the body.
-    pub fn field(&self, name: &str) -> String {
-        at(&self.place, name)
+    /// A problem of the notification, told by the event's place in the body.
+    pub fn placed(&self, problem: Problem) -> Problem {
+        placed(&self.place, problem)
     }
 }
 

@@ -143,6 +143,27 @@ async fn anything_that_posts_json_can_send() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_events_has_a_code_of_its_own_and_points_at_the_event() {
+    let refused = async |hook: &str, event: &Value| {
+        let headers = [("X-API-KEY", TOKEN), ("Accept", "application/problem+json")];
+        let told = bring(hook, &event.to_string(), &headers).await.expect(400).json();
+        assert_eq!(told["code"], "events_refused", "{told}");
+        let problems = told["problems"].as_array().expect("problems");
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        problems.iter().map(|p| (text(&p["code"]), text(&p["field"]))).collect::<Vec<_>>()
+    };
+    let one = |code: &str, field: &str| vec![(code.to_owned(), field.to_owned())];
+    let user = fresh_id();
+    let unknown = json!({"user_id": user, "title": "t", "type": "none"});
+    assert_eq!(refused("anything", &unknown).await, one("unknown_type", ""));
+    assert_eq!(refused("anything", &json!({"user_id": user})).await, one("invalid", ""));
+    assert_eq!(refused("narrow", &json!({"user_id": user, "title": "t"})).await, one("invalid", ""));
+    let mut alert = alert(user, "Odd", "firing");
+    alert["labels"]["notification_type"] = "none".into();
+    assert_eq!(refused("alerts", &group(&[alert])).await, one("unknown_type", "/alerts/0"));
+}
+
+#[tokio::test]
 async fn what_no_rule_is_for_is_taken_and_counted() {
     let ignored = r#"bellboard_hook_events_total{hook="payments",outcome="ignored",tenant="default"}"#;
     let before = metric(ignored);
@@ -158,7 +179,9 @@ async fn a_hook_is_a_principal_like_a_key() {
     let user = fresh_id();
     let event = |kind: &str| json!({"user_id": user, "title": "t", "type": kind});
     post("idle", &event("custom")).await.failed(403, "Permission notification.send is required");
-    post("narrow", &event("custom")).await.failed(400, "type: This API key may not send the type custom");
+    post("narrow", &event("custom"))
+        .await
+        .failed(400, "type must be one that this hook may send, which custom is not");
     post("narrow", &event("billing_invoice")).await.expect(200);
     let admin = GATEWAY.api().key(ADMIN);
     let sent = admin.get(&format!("/sent?sender=hook:narrow&user_id={user}")).await.expect(200).json();

@@ -172,7 +172,8 @@ pub const CASES: &[Cases] = &[
         // It tells of an unknown user in the item's result.
         missing: |ground| vec![(200, batch(ground))],
         other_tenant: |answer, ground| {
-            let unknown = json!({"status": 404, "reason": format!("User {} not found", ground.user)});
+            let reason = format!("User {} not found", ground.user);
+            let unknown = json!({"status": 404, "reason": reason, "code": "user_not_found"});
             let told = json!({"result": "Success", "sent": 0, "failed": 1, "results": [unknown]});
             assert_eq!((answer.status, answer.json()), (200, told));
         },
