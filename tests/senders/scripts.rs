@@ -57,7 +57,7 @@ async fn expiring_services_are_told_once_a_day() {
 }
 
 /// Something between that answers once that the gateway is away, until a date, and then for it.
-fn between() -> String {
+pub fn between() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     thread::spawn(move || {
