@@ -43,7 +43,9 @@ def send(body, key):
             if wait is None or error.code not in (429, 500, 503):
                 print(f"user {body['user_id']}: {error.code} {error.read().decode()}", file=sys.stderr)
                 return None
-            wait = int(error.headers.get("Retry-After", wait))
+            # The gateway says seconds; what stands between may say a date.
+            after = error.headers.get("Retry-After", "")
+            wait = min(int(after), 60) if after.isdecimal() else wait
         except OSError as error:
             if wait is None:
                 print(f"user {body['user_id']}: {error}", file=sys.stderr)

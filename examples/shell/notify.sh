@@ -6,4 +6,4 @@ jq -n --arg user "$1" --arg title "$2" --arg message "${3:-}" \
     '{user_id: ($user | tonumber), type: "custom", title: $title, message: $message}' |
     curl -fsS --retry 3 "$BELLBOARD_URL/crm/notification/send" -o /dev/null --data-binary @- \
         -H "X-API-KEY: $BELLBOARD_API_KEY" -H "Content-Type: application/json" \
-        -H "Idempotency-Key: $(date +%s%N)-$$" # what is tried again is stored once
+        -H "Idempotency-Key: $(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" # what is tried again is stored once

@@ -63,7 +63,7 @@ impl HooksApi {
         let hook = &*knock.hook;
         let works =
             hook.works.as_ref().ok_or(Failure(Error::Internal("a hook that does not work".into())))?;
-        let event = read(&bytes).map_err(Failure)?;
+        let event = read_event(&bytes).map_err(Failure)?;
         let names = works.mapping.headers.iter().map(String::as_str);
         let headers = names.zip(headers).filter_map(|(name, value)| Some((name, value?))).collect();
         let request = registry::Request { body: &bytes, event, headers };
@@ -167,8 +167,11 @@ impl FromBody for Event {
     }
 }
 
-/// Reads a body as strictly as any other.
-fn read(body: &[u8]) -> Result<Value> {
+/// Reads what a sender brings as strictly as any other body.
+///
+/// # Errors
+/// That it is no JSON object, or could be read in two ways.
+pub fn read_event(body: &[u8]) -> Result<Value> {
     json::read_object(body, |_, _| ())?;
     serde_json::from_slice(body).map_err(|e| Error::Invalid(format!("Malformed JSON: {e}")))
 }

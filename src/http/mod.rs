@@ -58,6 +58,7 @@ pub use self::{
     bodies::Bodies,
     document::document,
     drain::Draining,
+    hooks::read_event,
     render::unstored,
     send::read_draft,
     services::Services,

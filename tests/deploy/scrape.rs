@@ -15,15 +15,18 @@ use crate::support::{
 const KEY: &str = "sender-key-of-the-scraped-gateway-00001";
 const POOR: &str = "poor-key-of-the-scraped-gateway-0000001";
 const SECRET: &str = "signing-secret-of-the-scraped-gateway-01";
+const TOKEN: &str = "token-of-the-hook-of-the-scraped-gateway";
 
 fn settings() -> String {
     format!(
-        "tenants:\n  default:\n    seed: [1]\n    issuers: [{{algorithm: HS256, secret: {SECRET}}}]\n\
+        "tenants:\n  default:\n    seed: [1]\n    issuers: [{{algorithm: HS256, secret: {SECRET}}}]\n    \
+         hooks: {{cron: {{mapping: generic, secrets: [{{secret: {TOKEN}}}], fallback: 1}}}}\n\
          api_keys:\n  {KEY}: {{description: sender}}\n  {POOR}: {{rate_limit: {{per_second: 1, burst: 1}}}}\n"
     )
 }
 
-/// Everything that a panel may ask for happens once: what is stored, let through, refused, denied, read and followed.
+/// Everything that a panel may ask for happens once: what is stored, let through, refused, denied, read, followed
+/// and brought to a hook.
 async fn traffic(gateway: &Gateway) {
     let (sender, user) = (gateway.api().key(KEY), gateway.api().bearer(Token::of(SECRET, 1).sign()));
     let send = |fields: Value| {
@@ -43,6 +46,9 @@ async fn traffic(gateway: &Gateway) {
         gateway.api().key(POOR).get("/types").await;
         user.get("/unread-count").await.expect(200);
     }
+    let event = json!({"title": "Backup done", "recipient": "nobody"});
+    gateway.api().key(TOKEN).post_json("/hooks/cron", &event).await.expect(200);
+    gateway.api().key(KEY).post_json("/hooks/cron", &event).await.expect(401);
 }
 
 /// Every query of the dashboard, as Grafana would ask it of everything.

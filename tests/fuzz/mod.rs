@@ -12,7 +12,9 @@
 
 mod breed;
 mod config;
+mod hook;
 mod place;
 mod send;
+mod signature;
 mod token;
 mod types;

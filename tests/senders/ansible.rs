@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{KEY, SETTINGS, example, inbox, installed};
+use super::{KEY, SETTINGS, example, inbox, installed, scripts::between};
 use crate::support::Gateway;
 
 fn playbook(url: &str, key: &str, service: i64) -> (bool, String) {
@@ -47,6 +47,10 @@ async fn a_playbook_tells_how_it_went() {
     assert_eq!((stored.len(), &stored[0]["type"]), (2, &"provision_failed".into()), "{told}");
     let message = stored[0]["message"].as_str().expect("a message");
     assert!(message.starts_with("Activate the line on localhost: "), "{message}");
+
+    // What stands between may say a date to try again at.
+    let (good, told) = playbook(&between(), KEY, 167);
+    assert!(good && !told.contains("WARNING"), "{told}");
 
     // A gateway that refuses it fails no playbook.
     let (good, told) = playbook(&gateway.public, "a-key-that-nobody-has-configured-at-all", 167);

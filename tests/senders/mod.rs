@@ -3,6 +3,7 @@
 mod alertmanager;
 mod ansible;
 mod scripts;
+mod webhooks;
 
 use std::{
     fs,

@@ -104,7 +104,9 @@ class CallbackModule(CallbackBase):
                 # Only what may be better later is tried again.
                 if left == 0 or error.code not in (429, 500, 503):
                     return self._display.warning(f"bellboard: {error.code} {error.read().decode()}")
-                time.sleep(min(int(error.headers.get("Retry-After", 1)), 30))
+                # The gateway says seconds; what stands between may say a date.
+                after = error.headers.get("Retry-After", "")
+                time.sleep(min(int(after), 30) if after.isdecimal() else 1)
             except OSError as error:
                 if left == 0:
                     return self._display.warning(f"bellboard: {error}")
