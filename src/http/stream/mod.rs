@@ -10,12 +10,12 @@ mod shape;
 use poem::Request;
 use poem_openapi::{OpenApi, param::Header};
 
-pub use self::{answer::at, shape::EVENTS};
 use self::{
     answer::EventStream,
     live::{Live, Pass},
     shape::LastEventId,
 };
+pub use self::{answer::at, shape::EVENTS};
 use super::{
     Tag,
     admit::{Admitted, OwnInbox},
