@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bellboard::{
-    domain::{Draft, Limits, Sealed, UserId},
+    domain::{Draft, Limits, Result, Sealed, UserId},
     http::read_event,
     registry::{Mapped, Reception, Registry, Request, standard_hooks},
 };
@@ -42,8 +42,8 @@ const WORDS: [&str; 24] = [
 ];
 
 /// What all mappings make of a body.
-fn mapped(registry: &Registry, body: &[u8], limits: &Limits) -> Option<Vec<(&'static str, Mapped)>> {
-    let event = read_event(body).ok()?;
+fn mapped(registry: &Registry, body: &[u8], limits: &Limits) -> Result<Vec<(&'static str, Mapped)>> {
+    let event = read_event(body)?;
     let mut all = Vec::new();
     for name in MAPPINGS {
         let mapping = registry.mapping(name).expect("a standard mapping");
@@ -54,7 +54,7 @@ fn mapped(registry: &Registry, body: &[u8], limits: &Limits) -> Option<Vec<(&'st
         let headers = mapping.headers.iter().map(|header| (header.as_str(), kind.clone())).collect();
         all.push((name, mapping.map(Request { body, event: event.clone(), headers }, &reception, limits)));
     }
-    Some(all)
+    Ok(all)
 }
 
 #[test]
@@ -70,7 +70,10 @@ fn an_event_becomes_drafts_within_the_limits_or_is_refused_in_bounded_words() {
     assert!(made.iter().eq(&MAPPINGS), "the corpus holds good events of all: {made:?}");
 
     breed::run("hook", 3_000, &WORDS, |body| {
-        let Some(all) = mapped(&loaded.registry, body, &limits) else { return "unread".into() };
+        let all = match mapped(&loaded.registry, body, &limits) {
+            Ok(all) => all,
+            Err(error) => return error.to_string(),
+        };
         let mut told = String::new();
         for (name, mapped) in all {
             assert!(mapped.planned.len() + mapped.problems.len() <= 500, "{name}");
@@ -81,6 +84,12 @@ fn an_event_becomes_drafts_within_the_limits_or_is_refused_in_bounded_words() {
             told.extend(mapped.problems.into_iter().map(|problem| problem.message));
             for planned in mapped.planned {
                 assert!(!planned.users.is_empty(), "{name}");
+                let has =
+                    [planned.draft.link.is_some(), planned.draft.message.is_some(), planned.id.is_some()];
+                told.push_str(&format!(
+                    "{has:?} {}",
+                    planned.draft.title.split(' ').next().unwrap_or_default()
+                ));
                 let draft = Draft { user_id: 1, ..planned.draft };
                 // Titles, messages and links that are too long or bad never get so far.
                 let problems = Sealed::from_draft(draft, &limits).err().into_iter().flatten();
