@@ -1,6 +1,6 @@
 //! Notifications: sealed before they are stored, and as they are read.
 
-use bellboard_sdk::{Draft, Problem, check_link};
+use bellboard_sdk::{Draft, Problem};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -167,9 +167,7 @@ fn faults(draft: &Draft, limits: &Limits) -> Vec<Problem> {
     if draft.title.trim().is_empty() {
         problems.push(Problem::new("title", "is required").coded(ProblemCode::Required));
     }
-    if let Some(Err(fault)) = draft.link.as_deref().map(check_link) {
-        problems.push(Problem::new("link", fault).coded(ProblemCode::UnsafeLink));
-    }
+    problems.extend(draft.link_problem());
     if draft.metadata.as_ref().is_some_and(|m| m.text().len() > limits.metadata_bytes) {
         let fault = format!("must be at most {} bytes", limits.metadata_bytes);
         problems.push(Problem::new("metadata", fault).coded(ProblemCode::TooLarge));

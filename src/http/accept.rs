@@ -9,40 +9,22 @@ pub const JSON: &str = "application/json";
 
 /// Whether a client names problem details, and wants plain JSON no more than those. Who accepts anything has not asked.
 pub fn asks_for_problem(headers: &HeaderMap) -> bool {
-    let (mut problem, mut json) = (0.0, Preference::default());
-    for (range, quality) in ranges(headers, &header::ACCEPT) {
-        if range.eq_ignore_ascii_case(PROBLEM) {
-            problem = quality;
-        } else if range.eq_ignore_ascii_case(JSON) {
-            json.exact = Some(quality);
-        } else if range.eq_ignore_ascii_case("application/*") {
-            json.kind = Some(quality);
-        } else if range == "*/*" {
-            json.any = Some(quality);
-        }
-    }
-    problem > 0.0 && problem >= json.exact.or(json.kind).or(json.any).unwrap_or(0.0)
+    let worth = |names: &[&str]| worth(headers, &header::ACCEPT, names).unwrap_or(0.0);
+    let problem = worth(&[PROBLEM]);
+    problem > 0.0 && problem >= worth(&[JSON, "application/*", "*/*"])
 }
 
 /// Whether a client takes a text compressed with gzip. Who names no coding gets it as it is.
 pub fn takes_gzip(headers: &HeaderMap) -> bool {
-    let (mut gzip, mut any) = (None, 0.0);
-    for (coding, quality) in ranges(headers, &header::ACCEPT_ENCODING) {
-        if coding.eq_ignore_ascii_case("gzip") {
-            gzip = Some(quality);
-        } else if coding == "*" {
-            any = quality;
-        }
-    }
-    gzip.unwrap_or(any) > 0.0
+    worth(headers, &header::ACCEPT_ENCODING, &["gzip", "*"]).is_some_and(|quality| quality > 0.0)
 }
 
-/// What a media type is worth: the range that names it best decides.
-#[derive(Default)]
-struct Preference {
-    exact: Option<f32>,
-    kind: Option<f32>,
-    any: Option<f32>,
+/// The quality that a header gives to something, by its names from the exact one to that of anything: the exactest that
+/// stands there decides, wherever it stands.
+fn worth(headers: &HeaderMap, header: &HeaderName, names: &[&str]) -> Option<f32> {
+    let given =
+        |name: &&str| ranges(headers, header).filter(|(range, _)| range.eq_ignore_ascii_case(name)).last();
+    names.iter().find_map(given).map(|(_, quality)| quality)
 }
 
 /// What a header lists, each with its quality; what cannot be read is passed over.

@@ -1,21 +1,28 @@
 //! Collects what is wrong with the fields of a body, so that one answer can tell all of it.
 
-use crate::domain::{Error, Problem, Problems, Result};
+use crate::domain::{Error, Problem, ProblemCode, Problems, Result};
+
+/// The problem of a field that must be there.
+pub fn required(name: &str) -> Problem {
+    Problem::new(name, "is required").coded(ProblemCode::Required)
+}
 
 /// The faults found so far, in the order that they answer in. Bounded as [`Problems`] are.
 #[derive(Default)]
 pub struct Faults(Problems);
 
 impl Faults {
-    /// Notes a fault.
-    pub fn add(&mut self, problem: Problem) {
-        self.0.push(problem);
+    /// Notes that a field is not there, where that is so.
+    pub fn require(&mut self, name: &str, is_there: bool) {
+        if !is_there {
+            self.0.push(required(name));
+        }
     }
 
     /// What was read, where it is no fault.
     pub fn pass<T>(&mut self, read: Result<Option<T>, Problem>) -> Option<T> {
         read.unwrap_or_else(|problem| {
-            self.add(problem);
+            self.0.push(problem);
             None
         })
     }

@@ -30,7 +30,7 @@ use super::{
     body::{FromBody, announced},
     context::Context,
     error::{Failure, WrongContentType},
-    json,
+    faults, json,
     wire::{Id, ImportResult, UserRequest},
 };
 use crate::{
@@ -217,7 +217,7 @@ fn read_line(text: &[u8], user_id: &mut Option<i64>) -> Result<(UserId, Profile)
         }
     })?;
     *user_id = json::id("user_id", field)?;
-    let id = user_id.ok_or_else(|| json::required("user_id"))?;
+    let id = user_id.ok_or_else(|| faults::required("user_id"))?;
     let user = UserId::new(id).map_err(|e| Error::Invalid(format!("user_id {e}")))?;
     Ok((user, UserRequest::from_body(text, &Limits::default())?))
 }

@@ -274,11 +274,6 @@ pub fn wrong_type(name: &str, fault: &str) -> Problem {
     Problem::new(name, fault).coded(ProblemCode::WrongType)
 }
 
-/// The problem of a field that must be there.
-pub fn required(name: &str) -> Problem {
-    Problem::new(name, "is required").coded(ProblemCode::Required)
-}
-
 /// Whether the value is a string of nothing but white space.
 pub fn is_blank(value: &RawValue) -> bool {
     serde_json::from_str::<Cow<'_, str>>(value.get()).is_ok_and(|text| text.trim().is_empty())

@@ -98,15 +98,10 @@ pub fn read_send(
         *field = json::present(value);
     })?;
     let mut faults = Faults::default();
-    let mut require = |name: &str, is_there: bool| {
-        if !is_there {
-            faults.add(json::required(name));
-        }
-    };
-    require("user_id", user.is_some() || user_id.is_some());
-    require("type", kind.is_some() || default_kind.is_some());
+    faults.require("user_id", user.is_some() || user_id.is_some());
+    faults.require("type", kind.is_some() || default_kind.is_some());
     title = title.filter(|t| !json::is_blank(t));
-    require("title", title.is_some());
+    faults.require("title", title.is_some());
     let draft = Draft {
         user_id: user.or_else(|| faults.pass(json::id("user_id", user_id))).unwrap_or_default(),
         kind: faults

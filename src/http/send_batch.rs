@@ -95,16 +95,17 @@ fn fault(item: &BatchItem, request_id: &str) -> Part {
 
 /// The answer where nothing was stored of a batch that was to be stored whole.
 fn refused(items: &[BatchItem], request_id: &str) -> BatchRefused {
-    let failed = items.iter().enumerate().filter(|(_, item)| matches!(item, BatchItem::Failed(_)));
-    let reason = match failed.clone().next() {
-        Some((place, item)) => {
-            let (count, all, why) = (failed.count(), items.len(), fault(item, request_id).reason);
+    let parts: Vec<Part> = items.iter().map(|item| fault(item, request_id)).collect();
+    let failed = items.iter().zip(&parts).enumerate();
+    let mut failed = failed.filter(|(_, (item, _))| matches!(item, BatchItem::Failed(_)));
+    let reason = match failed.next() {
+        Some((place, (_, first))) => {
+            let (count, all, why) = (1 + failed.count(), items.len(), &first.reason);
             format!("Nothing was stored, as {count} of {all} items cannot be; item {place}: {why}")
         }
         None => "Nothing was stored".to_owned(),
     };
-    let results = items.iter().map(|item| json!(fault(item, request_id))).collect();
-    BatchRefused { reason, results }
+    BatchRefused { reason, results: json!(parts) }
 }
 
 /// Sends: `items`, or one notification to many `user_ids`.

@@ -99,9 +99,7 @@ impl FromBody for WithdrawRequest {
             (None, None, Some(sender)) => {
                 let mut faults = Faults::default();
                 let sender = faults.pass(principal(sender));
-                if since.is_none() {
-                    faults.add(json::required("since"));
-                }
+                faults.require("since", since.is_some());
                 let since = faults.pass(time("since", since));
                 let until = faults.pass(time("until", until));
                 let made =

@@ -1,7 +1,5 @@
 //! What is told of a draft's fields before its type's pipeline runs: all that is wrong with them.
 
-use bellboard_sdk::check_link;
-
 use super::Sending;
 use crate::{
     domain::{Draft, Error, Principal, Problem, ProblemCode, Result},
@@ -63,9 +61,7 @@ impl Sending {
             let problem = Problem::new("type", format_args!("must be one of: {}", known.join(", ")));
             problems.push(problem.coded(ProblemCode::UnknownType));
         }
-        if let Some(Err(fault)) = draft.link.as_deref().map(check_link) {
-            problems.push(Problem::new("link", fault).coded(ProblemCode::UnsafeLink));
-        }
+        problems.extend(draft.link_problem());
         Err(Error::Fields(problems))
     }
 }

@@ -1,7 +1,7 @@
 //! `safe_link`: where a click may lead.
 
 use bellboard_sdk::{
-    Builder, Component, Context, Draft, Problem, ProblemCode, Problems, Resources, Validator, check_link,
+    Builder, Component, Context, Draft, Problem, ProblemCode, Problems, Resources, Validator,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -53,8 +53,8 @@ fn parse(host: &str) -> Result<Host, String> {
 impl Validator for SafeLink {
     fn validate(&self, draft: &Draft, _: &Context, problems: &mut Problems) {
         let Some(link) = draft.link.as_deref() else { return };
-        if let Err(fault) = check_link(link) {
-            problems.push(Problem::new("link", fault).coded(ProblemCode::UnsafeLink));
+        if let Some(problem) = draft.link_problem() {
+            problems.push(problem);
         } else if let (Some(hosts), Some(authority)) = (&self.hosts, authority(link))
             && !is_allowed(hosts, authority)
         {

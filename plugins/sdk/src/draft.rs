@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Metadata;
+use crate::{Metadata, Problem, ProblemCode, check_link};
 
 /// A notification on its way through its type's pipeline.
 ///
@@ -45,6 +45,14 @@ pub struct Draft {
     /// An unread notification of the same user with the same key is replaced by this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collapse_key: Option<String>,
+}
+
+impl Draft {
+    /// What is wrong with the link, by [`check_link`].
+    pub fn link_problem(&self) -> Option<Problem> {
+        let fault = check_link(self.link.as_deref()?).err()?;
+        Some(Problem::new("link", fault).coded(ProblemCode::UnsafeLink))
+    }
 }
 
 /// How grave a notification is, mildest first.
