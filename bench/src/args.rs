@@ -46,8 +46,8 @@ pub struct Settings {
     pub fair_rate: u32,
     /// Measures instead the same work on 10 thousand stored notifications and on 10 million (--rows), and what
     /// the gateway takes to start and in memory. Takes some five minutes and 6 GB in --dir, with --quick (a
-    /// million) one.
-    #[arg(long, conflicts_with_all = ["cases", "fair", "store"])]
+    /// million) one. On PostgreSQL they are two new databases of the server.
+    #[arg(long, conflicts_with_all = ["cases", "fair"])]
     pub scale: bool,
     /// Measures instead what open live streams cost in memory, and how long after a send's answer its event is there.
     /// Needs a limit of open files above their number.

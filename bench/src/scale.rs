@@ -2,7 +2,6 @@
 
 use std::{
     fmt::{self, Display, Formatter},
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -17,7 +16,7 @@ use crate::{
     fill::Filler,
     gateway::{self, Gateway, Site},
     load::{self, Case},
-    multiply,
+    multiply::Database,
     process::{Memory, RunDir},
     report::{self, median, percentile, rounded},
 };
@@ -36,8 +35,8 @@ pub async fn run(settings: &Settings) -> Result<()> {
     let dir = RunDir::create(&settings.dir)?;
     let site = settings.site()?;
     let mut sides = [
-        Side::make(settings, &site, &dir.join("few"), FEW).await?,
-        Side::make(settings, &site, &dir.join("many"), settings.many()).await?,
+        Side::make(settings, &site, &dir, "few", FEW).await?,
+        Side::make(settings, &site, &dir, "many", settings.many()).await?,
     ];
     let mut rates: [[Vec<f64>; 2]; CASES.len()] = Default::default();
     let mut micros: [[Vec<u32>; 2]; CASES.len()] = Default::default();
@@ -87,15 +86,20 @@ struct Side {
     credentials: Credentials,
     gateway: Gateway,
     unread: Vec<(u64, u64)>,
-    file_bytes: u64,
+    database_bytes: u64,
     idle: Memory,
     most: Memory,
     _dir: RunDir,
 }
 
 impl Side {
-    async fn make(settings: &Settings, site: &Site, parent: &Path, rows: u64) -> Result<Self> {
-        let dir = RunDir::create(parent)?;
+    async fn make(settings: &Settings, site: &Site, parent: &RunDir, name: &str, rows: u64) -> Result<Self> {
+        let dir = RunDir::create(&parent.join(name))?;
+        let database = match &site.store {
+            Some(server) => Database::create(server, &format!("bench_{name}")).await?,
+            None => Database::Sqlite(gateway::database(&dir)),
+        };
+        let site = &Site { program: site.program.clone(), store: Some(database.url()) };
         let users = (rows / OF_A_USER).min(800_000);
         let readers = users.min(READERS);
         let credentials = Credentials::new("default", readers)?;
@@ -111,16 +115,15 @@ impl Side {
         };
         filler.in_turn(users, users, settings.fill_within()).await?;
         gateway.process.end().await?;
-        let file = gateway::database(&dir);
         let start = std::time::Instant::now();
-        multiply::multiply(&file, rows / users).await?;
+        database.multiply(rows / users).await?;
         eprintln!("  multiplied in {:.1} s", start.elapsed().as_secs_f64());
-        let unread = multiply::unread(&file, readers).await?;
-        let file_bytes = std::fs::metadata(&file)?.len();
+        let unread = database.unread(readers).await?;
+        let database_bytes = database.bytes().await?;
         let gateway = Gateway::start(site, &dir, &[&credentials]).await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
         let idle = gateway.process.memory()?;
-        Ok(Self { rows, users, credentials, gateway, unread, file_bytes, idle, most: idle, _dir: dir })
+        Ok(Self { rows, users, credentials, gateway, unread, database_bytes, idle, most: idle, _dir: dir })
     }
 
     async fn measure(&mut self, settings: &Settings, name: &str) -> Result<load::Sample> {
@@ -160,7 +163,7 @@ impl Side {
         let mib = |bytes: u64| rounded(bytes as f64 / f64::from(1 << 20), 1);
         State {
             rows: self.rows,
-            file_mib: mib(self.file_bytes),
+            database_mib: mib(self.database_bytes),
             ready_after_ms: rounded(self.gateway.ready_after.as_secs_f64() * 1_000.0, 1),
             idle_anonymous_mib: mib(self.idle.anonymous),
             most_anonymous_mib: mib(self.most.anonymous),
@@ -172,8 +175,12 @@ impl Display for State {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} stored: file {} MiB, ready after {} ms, anonymous {} MiB idle, {} MiB under load",
-            self.rows, self.file_mib, self.ready_after_ms, self.idle_anonymous_mib, self.most_anonymous_mib
+            "{} stored: database {} MiB, ready after {} ms, anonymous {} MiB idle, {} MiB under load",
+            self.rows,
+            self.database_mib,
+            self.ready_after_ms,
+            self.idle_anonymous_mib,
+            self.most_anonymous_mib
         )
     }
 }
@@ -213,7 +220,7 @@ impl Display for Row {
 #[derive(Serialize)]
 struct State {
     rows: u64,
-    file_mib: f64,
+    database_mib: f64,
     ready_after_ms: f64,
     idle_anonymous_mib: f64,
     most_anonymous_mib: f64,

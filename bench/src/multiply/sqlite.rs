@@ -1,11 +1,10 @@
-//! Stores millions of notifications without the gateway, by its own schema: what it stored itself, again and
-//! again.
+//! In SQLite.
 
 use std::path::Path;
 
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use crate::{Result, fill::FIRST_USER, load::Random};
+use crate::Result;
 
 /// The view's triggers store each row and move its user's head, as they do for the gateway.
 const AGAIN: &str = "
@@ -20,7 +19,6 @@ const WRONG_HEADS: &str = "
      WHERE h.unread + 1 <> (SELECT count(*) FROM inbox i
                              WHERE i.tenant = h.tenant AND i.user_id = h.user_id AND i.read_at IS NULL)";
 
-/// Stores what stands in the file, one notification a user, so many times. The gateway must have ended.
 pub async fn multiply(file: &Path, times: u64) -> Result<()> {
     let mut connection = open(file).await?;
     // If this is cut off the run is over, and the file with it.
@@ -42,20 +40,13 @@ pub async fn multiply(file: &Path, times: u64) -> Result<()> {
     Ok(std::fs::File::open(file)?.sync_all()?)
 }
 
-/// The unread notifications of the first `readers` users, in any order.
-pub async fn unread(file: &Path, readers: u64) -> Result<Vec<(u64, u64)>> {
+pub async fn unread(file: &Path, first: i64, readers: i64) -> Result<Vec<(i64, i64)>> {
     let mut connection = open(file).await?;
     let rows = "SELECT user_id - ?1, id FROM inbox WHERE user_id < ?1 + ?2 AND read_at IS NULL
                   AND id < 9223372036854775807";
-    let first = i64::try_from(FIRST_USER)?;
-    let mut rows: Vec<(i64, i64)> =
-        sqlx::query_as(rows).bind(first).bind(i64::try_from(readers)?).fetch_all(&mut connection).await?;
+    let rows = sqlx::query_as(rows).bind(first).bind(readers).fetch_all(&mut connection).await?;
     connection.close().await?;
-    let mut random = Random::fresh();
-    for place in (1..rows.len()).rev() {
-        rows.swap(place, random.below(place as u64 + 1) as usize);
-    }
-    rows.into_iter().map(|(reader, id)| Ok((u64::try_from(reader)?, u64::try_from(id)?))).collect()
+    Ok(rows)
 }
 
 async fn open(file: &Path) -> Result<SqliteConnection> {
