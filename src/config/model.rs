@@ -150,7 +150,7 @@ impl Default for StoreConfig {
             url: "sqlite://bellboard.db".into(),
             min_free_space: None,
             readers: 4,
-            lanes: 4,
+            lanes: 2,
             connect_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(3),

@@ -97,7 +97,7 @@ impl Default for Options {
             batch_max: 256,
             wait: Duration::from_secs(5),
             readers: 4,
-            lanes: 4,
+            lanes: 2,
             connect_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(3),
