@@ -10,7 +10,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -112,7 +111,7 @@ impl UnreadCache {
             let load = load.take().ok_or_else(|| Error::Internal("a count was loaded twice".into()))?;
             load.await
         };
-        let count = self.counts.try_get_with(key, counting).await.map_err(|e| shared(&e))?;
+        let count = self.counts.try_get_with(key, counting).await.map_err(|error| Error::clone(&error))?;
         match load {
             // The load of another caller, begun before something expired that has expired by now.
             Some(load) if count.expiry_due(now) => load.await,
@@ -152,16 +151,6 @@ impl UnreadCache {
     fn stripe(&self, hash: u64) -> &AtomicU64 {
         // The mask keeps it within the stripes, whatever the width of usize.
         &self.stripes[hash as usize & (STRIPES - 1)]
-    }
-}
-
-/// One load's error, told to all who waited for it.
-fn shared(error: &Arc<Error>) -> Error {
-    match **error {
-        Error::UserNotFound(user) => Error::UserNotFound(user),
-        Error::Busy { retry_after } => Error::Busy { retry_after },
-        Error::Unresolved { retry_after } => Error::Unresolved { retry_after },
-        ref other => Error::Internal(other.to_string()),
     }
 }
 

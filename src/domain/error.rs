@@ -8,7 +8,7 @@ use super::{Code, NotificationId, Permission, Problem, UserId};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a use case failed. [`Error::Internal`] alone has text that no caller may see.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// No valid credential.
     #[error(transparent)]

@@ -7,7 +7,7 @@ use super::ask::ask;
 use super::connect::Database;
 use super::error::{corrupt, internal};
 use super::page;
-use crate::domain::{EventId, NotificationId, Result, Timestamp};
+use crate::domain::{NotificationId, Result, Timestamp};
 use crate::store::command::InboxKey;
 use crate::store::events::{FARTHEST, PAGE, Raw, RawEvent};
 
@@ -78,25 +78,4 @@ fn event(inbox: &InboxKey, row: &PgRow) -> sqlx::Result<Option<RawEvent>> {
 pub(super) async fn epoch(database: &Database) -> Result<i64> {
     let rows = database.rows(&ask("SELECT epoch FROM history_now")).await?;
     rows.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| row.try_get(0)).map_err(internal)
-}
-
-/// Where the heads stand.
-pub(super) async fn places(database: &Database, inboxes: &[InboxKey]) -> Result<Vec<Option<EventId>>> {
-    let heads = ask("SELECT w.place, d.rev, (SELECT epoch FROM history_now)
-           FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS w (place, tenant, id)
-           JOIN directory d ON d.tenant = w.tenant AND d.id = w.id AND d.erased_at IS NULL")
-    .bind((0_i64..).take(inboxes.len()).collect::<Vec<_>>())
-    .bind(inboxes.iter().map(|inbox| inbox.tenant.as_str()).collect::<Vec<_>>())
-    .bind(inboxes.iter().map(|inbox| inbox.user.get()).collect::<Vec<_>>());
-    let mut places = vec![None; inboxes.len()];
-    for row in &database.rows(&heads).await? {
-        let read = || -> sqlx::Result<(i64, EventId)> {
-            Ok((row.try_get(0)?, EventId { epoch: row.try_get(2)?, rev: row.try_get(1)? }))
-        };
-        let (place, id) = read().map_err(internal)?;
-        if let Some(found) = usize::try_from(place).ok().and_then(|place| places.get_mut(place)) {
-            *found = Some(id);
-        }
-    }
-    Ok(places)
 }

@@ -25,6 +25,7 @@ mod reads;
 mod remove;
 mod send;
 mod sent;
+mod together;
 mod users;
 mod withdraw;
 mod writes;

@@ -10,6 +10,7 @@ use super::ask::{Ask, ask};
 use super::connect::Database;
 use super::error::{corrupt, internal};
 use super::hear::Neighbours;
+use super::together::{self, Together};
 use super::{answers, audit, drift, events, marks, page, sent, users, withdraw};
 use crate::domain::{AuditRecord, EventId, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
 use crate::store::audit::AuditWindow;
@@ -23,13 +24,14 @@ use crate::store::sent::{Sent, SentWindow, Window};
 
 pub(in crate::store) struct PostgresReads {
     database: Arc<Database>,
+    together: Together,
     /// They go with it; who reads alone has none.
     neighbours: Option<Neighbours>,
 }
 
 impl PostgresReads {
     pub(super) fn new(database: Arc<Database>, neighbours: Option<Neighbours>) -> Self {
-        Self { database, neighbours }
+        Self { database, together: Together::default(), neighbours }
     }
 
     /// Asks, and makes something of every row.
@@ -45,10 +47,7 @@ impl PostgresReads {
 #[async_trait]
 impl Reads for PostgresReads {
     async fn head(&self, inbox: &InboxKey) -> Result<Option<Head>> {
-        let head =
-            "SELECT rev, unread, next_expiry, erased_upto, (SELECT epoch FROM history_now) FROM directory
-                     WHERE tenant = $1 AND id = $2 AND erased_at IS NULL";
-        self.first(of(inbox, head), |row| page::head(row, 0)).await
+        self.together.head(&self.database, inbox).await
     }
 
     async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>> {
@@ -64,7 +63,8 @@ impl Reads for PostgresReads {
     }
 
     async fn places(&self, inboxes: &[InboxKey]) -> Result<Vec<Option<EventId>>> {
-        events::places(&self.database, inboxes).await
+        let heads = together::heads(&self.database, inboxes).await?;
+        Ok(heads.into_iter().map(|head| head.map(|head| head.event_id())).collect())
     }
 
     async fn unread(

@@ -241,3 +241,41 @@ async fn connections_that_end_are_replaced() {
     assert_eq!(titles(&store, 1, all()).await, ["after", "before"]);
     store.close().await;
 }
+
+#[tokio::test]
+async fn who_reads_heads_for_others_may_hang_up() {
+    let bed = Bed::postgres();
+    let store = bed.with_users().await;
+    for user in [1, 2, 2] {
+        send(&store, user, "t").await;
+    }
+    let mut tool = bed.tool().await;
+    tool.run("BEGIN; LOCK TABLE directory IN ACCESS EXCLUSIVE MODE").await;
+    let ask = |user| {
+        let store = store.clone();
+        tokio::spawn(async move { store.head(&tenant(), user_id(user)).await })
+    };
+    let locked = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut other = bed.tool().await;
+    // As many statements as there may be at once, each for one caller: what comes then waits for a turn.
+    let first = [ask(1), ask(2)];
+    while other.number(locked).await < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut waiting: Vec<_> = [1, 1, 2, 9, 2].map(ask).into();
+    tokio::task::yield_now().await;
+    first.iter().for_each(tokio::task::JoinHandle::abort);
+    // Two of those have the turns then; the one reads for all, and hangs up too.
+    while other.number(locked).await < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    waiting.remove(0).abort();
+    tool.let_go().await;
+    let mut counts = Vec::new();
+    for head in waiting {
+        counts.push(head.await.expect("no panic").map(|head| head.unread).ok());
+    }
+    assert_eq!(counts, [Some(1), Some(2), None, Some(2)]);
+    store.close().await;
+}
