@@ -228,7 +228,14 @@ impl Store {
     /// Creates those users whom the directory has never had. One who was erased stays erased.
     pub async fn seed_users(&self, tenant: &TenantId, users: &[(UserId, Profile)]) -> Result<()> {
         for some in users.chunks(256) {
-            self.submit(Command::SeedUsers(tenant.clone(), some.to_vec())).await?;
+            // Where all are there nothing is written: so a gateway can start at a standby.
+            let inboxes: Vec<_> = some.iter().map(|(user, _)| (tenant.clone(), *user)).collect();
+            let mut some: Vec<_> = some.iter().zip(self.places(&inboxes).await?).collect();
+            some.retain(|(_, place)| place.is_none());
+            if !some.is_empty() {
+                let missing = some.into_iter().map(|(user, _)| user.clone()).collect();
+                self.submit(Command::SeedUsers(tenant.clone(), missing)).await?;
+            }
         }
         Ok(())
     }

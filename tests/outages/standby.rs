@@ -12,16 +12,14 @@ use crate::support::{
 async fn a_node_that_starts_at_a_standby_is_ready_once_that_is_promoted() {
     let mut cluster = start().await;
     let [primary, replica] = cluster.servers();
-    // The schema and the users are there, and the node has nobody to make.
+    // The schema is there, and the users whom the settings list.
     block_in_place(|| {
         node(&primary.url(DATABASE)).stop();
         let users = "SELECT count(*) FROM directory";
         until("it is there", || replica.tries(DATABASE, users) == primary.tries(DATABASE, users));
     });
-    let seeds_none: String =
-        SETTINGS.lines().filter(|line| !line.contains("seed:")).map(|line| format!("{line}\n")).collect();
     let url = replica.url(DATABASE);
-    let nodes = [(); 2].map(|()| Gateway::start_unready_at(&url, &format!("{BRIEF}{seeds_none}")));
+    let nodes = [(); 2].map(|()| Gateway::start_unready_at(&url, &format!("{BRIEF}{SETTINGS}")));
     block_in_place(|| are_ready(&nodes, false));
     let (running, checked) = start_load(&nodes, new_load(), 0).await;
     running.refuses(50).await;
