@@ -1,8 +1,9 @@
-//! Folds the log into the database in a lull: what stands in the log is read a copied page at a time, and what
-//! stands in the database straight from memory. A list of fifty then costs two thirds (measured).
+//! Folds the log into the database beside the writer. In a lull, as what stands in the log is read a copied page at a
+//! time, and what stands in the database straight from memory: a list of fifty then costs two thirds (measured). And
+//! now and then under a load without lulls, so that little is left to the writer, which folds while all wait for it.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{Connection, Row, SqliteConnection};
@@ -13,9 +14,10 @@ use crate::store::engine::Failure;
 
 /// How long nothing is written before the log is folded.
 const LULL: Duration = Duration::from_millis(250);
+/// How long writing goes on before the log is folded all the same.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// Folds beside the writer, which waits for nothing: should it write meanwhile, it goes on behind what is folded.
-/// Under a load without lulls the writer folds its log itself.
 pub(super) struct Lulls {
     wrote: watch::Sender<()>,
     /// Dropped to end it.
@@ -64,15 +66,16 @@ async fn fold_in_lulls(
     mut ended: oneshot::Receiver<()>,
     fatal: Arc<OnceLock<String>>,
 ) {
-    let mut connection = None;
+    let (mut connection, mut folded) = (None, Instant::now());
     while writes.changed().await.is_ok() {
         tokio::select! {
             () = tokio::time::sleep(LULL) => {}
             _ = &mut ended => break,
         }
-        if writes.has_changed().unwrap_or(false) {
+        if writes.has_changed().unwrap_or(false) && folded.elapsed() < BUSY {
             continue;
         }
+        folded = Instant::now();
         match fold(connection.take(), &options).await {
             Ok(open) => connection = Some(open),
             Err(error) => {
