@@ -4,11 +4,11 @@
 mod client;
 mod damage;
 mod disk;
+mod fold;
 mod full;
 mod kills;
 mod ledger;
 pub mod load;
-mod lull;
 mod power;
 mod repeater;
 mod worker;

@@ -5,8 +5,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
 use super::deleted::Deleted;
+use super::fold::Folds;
 use super::heads::{Heads, Pending, move_heads};
-use super::lull::Lulls;
 use super::open::{Lock, assert_durable, connect_writer};
 use super::{audit, deleted, drift, expire, marks, purge, send, users, withdraw};
 use crate::domain::{Change, Timestamp};
@@ -20,7 +20,7 @@ pub(in crate::store) struct SqliteEngine {
     /// The id of the next notification. The writer alone hands ids out, and knows a row by its id.
     next_id: i64,
     heads: Heads,
-    lulls: Lulls,
+    folds: Folds,
     /// Released once the connection is closed.
     _lock: Lock,
 }
@@ -62,9 +62,9 @@ impl SqliteEngine {
         lock: Lock,
     ) -> sqlx::Result<Self> {
         let next_id = next_id(&mut connection).await?;
-        let lulls = Lulls::watch(options.clone());
+        let folds = Folds::begin(options.clone());
         let heads = Heads::default();
-        Ok(Self { options, connection: Some(connection), next_id, heads, lulls, _lock: lock })
+        Ok(Self { options, connection: Some(connection), next_id, heads, folds, _lock: lock })
     }
 
     async fn connected(&mut self) -> Result<&mut SqliteConnection, Failure> {
@@ -78,7 +78,7 @@ impl SqliteEngine {
     }
 
     async fn try_apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
-        self.lulls.check()?;
+        self.folds.check()?;
         self.connected().await?;
         let Self { connection: Some(connection), next_id, heads, .. } = self else {
             return Err(Failure::Broken("no connection".into()));
@@ -103,7 +103,7 @@ impl SqliteEngine {
         if !alone {
             sqlx::query("COMMIT").execute(&mut *batch.connection).await?;
         }
-        self.lulls.check()?;
+        self.folds.check()?;
         let Batch { outcomes, changes, .. } = batch;
         let outcomes: Option<Vec<_>> = outcomes.into_iter().collect();
         // Committed all the same: the writer answers what it has.
@@ -139,7 +139,7 @@ pub(super) async fn next_id(connection: &mut SqliteConnection) -> sqlx::Result<i
 impl Engine for SqliteEngine {
     async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
         let result = self.try_apply(commands, now).await;
-        self.lulls.wrote();
+        self.folds.wrote();
         if let Err(failure) = &result {
             self.heads.clear();
             // A row's failure leaves a sound connection with an open transaction, or none: a plain
@@ -160,8 +160,8 @@ impl Engine for SqliteEngine {
     }
 
     async fn close(self: Box<Self>) {
-        let Self { connection, lulls, _lock, .. } = *self;
-        lulls.end().await;
+        let Self { connection, folds, _lock, .. } = *self;
+        folds.end().await;
         if let Some(mut connection) = connection {
             let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;
             if let Err(error) = checkpoint.and(connection.close().await) {

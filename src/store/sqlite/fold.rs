@@ -1,9 +1,9 @@
-//! Folds the log into the database beside the writer. In a lull, as what stands in the log is read a copied page at a
-//! time, and what stands in the database straight from memory: a list of fifty then costs two thirds (measured). And
-//! now and then under a load without lulls, so that little is left to the writer, which folds while all wait for it.
+//! Folds the log into the database beside the writer: what stands in the log is read a copied page at a time, and what
+//! stands in the database straight from memory, so a list of fifty costs two thirds (measured). And the writer, which
+//! folds a log that has grown long while all wait for it, has little left to fold.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{Connection, Row, SqliteConnection};
@@ -12,13 +12,11 @@ use tokio::task::JoinHandle;
 
 use crate::store::engine::Failure;
 
-/// How long nothing is written before the log is folded.
-const LULL: Duration = Duration::from_millis(250);
-/// How long writing goes on before the log is folded all the same.
-const BUSY: Duration = Duration::from_secs(1);
+/// How long after a write the log is folded.
+const AFTER: Duration = Duration::from_millis(250);
 
-/// Folds beside the writer, which waits for nothing: should it write meanwhile, it goes on behind what is folded.
-pub(super) struct Lulls {
+/// Folds while the writer goes on behind what is folded, and waits for nothing.
+pub(super) struct Folds {
     wrote: watch::Sender<()>,
     /// Dropped to end it.
     end: oneshot::Sender<()>,
@@ -27,13 +25,13 @@ pub(super) struct Lulls {
     fatal: Arc<OnceLock<String>>,
 }
 
-impl Lulls {
-    /// Begins to watch for lulls; to be called where tokio runs.
-    pub fn watch(options: SqliteConnectOptions) -> Self {
+impl Folds {
+    /// Begins; to be called where tokio runs.
+    pub fn begin(options: SqliteConnectOptions) -> Self {
         let (wrote, writes) = watch::channel(());
         let fatal = Arc::<OnceLock<String>>::default();
         let (end, ended) = oneshot::channel();
-        let task = tokio::spawn(fold_in_lulls(
+        let task = tokio::spawn(fold_after_writes(
             options.synchronous(SqliteSynchronous::Full),
             writes,
             ended,
@@ -60,22 +58,19 @@ impl Lulls {
     }
 }
 
-async fn fold_in_lulls(
+async fn fold_after_writes(
     options: SqliteConnectOptions,
     mut writes: watch::Receiver<()>,
     mut ended: oneshot::Receiver<()>,
     fatal: Arc<OnceLock<String>>,
 ) {
-    let (mut connection, mut folded) = (None, Instant::now());
+    let mut connection = None;
     while writes.changed().await.is_ok() {
         tokio::select! {
-            () = tokio::time::sleep(LULL) => {}
+            () = tokio::time::sleep(AFTER) => {}
             _ = &mut ended => break,
         }
-        if writes.has_changed().unwrap_or(false) && folded.elapsed() < BUSY {
-            continue;
-        }
-        folded = Instant::now();
+        writes.mark_unchanged();
         match fold(connection.take(), &options).await {
             Ok(open) => connection = Some(open),
             Err(error) => {
@@ -102,6 +97,6 @@ async fn fold(
         None => SqliteConnection::connect_with(options).await?,
     };
     let folded = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut connection).await?;
-    tracing::trace!(pages = folded.try_get::<i64, _>(2)?, "folded the log in a lull");
+    tracing::trace!(pages = folded.try_get::<i64, _>(2)?, "folded the log");
     Ok(connection)
 }

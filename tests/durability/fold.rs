@@ -1,4 +1,4 @@
-//! What was written stands in the database itself once nothing is written for a moment, and reads are as right.
+//! What was written comes to stand in the database itself, beside the writer, and reads are as right.
 
 use std::fs;
 
@@ -22,7 +22,7 @@ async fn without_log(site: &Site) -> Option<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_is_folded_in_a_lull() {
+async fn the_log_is_folded_once_nothing_is_written() {
     let site = Site::new(SETTINGS);
     let gateway = block_in_place(|| site.serve());
     let token = Token::of(SECRET, 1).sign();
@@ -38,5 +38,23 @@ async fn the_log_is_folded_in_a_lull() {
         block_in_place(|| until("the log is folded", folded));
         assert_eq!(block_in_place(|| gateway.inbox(&token)).len() as i64, 10 * round);
     }
+    assert_eq!(block_in_place(|| gateway.stop()).code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_folded_while_there_is_always_something_to_write() {
+    let site = Site::new(SETTINGS);
+    let gateway = block_in_place(|| site.serve());
+    let body = json!({"user_id": 1, "type": "custom", "title": "t", "message": "m"});
+    let mut sent = 0;
+    let folded = || {
+        assert_eq!(gateway.send(KEY, &body).status, 201);
+        sent += 1;
+        tokio::runtime::Handle::current().block_on(without_log(&site)).filter(|n| *n > 0)
+    };
+    let folded = block_in_place(|| until("the log is folded", folded));
+    let token = Token::of(SECRET, 1).sign();
+    assert!(folded <= sent, "{folded} of {sent}");
+    assert_eq!(block_in_place(|| gateway.inbox(&token)).len() as i64, sent.min(100));
     assert_eq!(block_in_place(|| gateway.stop()).code, Some(0));
 }
