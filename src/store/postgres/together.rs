@@ -39,18 +39,19 @@ impl Together {
         loop {
             let (answer, mut answered) = oneshot::channel();
             self.waiting().push(Waiting { inbox: inbox.clone(), answer });
-            // Until it is answered, or who read for it has hung up: then it is asked anew.
-            loop {
-                let turn = tokio::select! {
-                    biased;
-                    answered = &mut answered => match answered {
-                        Ok(head) => return head,
-                        Err(_) => break,
-                    },
-                    turn = self.turns.acquire() => turn,
-                };
-                self.read(database).await;
-                drop(turn);
+            let turn = tokio::select! {
+                biased;
+                answered = &mut answered => match answered {
+                    Ok(head) => return head,
+                    Err(_) => continue,
+                },
+                turn = self.turns.acquire() => turn,
+            };
+            self.read(database).await;
+            drop(turn);
+            // It was taken, here or in another's turn. Where that one has hung up it is asked anew.
+            if let Ok(head) = answered.await {
+                return head;
             }
         }
     }
