@@ -127,11 +127,11 @@ impl Queue {
             let Some(line) = lane.turns.pop_front() else { break };
             let Some(waiting) = lane.lines.get_mut(&line) else { continue };
             let next = waiting.front().map_or(0, |entry| entry.weight);
-            let with_next = weight + next;
+            let (with_next, next_is_heavy) = (weight + next, next >= HEAVY);
             if callers == 0 {
-                is_heavy = next >= HEAVY;
-            } else if (next >= HEAVY) != is_heavy || with_next > BATCH_WEIGHT {
-                later.push((next >= HEAVY, line));
+                is_heavy = next_is_heavy;
+            } else if next_is_heavy != is_heavy || with_next > BATCH_WEIGHT {
+                later.push((next_is_heavy, line));
                 continue;
             }
             if let Some(mut entry) = waiting.pop_front() {

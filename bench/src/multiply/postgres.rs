@@ -32,10 +32,9 @@ pub async fn create(server: &str, name: &str) -> Result<String> {
 
 pub async fn multiply(url: &str, times: u64) -> Result<()> {
     let mut connection = open(url).await?;
-    let (last, times): (i64, _) = (
-        sqlx::query_scalar("SELECT max(id) FROM notification").fetch_one(&mut connection).await?,
-        i64::try_from(times)?,
-    );
+    let times = i64::try_from(times)?;
+    let last = "SELECT max(id) FROM notification";
+    let last: i64 = sqlx::query_scalar(last).fetch_one(&mut connection).await?;
     for time in 1..times {
         sqlx::query(NOTIFICATIONS_AGAIN).bind(last * time).bind(last).execute(&mut connection).await?;
         sqlx::query(INBOXES_AGAIN).bind(last * time).bind(last).bind(time).execute(&mut connection).await?;
