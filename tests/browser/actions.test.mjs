@@ -170,6 +170,8 @@ test('a reader who goes very far down the list stays there', async (t) => {
     await client.load();
     while (client.state.more) await client.loadMore();
   });
+  // A stream that opens only after the arrival cannot tell of it, and the list is loaded anew, a page of it.
+  await page.waitForFunction(() => client.state.connection === 'live');
   await gateway.send(user, 'Arrived');
   await page.waitForFunction(() => client.state.items[0].title === 'Arrived');
   assert.equal(await page.evaluate(() => client.state.items.length), 2_101);
