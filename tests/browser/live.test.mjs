@@ -269,6 +269,12 @@ test('where the stream cannot be had, the badge and the list are asked for', asy
   await gateway.send(user, 'Asked for');
   await shows(row(page, 'Asked for'));
   await made.unroute('**/stream');
+  // By itself it may wait half a minute, having failed so often.
+  await page.waitForFunction(() => {
+    const { client } = document.querySelector('bellboard-inbox');
+    client.retry();
+    return client.state.connection === 'live';
+  }, undefined, { polling: 200 });
   await page.getByText('The connection is lost.').waitFor({ state: 'hidden' });
 });
 
