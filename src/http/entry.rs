@@ -8,7 +8,7 @@ use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use poem::{
-    Endpoint, IntoResponse, Request, Response,
+    Endpoint, Request, Response,
     http::{HeaderName, HeaderValue, Method, Uri},
 };
 use url::form_urlencoded;
@@ -27,22 +27,28 @@ const SEND: &str = "/crm/notification/send";
 
 /// Wraps the whole public listener.
 pub struct Entry<E> {
-    inner: E,
+    api: E,
     services: Arc<Services>,
     routes: Routes,
 }
 
-impl<E: Endpoint> Entry<E> {
-    /// Wraps an endpoint that serves these routes.
-    pub fn new(inner: E, services: Arc<Services>, routes: Routes) -> Self {
-        Self { inner, services, routes }
+impl<E: Endpoint<Output = Response>> Entry<E> {
+    /// Wraps an endpoint that serves these routes, but for the pages, which serve themselves.
+    pub fn new(api: E, services: Arc<Services>, routes: Routes) -> Self {
+        Self { api, services, routes }
     }
 
-    /// The inner endpoint's answer, or a failure's.
+    /// The answer of the page or the API, or a failure's.
     async fn answer(&self, request: Request, route: Option<&Route>, context: &Context) -> Response {
         let asker = Asker::of(request.headers(), context.request_id());
-        match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
-            Ok(Ok(answer)) => answer.into_response(),
+        let called = async {
+            match route.and_then(Route::page) {
+                Some(page) => page.call(request).await,
+                None => self.api.call(request).await,
+            }
+        };
+        match AssertUnwindSafe(called).catch_unwind().await {
+            Ok(Ok(answer)) => answer,
             Ok(Err(failure)) => asker.failed(&failure, route.map(Route::allow)),
             Err(_panic) => {
                 tracing::error!(request_id = context.request_id(), "a request panicked");
@@ -52,7 +58,7 @@ impl<E: Endpoint> Entry<E> {
     }
 }
 
-impl<E: Endpoint> Endpoint for Entry<E> {
+impl<E: Endpoint<Output = Response>> Endpoint for Entry<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
@@ -160,7 +166,7 @@ mod tests {
                 panic!("the secret of the panic");
             }
         });
-        let entry = Entry::new(inner.map_to_response(), services, Routes::new(&serde_json::Value::Null, &[]));
+        let entry = Entry::new(inner.map_to_response(), services, Routes::new(&serde_json::Value::Null, []));
         for (accept, wanted) in [
             ("*/*", r#"{"result":"Failed","reason":"Internal server error"}"#),
             ("application/problem+json", r#""detail":"Internal server error","code":"internal_error""#),

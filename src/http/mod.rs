@@ -50,7 +50,7 @@ mod withdraw;
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, Response, Route};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response};
 use poem_openapi::{OpenApiService, Tags};
 
 pub use self::{
@@ -108,21 +108,13 @@ fn service() -> OpenApiService<Api, ()> {
 pub fn api(services: Arc<Services>) -> impl Endpoint<Output = Response> {
     let limits = services.snapshot.load().limits;
     let pages = [
-        docs::DOCUMENT_PATH,
-        docs::PAGE_PATH,
-        error::CODES_PATH,
-        ui::PAGE_PATH,
-        ui::COMPONENT_PATH,
-        ui::SCRIPT_PATH,
+        (docs::DOCUMENT_PATH, docs::Page::document().boxed()),
+        (docs::PAGE_PATH, docs::Page::docs().boxed()),
+        (error::CODES_PATH, docs::Page::errors().boxed()),
+        (ui::PAGE_PATH, ui::Asset::page().boxed()),
+        (ui::COMPONENT_PATH, ui::Asset::component().boxed()),
+        (ui::SCRIPT_PATH, ui::Asset::script().boxed()),
     ];
-    let routes = Routes::new(&document(&limits), &pages);
-    let inner = Route::new()
-        .at(docs::DOCUMENT_PATH, docs::Page::document())
-        .at(docs::PAGE_PATH, docs::Page::docs())
-        .at(error::CODES_PATH, docs::Page::errors())
-        .at(ui::PAGE_PATH, ui::Asset::page())
-        .at(ui::COMPONENT_PATH, ui::Asset::component())
-        .at(ui::SCRIPT_PATH, ui::Asset::script())
-        .nest("/", service());
-    Entry::new(inner.map_to_response(), services, routes)
+    let routes = Routes::new(&document(&limits), pages);
+    Entry::new(service().into_endpoint(), services, routes)
 }

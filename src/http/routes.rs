@@ -1,15 +1,20 @@
-//! The paths of the document: for `Allow` beside a 405, and as the bounded labels of metrics.
+//! The paths of the document, and the pages beside it: for `Allow` beside a 405, and as the bounded labels of metrics.
 
+use poem::endpoint::BoxEndpoint;
 use serde_json::Value;
 
-/// Every path of the document with its methods.
+/// Every path of the document with its methods, and every page.
 pub struct Routes(Vec<Route>);
+
+/// What answers on the path of a page.
+pub type Page = BoxEndpoint<'static>;
 
 /// One path, with what stands for a parameter in braces.
 pub struct Route {
     path: String,
     segments: Vec<Segment>,
     allow: String,
+    page: Option<Page>,
 }
 
 /// One part of a path. The order is that in which they are tried.
@@ -24,8 +29,9 @@ enum Segment {
 
 impl Routes {
     /// Reads the table from the document's `paths`, and adds the pages beside it.
-    pub fn new(document: &Value, pages: &[&str]) -> Self {
-        let mut routes: Vec<_> = pages.iter().map(|path| Route::new(path, "GET, HEAD".to_owned())).collect();
+    pub fn new(document: &Value, pages: impl IntoIterator<Item = (&'static str, Page)>) -> Self {
+        let page = |(path, page)| Route { page: Some(page), ..Route::new(path, "GET, HEAD".to_owned()) };
+        let mut routes: Vec<_> = pages.into_iter().map(page).collect();
         for (path, operations) in document["paths"].as_object().into_iter().flatten() {
             let mut methods: Vec<_> =
                 operations.as_object().into_iter().flatten().map(|(m, _)| m.to_uppercase()).collect();
@@ -57,7 +63,12 @@ impl Route {
                 literal => Segment::Literal(literal.to_owned()),
             })
             .collect();
-        Self { path: path.to_owned(), segments, allow }
+        Self { path: path.to_owned(), segments, allow, page: None }
+    }
+
+    /// The page that stands there.
+    pub fn page(&self) -> Option<&Page> {
+        self.page.as_ref()
     }
 
     /// The path, for the label of metrics.
@@ -86,6 +97,8 @@ impl Route {
 
 #[cfg(test)]
 mod tests {
+    use poem::{EndpointExt, Response, endpoint::make_sync};
+
     use super::*;
 
     #[test]
@@ -93,12 +106,15 @@ mod tests {
         let document = serde_json::json!({"paths": {
             "/a/{id}": {"delete": {}}, "/a/users": {"get": {}}, "/h/{hook_id}": {"post": {}}, "/a": {"get": {}, "post": {}},
         }});
-        let routes = Routes::new(&document, &["/a/docs/"]);
+        let page = make_sync(|_| Response::default()).boxed();
+        let routes = Routes::new(&document, [("/a/docs/", page)]);
         assert_eq!(routes.find("/a/7").map(Route::pattern), Some("/a/{id}"));
         assert_eq!(routes.find("/a/users").map(Route::pattern), Some("/a/users"));
         assert_eq!(routes.find("/h/alerts").map(Route::pattern), Some("/h/{hook_id}"));
         assert_eq!(routes.find("/h/").map(Route::pattern), None);
         assert_eq!(routes.find("/a/docs").map(Route::pattern), Some("/a/docs/"));
+        let is_page = |path| routes.find(path).is_some_and(|route| route.page().is_some());
+        assert_eq!((is_page("/a/docs/"), is_page("/a/users")), (true, false));
         assert_eq!(routes.find("/a/").map(Route::allow), Some("GET, POST, HEAD"));
         assert_eq!(routes.find("/a/b/c").map(Route::pattern), None);
         assert_eq!(routes.find("/a/b").map(Route::pattern), None);

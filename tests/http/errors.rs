@@ -180,7 +180,8 @@ async fn what_is_nowhere_is_not_found() {
     ] {
         ask(api.request_at(Method::GET, path)).await.failed(404, "No such path");
     }
-    ask(api.request(Method::DELETE, "/%FF")).await.failed(400, "The path is not UTF-8");
+    let reason = "The id in the path must be between 1 and 9007199254740991";
+    ask(as_user(1).request(Method::DELETE, "/%FF")).await.failed(400, reason);
     ask(shared().request_at(Method::POST, "/nowhere").body("x")).await.failed(404, "No such path");
 }
 

@@ -198,9 +198,6 @@ fn told(error: &poem::Error, request_id: &str, allowed: Option<&str>) -> Told {
         let problems = vec![body::Item::of_parameter(e.name, &reason)];
         return Told { problems, ..Told::new(Code::InvalidParameter, reason) };
     }
-    if error.is::<poem::error::ParsePathError>() {
-        return Told::new(Code::InvalidParameter, "The path is not UTF-8");
-    }
     if error.is::<ParsePathError>() {
         // The framework knows path parameters by number only.
         let reason = "The id in the path must be between 1 and 9007199254740991";
