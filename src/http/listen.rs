@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use poem::Endpoint;
+use poem::{Endpoint, Response};
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -72,8 +72,8 @@ impl Stop {
 /// Serves both until `stop` returns, then lets running requests end within the limit; tells whether they did. While it
 /// drains, every answer of the public one ends its connection.
 pub async fn until_told(
-    (public, api): (Bound, impl Endpoint + 'static),
-    (private, admin): (Bound, impl Endpoint + 'static),
+    (public, api): (Bound, impl Endpoint<Output = Response> + 'static),
+    (private, admin): (Bound, impl Endpoint<Output = Response> + 'static),
     draining: Draining,
     stop: impl Future<Output = ()> + Send + 'static,
     limit: Duration,

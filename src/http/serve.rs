@@ -18,7 +18,7 @@ use std::{
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use poem::{
-    Addr, Endpoint, EndpointExt, Response,
+    Addr, Endpoint, Response,
     endpoint::{DynEndpoint, ToDynEndpoint},
     http::{self, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
@@ -53,13 +53,13 @@ type Called = Arc<dyn DynEndpoint<Output = Response>>;
 pub async fn until(
     listener: TcpListener,
     bounds: Bounds,
-    endpoint: impl Endpoint + 'static,
+    endpoint: impl Endpoint<Output = Response> + 'static,
     stop: impl Future<Output = ()>,
     limit: Duration,
 ) -> io::Result<()> {
     let local = LocalAddr(Addr::SocketAddr(listener.local_addr()?));
     let mut bounded = Bounded::new(listener, bounds);
-    let endpoint: Called = Arc::new(ToDynEndpoint(endpoint.map_to_response()));
+    let endpoint: Called = Arc::new(ToDynEndpoint(endpoint));
     let phase = watch::Sender::new(Phase::Serving);
     tokio::pin!(stop);
     loop {
