@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use poem::{
-    Endpoint, IntoResponse, Request, Response, Result,
+    Endpoint, Request, Response, Result,
     http::{HeaderValue, header::CONNECTION},
 };
 use tokio::sync::watch;
@@ -33,11 +33,11 @@ impl Draining {
 /// none is left to be closed under a request.
 pub struct Drained<E>(pub E, pub Draining);
 
-impl<E: Endpoint> Endpoint for Drained<E> {
+impl<E: Endpoint<Output = Response>> Endpoint for Drained<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let mut response = self.0.call(request).await?.into_response();
+        let mut response = self.0.call(request).await?;
         if self.1.has_begun() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -1,4 +1,5 @@
-//! The paths of the document, and the pages beside it: for `Allow` beside a 405, and as the bounded labels of metrics.
+//! The paths of the document and the pages beside it: what leads to the pages, says `Allow` beside a 405, and gives
+//! metrics their bounded labels.
 
 use poem::endpoint::BoxEndpoint;
 use serde_json::Value;
@@ -6,15 +7,12 @@ use serde_json::Value;
 /// Every path of the document with its methods, and every page.
 pub struct Routes(Vec<Route>);
 
-/// What answers on the path of a page.
-pub type Page = BoxEndpoint<'static>;
-
 /// One path, with what stands for a parameter in braces.
 pub struct Route {
     path: String,
     segments: Vec<Segment>,
     allow: String,
-    page: Option<Page>,
+    page: Option<BoxEndpoint<'static>>,
 }
 
 /// One part of a path. The order is that in which they are tried.
@@ -29,7 +27,10 @@ enum Segment {
 
 impl Routes {
     /// Reads the table from the document's `paths`, and adds the pages beside it.
-    pub fn new(document: &Value, pages: impl IntoIterator<Item = (&'static str, Page)>) -> Self {
+    pub fn new(
+        document: &Value,
+        pages: impl IntoIterator<Item = (&'static str, BoxEndpoint<'static>)>,
+    ) -> Self {
         let page = |(path, page)| Route { page: Some(page), ..Route::new(path, "GET, HEAD".to_owned()) };
         let mut routes: Vec<_> = pages.into_iter().map(page).collect();
         for (path, operations) in document["paths"].as_object().into_iter().flatten() {
@@ -66,8 +67,8 @@ impl Route {
         Self { path: path.to_owned(), segments, allow, page: None }
     }
 
-    /// The page that stands there.
-    pub fn page(&self) -> Option<&Page> {
+    /// What answers there, where it is a page.
+    pub fn page(&self) -> Option<&BoxEndpoint<'static>> {
         self.page.as_ref()
     }
 
