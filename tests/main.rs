@@ -8,7 +8,6 @@ mod document;
 mod durability;
 mod fuzz;
 mod http;
-mod licences;
 mod nodes;
 mod outages;
 mod reload;

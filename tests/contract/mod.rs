@@ -2,23 +2,14 @@
 //! axios) against the default configuration: each sends what an integration sends, and what the user sees
 //! is compared with it.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::cli::gateway::{DEVELOPMENT_KEY, Gateway, Site};
-
-/// What `bash tests/run` installs, by the variable that names it.
-fn installed(variable: &str) -> PathBuf {
-    match std::env::var_os(variable) {
-        Some(path) if Path::new(&path).exists() => path.into(),
-        Some(path) => panic!("{variable} names {path:?}, which is not there: run `bash tests/run`"),
-        None => panic!("{variable} is not set: `bash tests/run` installs what this test needs and sets it"),
-    }
-}
+use crate::{
+    cli::gateway::{DEVELOPMENT_KEY, Gateway, Site},
+    support::installed,
+};
 
 /// Runs a client of this folder against the gateway; it prints one JSON value a line.
 fn run(gateway: &Gateway, mut command: Command, file: &str, words: &[&str]) -> Vec<Value> {
@@ -32,12 +23,12 @@ fn run(gateway: &Gateway, mut command: Command, file: &str, words: &[&str]) -> V
 }
 
 fn python(gateway: &Gateway, words: &[&str]) -> Vec<Value> {
-    run(gateway, Command::new(installed("BELLBOARD_TEST_PYTHON")), "send.py", words)
+    run(gateway, Command::new(installed("python/bin/python")), "send.py", words)
 }
 
 fn node(gateway: &Gateway) -> Vec<Value> {
-    let mut command = Command::new("node");
-    command.env("NODE_PATH", installed("BELLBOARD_TEST_NODE_MODULES"));
+    let mut command = Command::new(installed("bin/node"));
+    command.env("NODE_PATH", installed("senders/node_modules"));
     run(gateway, command, "send.js", &[])
 }
 

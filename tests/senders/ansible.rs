@@ -6,7 +6,7 @@ use super::{KEY, SETTINGS, example, inbox, installed, scripts::between};
 use crate::support::Gateway;
 
 fn playbook(url: &str, key: &str, service: i64) -> (bool, String) {
-    let ran = Command::new(installed("BELLBOARD_TEST_ANSIBLE").join("bin/ansible-playbook"))
+    let ran = Command::new(installed("python/bin/ansible-playbook"))
         .args([
             "provision.yml",
             "-i",

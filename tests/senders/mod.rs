@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Gateway, Token};
+use crate::support::{Gateway, Token, installed};
 
 const SIGNING: &str = "signing-secret-of-the-senders-in-examples";
 const KEY: &str = "a-key-for-the-senders-that-stand-in-examples";
@@ -35,12 +35,6 @@ fn example(name: &str) -> PathBuf {
 
 fn text(name: &str) -> String {
     fs::read_to_string(example(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
-}
-
-/// What was put where by `bash tests/run`.
-fn installed(variable: &str) -> PathBuf {
-    let path = std::env::var_os(variable).map(PathBuf::from);
-    path.unwrap_or_else(|| panic!("{variable} is not set: `bash tests/run` installs what this test needs"))
 }
 
 /// Runs a program that must end well.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{KEY, SETTINGS, example, inbox, run, titles};
-use crate::support::Gateway;
+use crate::support::{Gateway, installed};
 
 const DATA: &str = "
 INSERT INTO services VALUES (1, 'Fibre 500', 10, '2026-01-18', 0), (2, 'Voice', 10, '2026-01-12', 0),
@@ -26,7 +26,7 @@ fn services(database: &Path) {
 
 /// The daily script on a day.
 fn daily(database: &Path, url: &str, key: &str, today: &str) -> Command {
-    let mut command = Command::new("python3");
+    let mut command = Command::new(installed("python/bin/python"));
     command.arg(example("service-expiry/notify.py")).arg(database).arg(today);
     command.env("BELLBOARD_URL", url).env("BELLBOARD_API_KEY", key);
     command.env("PYTHONDONTWRITEBYTECODE", "1");

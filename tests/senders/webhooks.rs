@@ -35,11 +35,11 @@ fn gateway() -> Gateway {
 fn bring(gateway: &Gateway, provider: &str, words: &[&str], body: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/senders/webhooks.mjs");
     let url = format!("{}/crm/notification/hooks/{provider}", gateway.public);
-    let mut child = Command::new("node")
+    let mut child = Command::new(installed("bin/node"))
         .arg(script)
         .args([provider, &url])
         .args(words)
-        .env("BELLBOARD_TEST_SENDERS_MODULES", installed("BELLBOARD_TEST_SENDERS").join("node_modules"))
+        .env("BELLBOARD_TEST_SENDERS_MODULES", installed("senders/node_modules"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -24,3 +24,14 @@ pub use dice::Dice;
 pub use gateway::Gateway;
 pub use token::Token;
 pub use tool::Tool;
+
+use std::path::{Path, PathBuf};
+
+/// Returns the path of a tool that `bash tests/run` installs under `target/tests`.
+pub fn installed(name: &str) -> PathBuf {
+    let target =
+        Path::new(env!("CARGO_BIN_EXE_bellboard")).ancestors().nth(2).expect("target/debug/bellboard");
+    let path = target.join("tests").join(name);
+    assert!(path.exists(), "{path:?} does not exist: `bash tests/run --only \"Rust tests\"` installs it");
+    path
+}

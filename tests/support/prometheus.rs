@@ -3,14 +3,14 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    os::unix::fs::symlink,
     process::{Command, Output, Stdio},
     thread,
 };
 
 use serde_json::Value;
 
-use super::{Api, daemon::Kept, gateway::watch};
+use super::{Api, daemon::Kept, gateway::watch, installed};
 
 /// A running program.
 pub struct Prometheus {
@@ -53,7 +53,9 @@ impl Prometheus {
         for (file, text) in files {
             fs::write(folder.join(file), text).expect("a file");
         }
-        let mut child = Command::new(program(name))
+        // Alertmanager reads its own templates from the folder that it runs in.
+        symlink(installed("prometheus/templates"), folder.join("templates")).expect("a link");
+        let mut child = Command::new(installed("prometheus").join(name))
             .args(words)
             .arg("--web.listen-address=127.0.0.1:0")
             .current_dir(&folder)
@@ -78,19 +80,9 @@ impl Prometheus {
     }
 }
 
-/// Where `bash tests/run` puts the programs, unless they are installed.
-fn program(name: &str) -> PathBuf {
-    let installed = Path::new("/usr/bin").join(name);
-    match std::env::var_os("BELLBOARD_TEST_PROMETHEUS") {
-        _ if installed.exists() => installed,
-        Some(folder) => Path::new(&folder).join(name),
-        None => panic!("BELLBOARD_TEST_PROMETHEUS is not set: `bash tests/run` installs {name} and sets it"),
-    }
-}
-
 /// Runs `promtool` on a text.
 pub fn promtool(words: &[&str], text: &str) -> Output {
-    let mut child = Command::new(program("promtool"))
+    let mut child = Command::new(installed("prometheus/promtool"))
         .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -8,10 +8,7 @@ post() {
     curl --silent --show-error -X POST "${BASE}/crm/notification/send" \
         -H "X-API-KEY: ${key}" -H "Content-Type: application/json" \
         -w '\n{"status": %{http_code}}\n' "$@" |
-        node -e '
-            const lines = require("fs").readFileSync(0, "utf8").trimEnd().split("\n");
-            const { status } = JSON.parse(lines.pop());
-            console.log(JSON.stringify({ status, body: JSON.parse(lines.join("\n")) }));'
+        jq --slurp --compact-output '{status: .[1].status, body: .[0]}'
 }
 
 # A body over several lines, from a heredoc.
