@@ -22,7 +22,7 @@ async fn records(api: &Api, action: &str, name: &str, value: impl Into<Value>) -
 
 /// Asks until there are so many: what stands beside a request is recorded soon after it.
 async fn soon(api: &Api, path: &str, many: usize) -> Vec<Value> {
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         let page = api.get(path).await.expect(200).json();
         let records = page["records"].as_array().expect("a list");
         if records.len() >= many {

@@ -108,7 +108,8 @@ async fn an_answer_that_is_taken_too_slowly_is_given_up() {
 
 #[test]
 fn a_body_that_is_slow_but_moves_is_taken() {
-    let gateway = Gateway::start(SETTINGS);
+    let gateway =
+        Gateway::start(&SETTINGS.replace("idle_timeout: 1s, request_timeout: 3s", "idle_timeout: 4s"));
     let body = "{\"user_id\": 1}\n{\"user_id\": 2}\n{\"user_id\": 3}\n{\"user_id\": 4}\n";
     let head = format!(
         "POST /crm/notification/users/import HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{KEY}\r\n\
@@ -118,7 +119,7 @@ fn a_body_that_is_slow_but_moves_is_taken() {
     let mut stream = open(&gateway.public, head.as_bytes());
     for line in body.split_inclusive('\n') {
         // Longer in all than a connection may be silent.
-        std::thread::sleep(Duration::from_millis(400));
+        std::thread::sleep(Duration::from_millis(1_300));
         stream.write_all(line.as_bytes()).expect("sent");
     }
     let answer = closed(stream);

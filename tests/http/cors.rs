@@ -1,11 +1,10 @@
 //! Pages of other origins: which may ask, and which may see the answer.
 
-use std::{fs, sync::LazyLock, time::Duration};
+use std::{fs, sync::LazyLock};
 
 use reqwest::Method;
-use tokio::time::sleep;
 
-use crate::support::{Answer, Api, Gateway, Token, api::ask, settings};
+use crate::support::{Answer, Api, Gateway, Token, api::ask, gateway::until_async, settings};
 
 const HOME: &str = "https://crm.example.com";
 const ACME: &str = "https://acme.example:8443";
@@ -192,15 +191,11 @@ async fn origins_come_and_go_with_the_settings() {
     };
     assert_eq!((shows(HOME).await, shows(BOTH).await), ((true, true), (false, false)));
     write(&settings(BOTH, ACME));
-    while shows(BOTH).await != (true, true) {
-        sleep(Duration::from_millis(10)).await;
-    }
+    until_async("in force", async || shows(BOTH).await == (true, true)).await;
     assert_eq!((shows(HOME).await, shows(ACME).await), ((false, false), (true, false)));
     // A change with a fault changes nothing.
     write(&settings("\"*\"", ACME));
-    while !gateway.log().contains("cors.allowed_origins") {
-        sleep(Duration::from_millis(10)).await;
-    }
+    until_async("refused", async || gateway.log().contains("cors.allowed_origins")).await;
     assert_eq!(shows(BOTH).await, (true, true));
     tokio::task::block_in_place(|| gateway.stop());
 }

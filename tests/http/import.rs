@@ -48,7 +48,7 @@ async fn results_stream_while_the_body_is_still_being_sent() {
     let api = with_key(ADMIN);
     writer.write_all(format!("{{\"user_id\":{}}}\n", fresh_id()).as_bytes()).await.expect("taken");
     let request = api.request(Method::POST, "/users/import").header("Content-Type", "application/x-ndjson");
-    let patience = std::time::Duration::from_secs(20);
+    let patience = std::time::Duration::from_secs(60);
     let mut response =
         timeout(patience, request.body(body).send()).await.expect("in time").expect("an answer");
     let first =

@@ -168,7 +168,7 @@ async fn a_newer_one_takes_the_place_of_an_unread_one_with_its_key() {
 async fn what_expires_leaves_the_list_and_the_count_together() {
     let user = fresh_id();
     with_key(ACME).put_json(&format!("/users/{user}"), &json!({})).await.expect(201);
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(1_200);
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(5);
     let body =
         json!({"user_id": user, "type": "parcel", "title": "t", "metadata": {"until": soon.to_string()}});
     with_key(ACME).send(&body).await.expect(201);
@@ -181,7 +181,7 @@ async fn what_expires_leaves_the_list_and_the_count_together() {
         if shown == 0 {
             break;
         }
-        assert!(start.elapsed().as_secs() < 20, "it expires");
+        assert!(start.elapsed().as_secs() < 60, "it expires");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_eq!(api.unread().await, 0);

@@ -16,7 +16,7 @@ use tokio::{
 use super::{Answer, Api, api::PREFIX};
 
 /// How long anything may take that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An open stream.
 pub struct Stream {

@@ -61,7 +61,7 @@ async fn there_are_no_more_than_may_be() {
     drop((first, theirs));
     let start = Instant::now();
     while metric(&gateway, "bellboard_streams_open ").await > 1.0 {
-        assert!(start.elapsed() < Duration::from_secs(20), "their places are free again");
+        assert!(start.elapsed() < Duration::from_secs(60), "their places are free again");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Stream::open(&one, None).await.expect("ready").await;
@@ -110,7 +110,7 @@ async fn who_takes_nothing_is_dropped_and_counted() {
     let message = "x".repeat(100_000);
     let (start, mut sent) = (Instant::now(), 0);
     while metric(&gateway, "bellboard_streams_ended_total{reason=\"slow\"}").await < 1.0 {
-        assert!(start.elapsed() < Duration::from_secs(30), "not dropped");
+        assert!(start.elapsed() < Duration::from_secs(60), "not dropped");
         if sent < 120 {
             key.send(&json!({"user_id": 1, "type": "custom", "title": "t", "message": message}))
                 .await
