@@ -313,10 +313,12 @@ impl Store {
         self.submit(Command::Probe).await.map(drop)
     }
 
-    /// Whether the writers run. Once they do not, only a restart brings them back.
+    /// Returns whether the writers run. Once they do not, only a restart brings them back.
     pub fn is_alive(&self) -> bool {
+        // A writer that has ended for [`Store::ended`] may not be finished for its handle yet.
+        let has_ended = self.0.running.has_changed().is_err();
         let writers = self.0.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        !writers.is_empty() && !writers.iter().any(JoinHandle::is_finished)
+        !has_ended && !writers.is_empty() && !writers.iter().any(JoinHandle::is_finished)
     }
 
     /// Returns once every writer has ended, as one does by itself only where nothing can be stored any more.

@@ -13,7 +13,7 @@ use std::{
 use super::{Api, Tool, postgres::Database};
 
 /// How long anything may take that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running gateway. It ends with this value, and at the latest with the test process.
 pub struct Gateway {

@@ -120,7 +120,9 @@ async fn silence_makes_no_count_older_than_it_may_be_and_ends_by_itself() {
         send(&other.store, 1, "y").await;
     }
     until_async("counted", async || one.count(1).await == 21).await;
-    assert_eq!((one.heard(), other.heard()), (vec![None], vec![None, Some(3)]));
+    // On a busy machine the silence may have been noticed by now, which names nobody.
+    let named = |node: &Node| node.heard().into_iter().flatten().collect::<Vec<_>>();
+    assert_eq!((named(&one), named(&other)), (vec![], vec![3]));
     proxy.unmute();
     let told = |heard: &[Option<i64>]| heard.iter().filter(|user| user.is_none()).count() > 1;
     other.hears(told).await;
