@@ -5,7 +5,6 @@ use std::{
     io::{Read, Write},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
-    time::{Duration, Instant},
 };
 
 use super::{
@@ -20,7 +19,8 @@ fn well(ended: &Ended) {
 
 #[test]
 fn idle_connections_do_not_hold_it_up() {
-    let site = Site::new(SETTINGS);
+    // Far longer than the test waits for the end.
+    let site = Site::new(&format!("server: {{shutdown_timeout: 10m}}\n{SETTINGS}"));
     for signal in ["TERM", "INT"] {
         let gateway = site.serve();
         let silent = client::connect(&gateway.public).expect("a connection");
@@ -28,10 +28,8 @@ fn idle_connections_do_not_hold_it_up() {
         kept.write_all(b"GET /crm/notification/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n").expect("asked");
         kept.read_exact(&mut [0; 12]).expect("an answer");
         let admin = client::connect(&gateway.admin).expect("a connection");
-        let start = Instant::now();
         gateway.signal(signal);
         well(&gateway.ended());
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
         drop((silent, kept, admin));
     }
 }

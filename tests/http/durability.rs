@@ -130,7 +130,7 @@ async fn a_store_that_cannot_write_is_told_and_recovers() {
     let start = Instant::now();
     let body = json!({"user_id": 1, "type": "custom", "title": "t"});
     let busy = api.send(&body).await.failed(503, "The service is busy; try again");
-    assert!(start.elapsed() < Duration::from_secs(20), "it does not keep its caller for long");
+    assert!(start.elapsed() < Duration::from_secs(60), "it does not keep its caller for long");
     assert!(busy.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1));
     let ready =
         crate::support::api::ask(gateway.admin_api().request_at(reqwest::Method::GET, "/readyz")).await;

@@ -131,18 +131,13 @@ async fn it_ends_at_once_when_the_gateway_is_told_to_stop() {
 
 #[tokio::test]
 async fn open_streams_hold_up_no_stop() {
-    let gateway = Gateway::start(SETTINGS);
+    // Far longer than the test waits for the end.
+    let gateway = Gateway::start(&format!("server: {{shutdown_timeout: 10m}}\n{SETTINGS}"));
     let mut streams = Vec::new();
     for user in [1, 1, 2, 3] {
         streams.push(open(&gateway, Token::of(SECRET, user)).await);
     }
-    let start = std::time::Instant::now();
     gateway.stop();
-    assert!(
-        start.elapsed() < Duration::from_secs(10),
-        "long before they would be cut off: {:?}",
-        start.elapsed()
-    );
     for stream in &mut streams {
         assert_eq!(stream.next().await, None);
     }
