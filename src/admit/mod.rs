@@ -29,8 +29,8 @@ pub struct Presented<'a> {
     pub forwarded_for: Option<&'a str>,
     /// The `Forwarded` headers, joined by commas in their order.
     pub forwarded: Option<&'a str>,
-    /// Whether `Forwarded`, `X-Forwarded-For` or `Via` is there.
-    pub via_proxy: bool,
+    /// Whether no proxy forwarded it, and it names a local or an allowed host: asked of published credentials alone.
+    pub is_direct: bool,
 }
 
 /// What a request needs of its principal.

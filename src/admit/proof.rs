@@ -30,7 +30,7 @@ pub(super) struct Fault {
 }
 
 enum Note {
-    /// The published credential that came through a proxy.
+    /// The published credential that came through a proxy or under a foreign host.
     Development(String),
     /// Why a token proves nobody.
     Token(&'static str),
@@ -66,7 +66,7 @@ fn prove_key(snapshot: &Snapshot, presented: &Presented, key: &[u8], now: Timest
         .keys
         .verify(key, now, || client_of(snapshot, presented))
         .map_err(|entry| Fault { whose: entry.and_then(of), ..Fault::from(AuthFailure::InvalidKey) })?;
-    if entry.development && presented.via_proxy {
+    if entry.development && !presented.is_direct {
         entry.usage.refused(KeyRefusal::Credential);
         let description = entry.description.as_deref().unwrap_or("without description");
         return Err(Fault {
@@ -96,7 +96,7 @@ pub(super) fn prove_bearer(
         let whose = Some(Arc::clone(&verified.principal));
         return Err(Fault { whose, ..Fault::from(AuthFailure::RevokedToken) });
     }
-    if verified.development && presented.via_proxy {
+    if verified.development && !presented.is_direct {
         let Principal { tenant, name, .. } = &*verified.principal;
         return Err(Fault {
             failure: AuthFailure::InvalidToken,
@@ -137,7 +137,10 @@ impl Fault {
         // Anyone can present bad credentials, so the limit above also bounds these lines.
         match self.note.filter(|_| refusal.limit.is_some_and(|limit| limit.retry_after.is_none())) {
             Some(Note::Development(credential)) => {
-                tracing::warn!("refused because it came through a proxy: development {credential}");
+                tracing::warn!(
+                    "a published credential was refused, as the request came through a proxy or its Host is neither \
+                     localhost nor one of server.allowed_hosts: {credential}"
+                );
             }
             Some(Note::Token(why)) => tracing::info!("a bearer token was refused: {why}"),
             None => {}

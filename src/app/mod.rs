@@ -136,7 +136,11 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         unread,
         snapshot: shared.clone(),
         clock: clock.clone(),
-        token: config.server.admin_token.clone(),
+        tokens: [&config.server.admin_token, &config.server.admin_token_next]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect(),
         networks: config.server.admin_networks.clone(),
         draining: draining.clone(),
     };

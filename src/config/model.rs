@@ -81,8 +81,12 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     /// A bearer token that the admin listener asks for.
     pub admin_token: Option<Secret>,
-    /// Networks that may use the admin listener without the token. Loopback always may.
+    /// Another token that is as good, while one is replaced by the other.
+    pub admin_token_next: Option<Secret>,
+    /// Networks that may use the admin listener where it needs no token. Loopback always may.
     pub admin_networks: Vec<IpNet>,
+    /// The hosts, in lower case, that a request may name where it is trusted by its address alone.
+    pub allowed_hosts: Vec<String>,
     /// The proxies whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
     /// How long a request may take, body included.
@@ -105,7 +109,9 @@ impl Default for Server {
             listen: ([127, 0, 0, 1], 8080).into(),
             admin_listen: ([127, 0, 0, 1], 9090).into(),
             admin_token: None,
+            admin_token_next: None,
             admin_networks: Vec::new(),
+            allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(30),
             drain_time: Duration::ZERO,

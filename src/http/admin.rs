@@ -7,11 +7,17 @@ use std::{
 };
 
 use ipnet::IpNet;
-use poem::{Endpoint, IntoResponse, Request, Response, Result, http::StatusCode};
+use poem::{
+    Endpoint, IntoResponse, Request, Response, Result,
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    },
+};
 use prometheus::IntCounter;
 use serde_json::json;
 
-use super::{configured, drain::Draining};
+use super::{configured, direct::is_direct, drain::Draining};
 use crate::{
     cache::UnreadCache,
     clock::Clock,
@@ -33,13 +39,20 @@ pub struct Admin {
     pub snapshot: Shared,
     /// The time that published keys age by.
     pub clock: Clock,
-    /// A bearer token that lets anyone in.
-    pub token: Option<Secret>,
-    /// Networks that need no token. Loopback never does.
+    /// Bearer tokens, each of which admits. Where there is one, only the probes need none.
+    pub tokens: Vec<Secret>,
+    /// Networks that are admitted where no token is needed. Loopback always is.
     pub networks: Vec<IpNet>,
     /// Whether the gateway was told to stop.
     pub draining: Draining,
 }
+
+const NEEDS_TOKEN: &str =
+    "this listener is for operators: send the admin token as Authorization: Bearer TOKEN\n";
+const NOT_DIRECT: &str = "this listener is for operators: without server.admin_token it refuses requests that a proxy \
+                          forwarded, and a Host that is neither localhost nor one of server.allowed_hosts\n";
+const NOT_NEAR: &str = "this listener is for operators: set server.admin_token, or add this address to \
+                        server.admin_networks\n";
 
 /// How long readiness waits for its write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -59,8 +72,8 @@ impl Endpoint for AdminEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        if !self.admin.admits(&request) {
-            return Ok(text(StatusCode::FORBIDDEN, "this listener is for operators\n"));
+        if let Err(refusal) = self.admin.admit(&request) {
+            return Ok(refusal);
         }
         Ok(match request.uri().path() {
             "/healthz" => self.admin.liveness(),
@@ -73,16 +86,26 @@ impl Endpoint for AdminEndpoint {
 }
 
 impl Admin {
-    fn admits(&self, request: &Request) -> bool {
+    /// Admits whoever shows a token. Without one, the address of the connection decides: for the probes, and for
+    /// everything where no token is configured.
+    fn admit(&self, request: &Request) -> Result<(), Response> {
+        let shown = shown_token(request);
+        if shown.is_some_and(|shown| self.tokens.iter().any(|token| same(&token.0, shown))) {
+            return Ok(());
+        }
         let peer: Option<IpAddr> = request.remote_addr().as_socket_addr().map(|a| a.ip().to_canonical());
-        let near = peer.is_some_and(|ip| ip.is_loopback() || self.networks.iter().any(|n| n.contains(&ip)));
-        let shown =
-            request.headers().get("authorization").and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
-        let known = match (&self.token, shown) {
-            (Some(token), Some(shown)) => same(&token.0, shown),
-            _ => false,
-        };
-        near || known
+        let is_near =
+            peer.is_some_and(|ip| ip.is_loopback() || self.networks.iter().any(|n| n.contains(&ip)));
+        let needs_token = !self.tokens.is_empty() && !matches!(request.uri().path(), "/healthz" | "/readyz");
+        let is_direct = is_direct(request, &self.snapshot.load().allowed_hosts);
+        match (is_near && !needs_token, is_direct) {
+            (true, true) => Ok(()),
+            _ if !self.tokens.is_empty() => Err(text(StatusCode::UNAUTHORIZED, NEEDS_TOKEN)
+                .with_header(WWW_AUTHENTICATE, "Bearer")
+                .into_response()),
+            (true, false) => Err(text(StatusCode::FORBIDDEN, NOT_DIRECT)),
+            (false, _) => Err(text(StatusCode::FORBIDDEN, NOT_NEAR)),
+        }
     }
 
     fn metrics(&self, following: &Mutex<()>) -> Response {
@@ -167,6 +190,13 @@ fn follow(following: &Mutex<()>, counter: &IntCounter, total: impl Fn() -> u64) 
     counter.inc_by(total().saturating_sub(counted));
 }
 
+/// Returns the credential of the `Bearer` scheme, whose name has no case (RFC 9110).
+fn shown_token(request: &Request) -> Option<&[u8]> {
+    let (scheme, token) =
+        request.headers().get(AUTHORIZATION)?.as_bytes().split_at_checked("bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
 /// Compares without telling by its time where the two differ.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
@@ -208,7 +238,7 @@ mod tests {
             unread: Arc::new(UnreadCache::new(10, None)),
             snapshot: Shared::new(Snapshot::fixture(&config(), None, Ticks::default()).unwrap()),
             clock: Clock::default(),
-            token: Some(Secret("token".into())),
+            tokens: vec![Secret("token".into())],
             networks: Vec::new(),
             draining: Draining::default(),
         });

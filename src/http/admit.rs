@@ -145,7 +145,7 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
     ) -> poem::Result<Self> {
         let context = Context::of(request).map_err(Failure)?.clone();
         let forwarding = Forwarding::of(request.headers());
-        let presented = presented(request, &forwarding);
+        let presented = presented(request, &forwarding, context.snapshot());
         let verdict = admit::admit(context.snapshot(), &presented, N::NEED, context.now());
         let admitted =
             verdict.map_err(|refusal| refused(&context, refusal, || client(&context, &presented)))?;

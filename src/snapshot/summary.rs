@@ -156,7 +156,9 @@ impl Summary {
             listen,
             admin_listen,
             admin_token,
+            admin_token_next,
             admin_networks,
+            allowed_hosts,
             trusted_proxies,
             request_timeout,
             drain_time,
@@ -166,11 +168,14 @@ impl Summary {
             max_body_memory,
         } = server;
         self.add("server.trusted_proxies", String::new(), [("", list(trusted_proxies))]);
-        let token = admin_token.as_ref().map(|Secret(token)| token);
+        self.add("server.allowed_hosts", String::new(), [("", list(allowed_hosts))]);
+        let [token, next] =
+            [admin_token, admin_token_next].map(|token| token.as_ref().map(|Secret(token)| token));
         self.fixed = [
             ("server.listen", self.veiled(listen)),
             ("server.admin_listen", self.veiled(admin_listen)),
             ("server.admin_token", self.veiled(&token)),
+            ("server.admin_token_next", self.veiled(&next)),
             ("server.admin_networks", self.veiled(admin_networks)),
             ("server.request_timeout", self.veiled(request_timeout)),
             ("server.drain_time", self.veiled(drain_time)),

@@ -213,15 +213,21 @@ async fn published_credentials_are_refused_through_a_proxy() {
     let user = gateway.api().bearer(Token::of("bellboard-development-secret-not-for-production", 1).sign());
     key.get("/types").await.expect(200);
     user.get("/").await.expect(200);
-    for (name, value) in
-        [("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "192.0.2.1"), ("Via", "1.1 proxy")]
-    {
+    let headers = [
+        ("Forwarded", "for=192.0.2.1"),
+        ("X-Forwarded-For", "192.0.2.1"),
+        ("X-Forwarded-Host", "crm.example"),
+        ("X-Real-IP", "192.0.2.1"),
+        ("Via", "1.1 proxy"),
+        ("Host", "attacker.example"),
+    ];
+    for (name, value) in headers {
         let through = |api: &crate::support::Api| api.request(Method::GET, "/types").header(name, value);
         ask(through(&key)).await.unauthorized("Invalid API key");
         ask(through(&user)).await.unauthorized("Invalid token");
     }
     let log = gateway.log();
-    assert_eq!(log.matches("WARN").count(), 6, "{log}");
+    assert_eq!(log.matches("WARN").count(), 2 * headers.len(), "{log}");
     assert!(log.contains("Provisioning notification system"), "it says which: {log}");
     gateway.stop();
 }

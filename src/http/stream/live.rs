@@ -32,7 +32,7 @@ use crate::{
 /// The credential that a stream was opened with, which must hold as long as it is open.
 pub struct Pass {
     authorization: Box<str>,
-    via_proxy: bool,
+    is_direct: bool,
     tenant: TenantId,
     user: UserId,
     /// When the token ends.
@@ -43,11 +43,11 @@ impl Pass {
     /// That of a request that was admitted.
     pub fn of(snapshot: &Snapshot, request: &Request, now: Timestamp) -> Result<Self, AuthFailure> {
         let forwarding = Forwarding::of(request.headers());
-        let presented = presented(request, &forwarding);
+        let presented = presented(request, &forwarding, snapshot);
         let (principal, ends) = admit::recheck(snapshot, &presented, now)?;
         Ok(Self {
             authorization: presented.authorization.unwrap_or_default().into(),
-            via_proxy: presented.via_proxy,
+            is_direct: presented.is_direct,
             tenant: principal.tenant.clone(),
             user: principal.user().ok_or(AuthFailure::UserRequired)?,
             ends,
@@ -62,7 +62,7 @@ impl Pass {
             peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             forwarded_for: None,
             forwarded: None,
-            via_proxy: self.via_proxy,
+            is_direct: self.is_direct,
         };
         match admit::recheck(snapshot, &presented, now) {
             Ok((whose, _)) if whose.tenant == self.tenant && whose.user() == Some(self.user) => Ok(()),
