@@ -1,15 +1,17 @@
 //! One issuer: whether it signed a token, and what the token's claims say.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use indexmap::IndexMap;
 use jsonwebtoken::{
     Algorithm as Jwa, AlgorithmFamily, DecodingKey, Header, TokenData, Validation,
     crypto::aws_lc::DEFAULT_PROVIDER, decode,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
+    claims::{self, Claims, seconds, text},
     jwks::{Signer, Source},
     tokens::Verified,
 };
@@ -17,8 +19,6 @@ use crate::{
     config::{Algorithm, Issuer},
     domain::{Permissions, Principal, PrincipalKind, TenantId, Timestamp, UserId},
 };
-
-type Claims = Map<String, Value>;
 
 /// What checks the tokens of one issuer.
 pub(super) struct IssuerVerifier {
@@ -28,6 +28,8 @@ pub(super) struct IssuerVerifier {
     tenant: usize,
     tenant_id: TenantId,
     roles: Arc<IndexMap<String, Permissions>>,
+    /// Bounds what the log says of its tokens to a line a minute: anyone who has a token can present it.
+    reports: DefaultDirectRateLimiter,
 }
 
 /// What verifies its tokens.
@@ -62,7 +64,8 @@ impl IssuerVerifier {
         validation.validate_nbf = false;
         validation.validate_aud = false;
         let (settings, tenant_id, roles) = (settings.clone(), tenant_id.clone(), Arc::clone(roles));
-        Ok(Self { settings, key, validation, tenant, tenant_id, roles })
+        let reports = RateLimiter::direct(Quota::per_minute(NonZeroU32::MIN));
+        Ok(Self { settings, key, validation, tenant, tenant_id, roles, reports })
     }
 
     /// What `iss` must say.
@@ -169,8 +172,7 @@ impl IssuerVerifier {
 
     /// The first of the configured claims that is there decides.
     fn user(&self, claims: &Claims) -> Option<UserId> {
-        let claim =
-            self.settings.user_claims.iter().find_map(|name| claims.get(name).filter(|v| !v.is_null()))?;
+        let claim = self.settings.user_claims.iter().find_map(|name| claims::find(claims, name))?;
         let id = match claim {
             Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok()?,
             other => other.as_i64()?,
@@ -178,32 +180,27 @@ impl IssuerVerifier {
         UserId::new(id).ok()
     }
 
-    /// The union of the roles that the tenant knows; other names mean nothing here.
+    /// The union of the roles that the tenant knows and the issuer may give; other names mean nothing here.
     fn permissions(&self, claims: &Claims) -> Permissions {
-        let named = match claims.get(&self.settings.roles_claim) {
+        let named = match claims::find(claims, &self.settings.roles_claim) {
             Some(Value::Array(roles)) => roles.as_slice(),
             Some(role) => std::slice::from_ref(role),
             None => &[],
         };
-        named
-            .iter()
-            .filter_map(|role| self.roles.get(role.as_str()?))
-            .fold(Permissions::default(), |all, role| all.union(*role))
+        let listed =
+            |name: &str| self.settings.roles.as_ref().is_none_or(|all| all.iter().any(|r| r == name));
+        let known =
+            named.iter().filter_map(Value::as_str).filter_map(|name| Some((name, *self.roles.get(name)?)));
+        let (claimed, ignored): (Vec<_>, Vec<_>) = known.partition(|(name, _)| listed(name));
+        if !ignored.is_empty() && self.reports.check().is_ok() {
+            let ignored: Vec<_> = ignored.iter().map(|(name, _)| *name).collect();
+            let (tenant, issuer) = (&self.tenant_id, self.name().unwrap_or("without a name"));
+            tracing::warn!(
+                %tenant, issuer, ?ignored, "a bearer token claims roles that its issuer's `roles` do not list"
+            );
+        }
+        claimed.into_iter().fold(Permissions::default(), |all, (_, role)| all.union(role))
     }
-}
-
-/// A claim's text; some issuers number their tokens.
-fn text(value: &Value) -> Option<Box<str>> {
-    match value {
-        Value::String(text) => Some(text.as_str().into()),
-        Value::Number(number) => Some(number.to_string().into()),
-        _ => None,
-    }
-}
-
-/// A NumericDate: seconds since 1970, possibly with a fraction.
-fn seconds(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))
 }
 
 fn jwa(algorithm: Algorithm) -> Jwa {

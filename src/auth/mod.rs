@@ -1,5 +1,6 @@
 //! Who a credential proves: API keys by their hash, bearer tokens and what hooks receive by their signature.
 
+mod claims;
 mod issuer;
 mod jwks;
 mod keys;

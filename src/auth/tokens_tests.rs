@@ -213,11 +213,16 @@ fn the_first_user_claim_that_is_there_decides() {
 
 #[test]
 fn roles_are_a_list_or_one_and_unknown_ones_mean_nothing() {
-    let tokens = tokens(vec![issuer()]);
+    let mut config = config();
+    config.tenants[0].issuers = vec![issuer()];
+    config.tenants[0].roles.insert("eraser".into(), [Permission::UserErase].into_iter().collect());
+    let tokens = Tokens::build(&config, None).unwrap();
     for (roles, may_send, may_erase) in [
         (json!(["sender"]), true, false),
         (json!("sender"), true, false),
-        (json!(["root", "admin"]), true, true),
+        (json!(["root", "admin"]), true, false),
+        (json!(["admin", "eraser"]), true, true),
+        (json!("eraser"), false, true),
         (json!(["root", 5, null]), false, false),
         (json!({ "admin": true }), false, false),
         (json!("sender admin"), false, false),
@@ -228,6 +233,46 @@ fn roles_are_a_list_or_one_and_unknown_ones_mean_nothing() {
         assert_eq!(permissions.has(Permission::NotificationSend), may_send, "{roles}");
         assert_eq!(permissions.has(Permission::UserErase), may_erase, "{roles}");
     }
+}
+
+#[test]
+fn an_issuer_lists_which_roles_its_tokens_can_claim() {
+    for (listed, may_send, may_manage) in [
+        (None, true, true),
+        (Some(&["admin", "sender"][..]), true, true),
+        (Some(&["sender"]), true, false),
+        (Some(&["admin"]), true, true),
+        (Some(&[]), false, false),
+    ] {
+        let roles = listed.map(|names| names.iter().map(ToString::to_string).collect());
+        let tokens = tokens(vec![Issuer { roles, ..issuer() }]);
+        let token = hs256(claims(json!({ "roles": ["admin", "sender"] })));
+        let permissions = tokens.verify(&token, NOW).unwrap().principal.permissions;
+        let found = (permissions.has(Permission::NotificationSend), permissions.has(Permission::UserManage));
+        assert_eq!(found, (may_send, may_manage), "{listed:?}");
+    }
+}
+
+#[test]
+fn ids_and_roles_may_stand_deeper_in_a_token() {
+    let deep = Issuer {
+        user_claims: vec!["resource_access.crm.user_id".into(), "https://crm.example/user".into()],
+        roles_claim: "realm_access.roles".into(),
+        ..issuer()
+    };
+    let tokens = tokens(vec![deep]);
+    let realm = json!({ "roles": ["sender", "offline_access"] });
+    for (changes, expected, may_send) in [
+        (json!({ "resource_access": { "crm": { "user_id": 7 } }, "realm_access": realm }), 7, true),
+        (json!({ "https://crm.example/user": "8", "realm_access.roles": "sender" }), 8, true),
+        (json!({ "https://crm.example/user": 9, "realm_access.roles": [], "realm_access": realm }), 9, false),
+    ] {
+        let verified = tokens.verify(&hs256(claims(changes.clone())), NOW).unwrap();
+        assert_eq!(verified.user.get(), expected, "{changes}");
+        assert_eq!(verified.principal.permissions.has(Permission::NotificationSend), may_send, "{changes}");
+    }
+    let flat = hs256(claims(json!({ "resource_access": { "crm.user_id": "x" } })));
+    assert_eq!(proves(&tokens, &flat), "invalid_token");
 }
 
 #[test]
@@ -265,12 +310,12 @@ fn memory_ends_with_the_issuers_and_roles_that_made_it() {
     config.tenants[0].issuers = vec![issuer()];
     let before = Tokens::build(&config, None).unwrap();
     let token = hs256(claims(json!({ "roles": "admin" })));
-    assert!(before.verify(&token, NOW).unwrap().principal.permissions.has(Permission::UserErase));
+    assert!(before.verify(&token, NOW).unwrap().principal.permissions.has(Permission::UserManage));
     assert!(Arc::ptr_eq(&before, &Tokens::build(&config, Some(&before)).unwrap()));
 
     config.tenants[0].roles.insert("admin".into(), Permissions::default());
     let after = Tokens::build(&config, Some(&before)).unwrap();
-    assert!(!after.verify(&token, NOW).unwrap().principal.permissions.has(Permission::UserErase));
+    assert!(!after.verify(&token, NOW).unwrap().principal.permissions.has(Permission::UserManage));
     config.tenants[0].issuers[0].key = Secret(vec![7; 32]);
     let after = Tokens::build(&config, Some(&after)).unwrap();
     assert!(matches!(after.verify(&token, NOW).unwrap_err(), BadToken::Invalid(_)));

@@ -53,7 +53,11 @@ pub(crate) fn config() -> Config {
 pub(crate) fn plain_tenant() -> Tenant {
     let sender = [Permission::NotificationSend, Permission::UserRead].into_iter().collect();
     Tenant {
-        roles: [("sender".to_owned(), sender), ("admin".to_owned(), Permissions::all())].into(),
+        roles: [
+            ("sender".to_owned(), sender),
+            ("admin".to_owned(), Permissions::all().without(Permission::UserErase)),
+        ]
+        .into(),
         ..Tenant::default()
     }
 }
@@ -87,6 +91,7 @@ pub(crate) fn issuer() -> Issuer {
         leeway: Duration::ZERO,
         user_claims: vec!["user_id".into(), "sub".into()],
         roles_claim: "roles".into(),
+        roles: None,
         development: false,
     }
 }

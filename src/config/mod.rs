@@ -14,6 +14,7 @@ mod guard;
 mod hooks;
 mod inbox;
 mod inputs;
+mod issuers;
 mod jwks;
 mod keys;
 mod limits;

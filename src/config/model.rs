@@ -305,10 +305,12 @@ pub struct Issuer {
     pub jwks: Option<Jwks>,
     /// Seconds that clocks may differ.
     pub leeway: Duration,
-    /// The claims tried in turn for the user's id.
+    /// The claims tried in turn for the user's id, each by its name or as a path into objects.
     pub user_claims: Vec<String>,
     /// The claim that holds the roles, a list or one string.
     pub roles_claim: String,
+    /// The roles that its tokens can claim; `None` for every role there is.
+    pub roles: Option<Vec<String>>,
     /// Its key stands in the published documentation, so anyone knows it.
     pub development: bool,
 }

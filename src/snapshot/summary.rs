@@ -248,6 +248,7 @@ impl Summary {
             leeway,
             user_claims,
             roles_claim,
+            roles,
             development: _,
         } = issuer;
         let of = match iss {
@@ -270,6 +271,7 @@ impl Summary {
             ("leeway", span(Some(*leeway))),
             ("user_claims", list(user_claims)),
             ("roles_claim", quoted(roles_claim)),
+            ("roles", roles.as_ref().map_or("all".to_owned(), |roles| list(roles))),
         ];
         self.add(name, String::new(), fields);
     }

@@ -21,6 +21,7 @@ const PROBLEM: &str = "application/problem+json";
 
 /// Where nobody may ask twice in a second.
 const MEAN: &str = r#"
+roles: {directory: [user.erase]}
 rate_limits: {per_user: {per_second: 1, burst: 1}, failed_auth: {per_second: 1000000}}
 tenants:
   default:
@@ -130,8 +131,9 @@ impl Operation<'_> {
             self.ask(&with_key(key), &ground, &request).await.unauthorized("Invalid API key");
         }
         let token = |token: Token| shared().bearer(token.sign());
-        let good = || Token::of(DEFAULT_SECRET, ground.user).roles(&["admin"]);
-        let forged = Token::of("signing-secret-of-nobody-that-is-known-1", ground.user).roles(&["admin"]);
+        let good = || Token::of(DEFAULT_SECRET, ground.user).roles(&["admin", "directory"]);
+        let forged =
+            Token::of("signing-secret-of-nobody-that-is-known-1", ground.user).roles(&["admin", "directory"]);
         self.ask(&token(forged), &ground, &request).await.unauthorized("Invalid token");
         self.ask(&token(good().expired()), &ground, &request).await.unauthorized("Token has expired");
         match cases.need {
@@ -159,7 +161,7 @@ impl Operation<'_> {
     async fn other_tenant(&mut self, cases: &Cases) {
         let ground = Ground::make().await;
         let request = (cases.good)(&ground);
-        let admin = acme_token(ground.user).claim("groups", serde_json::json!(["admin"])).sign();
+        let admin = acme_token(ground.user).claim("groups", serde_json::json!(["admin", "directory"])).sign();
         let answer = self.ask(&shared().bearer(admin), &ground, &request).await;
         (cases.other_tenant)(&answer, &ground);
         if !matches!(cases.need, Need::Inbox) {
@@ -175,7 +177,9 @@ impl Operation<'_> {
         let request = (cases.good)(&ground);
         let api = match cases.need {
             Need::Hook => mean.api().key(WALK),
-            _ => mean.api().bearer(Token::of(DEFAULT_SECRET, ground.user).roles(&["admin"]).sign()),
+            _ => mean
+                .api()
+                .bearer(Token::of(DEFAULT_SECRET, ground.user).roles(&["admin", "directory"]).sign()),
         };
         for _ in 0..50 {
             let answer = self.ask_in(&api, &ground, &request, None).await;
