@@ -7,7 +7,7 @@ mod proof;
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use crate::{
-    auth::{KeyRefusal, Usage},
+    auth::{KeyRefusal, Pending, Usage},
     domain::{AuthFailure, Error, Permission, Principal, Timestamp},
     limit::{LimitStatus, Spender},
     snapshot::Snapshot,
@@ -95,6 +95,8 @@ pub struct Refusal {
     pub failure: Option<AuthFailure>,
     /// Whose credential it is, where that is known.
     pub whose: Option<Arc<Principal>>,
+    /// What to wait for before it is refused: after that it may be admitted.
+    pub pending: Option<Pending>,
 }
 
 impl Refusal {
@@ -103,7 +105,7 @@ impl Refusal {
     }
 
     fn of(error: Error) -> Self {
-        Self { error, limit: None, failure: None, whose: None }
+        Self { error, limit: None, failure: None, whose: None, pending: None }
     }
 }
 

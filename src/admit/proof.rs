@@ -1,14 +1,17 @@
 //! From what a request presents to the principal that it proves, or to why it proves none.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{Presented, Refusal, client_address};
 use crate::{
-    auth::{BadToken, KeyEntry, KeyRefusal, Usage},
+    auth::{BadToken, KeyEntry, KeyRefusal, Pending, Usage},
     domain::{AuthFailure, Error, Principal, Timestamp},
     limit::Spender,
     snapshot::Snapshot,
 };
+
+/// When to try again where an issuer's keys cannot be had: no sooner are they asked for again.
+const KEYS_RETRY: Duration = Duration::from_secs(5);
 
 /// A credential that holds.
 pub(super) struct Proof {
@@ -27,6 +30,8 @@ pub(super) struct Fault {
     whose: Option<Arc<Principal>>,
     /// What the log is told of it.
     note: Option<Note>,
+    /// It is not known to be bad: the keys that decide are still to be fetched.
+    pending: Option<Pending>,
 }
 
 enum Note {
@@ -38,7 +43,7 @@ enum Note {
 
 impl From<AuthFailure> for Fault {
     fn from(failure: AuthFailure) -> Self {
-        Self { failure, whose: None, note: None }
+        Self { failure, whose: None, note: None, pending: None }
     }
 }
 
@@ -47,8 +52,9 @@ impl From<BadToken> for Fault {
         match bad {
             BadToken::Expired => AuthFailure::ExpiredToken.into(),
             BadToken::Invalid(why) => {
-                Self { failure: AuthFailure::InvalidToken, whose: None, note: Some(Note::Token(why)) }
+                Self { note: Some(Note::Token(why)), ..AuthFailure::InvalidToken.into() }
             }
+            BadToken::Pending(pending) => Self { pending: Some(pending), ..AuthFailure::InvalidToken.into() },
         }
     }
 }
@@ -73,6 +79,7 @@ fn prove_key(snapshot: &Snapshot, presented: &Presented, key: &[u8], now: Timest
             failure: AuthFailure::InvalidKey,
             whose: of(entry),
             note: Some(Note::Development(format!("API key {} ({description})", entry.fingerprint))),
+            pending: None,
         });
     }
     Ok(Proof {
@@ -102,6 +109,7 @@ pub(super) fn prove_bearer(
             failure: AuthFailure::InvalidToken,
             whose: Some(Arc::clone(&verified.principal)),
             note: Some(Note::Development(format!("bearer token of {name}, tenant {tenant}"))),
+            pending: None,
         });
     }
     let proof = Proof {
@@ -131,6 +139,10 @@ impl Fault {
 
     /// The refusal: a missing credential guesses nothing, and an expired token was once a good one.
     pub(super) fn refuse(self, snapshot: &Snapshot, presented: &Presented) -> Refusal {
+        if let Some(pending) = self.pending {
+            let error = Error::KeysUnavailable { retry_after: KEYS_RETRY };
+            return Refusal { pending: Some(pending), ..Refusal::of(error) };
+        }
         // Where the client is not known, the failures of a whole proxy count as one: a limit may be coarse.
         let client = client_of(snapshot, presented).unwrap_or(presented.peer);
         let refusal = refusal(snapshot, self.failure, self.whose, client);

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::{
     claims::{self, Claims, seconds, text},
-    jwks::{Signer, Source},
-    tokens::Verified,
+    jwks::{Signer, Source, Unfound},
+    tokens::{BadToken, Verified},
 };
 use crate::{
     config::{Algorithm, Issuer},
@@ -88,15 +88,10 @@ impl IssuerVerifier {
 
     /// Whom the token proves, whether or not it has expired. The error is for the log. `header` is the
     /// token's, read unverified: only to find the key by the name it gives.
-    pub(super) fn verify(
-        &self,
-        token: &str,
-        header: &Header,
-        now: Timestamp,
-    ) -> Result<Verified, &'static str> {
+    pub(super) fn verify(&self, token: &str, header: &Header, now: Timestamp) -> Result<Verified, BadToken> {
         let (data, signer) = self.signature(token, header, now)?;
         if data.header.crit.is_some() {
-            return Err("it names critical extensions");
+            return Err("it names critical extensions".into());
         }
         let claims = data.claims;
         self.check_addressing(&claims)?;
@@ -127,14 +122,18 @@ impl IssuerVerifier {
         token: &str,
         header: &Header,
         now: Timestamp,
-    ) -> Result<(TokenData<Claims>, Option<Signer>), &'static str> {
+    ) -> Result<(TokenData<Claims>, Option<Signer>), BadToken> {
         let with = |key: &DecodingKey| decode::<Claims>(token, key, &self.validation).ok();
         match &self.key {
             Key::Given(key) => Ok((with(key).ok_or(UNSIGNED)?, None)),
             Key::Published(source) => {
                 let keys =
                     source.set.find(header, self.algorithm(), (now, source.keep), |key| with(&key.key));
-                keys.map(|(data, signer)| (data, Some(signer)))
+                let (data, signer) = keys.map_err(|unfound| match unfound {
+                    Unfound::Invalid(why) => BadToken::Invalid(why),
+                    Unfound::Pending(pending) => BadToken::Pending(pending),
+                })?;
+                Ok((data, Some(signer)))
             }
         }
     }

@@ -9,7 +9,7 @@ mod signature;
 mod tokens;
 mod usage;
 
-pub use jwks::{Fetcher, KeysState, Source};
+pub use jwks::{Fetcher, KeysState, Pending, Source};
 pub use keys::{KeyEntry, Keys, globs};
 pub use sign::{NewKey, new_key, sign_token};
 pub use signature::{Claim, SenderProof, Shown};

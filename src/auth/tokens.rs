@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     issuer::{IssuerVerifier, UNSIGNED},
-    jwks::{KeySet, Signer, Source},
+    jwks::{KeySet, Pending, Signer, Source},
     sha256,
 };
 use crate::{
@@ -78,12 +78,20 @@ impl Verified {
 }
 
 /// Why a bearer token proves nobody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum BadToken {
     /// It is good but for its time.
     Expired,
+    /// It cannot be judged before its issuer's keys have been fetched.
+    Pending(Pending),
     /// Everything else, in words for the log that show nothing of the token.
     Invalid(&'static str),
+}
+
+impl From<&'static str> for BadToken {
+    fn from(why: &'static str) -> Self {
+        Self::Invalid(why)
+    }
 }
 
 #[derive(Deserialize)]
@@ -180,19 +188,22 @@ impl Tokens {
             insecure_decode::<Unverified>(token).map_err(|_| BadToken::Invalid("it is no token"))?;
         let iss = unverified.claims.iss.as_ref().and_then(|iss| iss.as_str());
         let named = iss.and_then(|iss| self.named.get(iss)).map_or(&[][..], Vec::as_slice);
-        let mut why = None;
+        let mut has_reason = false;
+        let mut why = BadToken::Invalid("no issuer has its iss and algorithm");
         for issuer in named.iter().chain(&self.unnamed).filter_map(|index| self.issuers.get(*index)) {
             if issuer.algorithm() != unverified.header.alg {
                 continue;
             }
             match issuer.verify(token, &unverified.header, now) {
                 Ok(verified) => return Ok(verified),
+                // Whatever the others say, the keys of this one may verify it.
+                Err(_) if matches!(why, BadToken::Pending(_)) => {}
                 // What the issuer says that signed it tells more than the others.
-                Err(fault) if why.is_none() || fault != UNSIGNED => why = Some(fault),
-                Err(_) => {}
+                Err(BadToken::Invalid(UNSIGNED)) if has_reason => {}
+                Err(fault) => (why, has_reason) = (fault, true),
             }
         }
-        Err(BadToken::Invalid(why.unwrap_or("no issuer has its iss and algorithm")))
+        Err(why)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ipnet::IpNet;
@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::{configured, direct::is_direct, drain::Draining};
 use crate::{
+    auth::Source,
     cache::UnreadCache,
     clock::Clock,
     config::{Secret, Sort},
@@ -54,18 +55,22 @@ const NOT_DIRECT: &str = "this listener is for operators: without server.admin_t
 const NOT_NEAR: &str = "this listener is for operators: set server.admin_token, or add this address to \
                         server.admin_networks\n";
 
+/// How long after the start readiness waits for the first keys of each issuer: as long as one fetch may take.
+const FIRST_KEYS: Duration = Duration::from_secs(10);
+
 /// How long readiness waits for its write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The endpoint of the admin listener.
 pub fn admin(admin: Admin) -> impl Endpoint<Output = Response> {
-    AdminEndpoint { admin, following: Mutex::default() }
+    AdminEndpoint { admin, following: Mutex::default(), started: Instant::now() }
 }
 
 struct AdminEndpoint {
     admin: Admin,
     /// Held while counters catch up with totals that are kept elsewhere.
     following: Mutex<()>,
+    started: Instant,
 }
 
 impl Endpoint for AdminEndpoint {
@@ -77,7 +82,7 @@ impl Endpoint for AdminEndpoint {
         }
         Ok(match request.uri().path() {
             "/healthz" => self.admin.liveness(),
-            "/readyz" => self.admin.readiness().await,
+            "/readyz" => self.admin.readiness(self.started).await,
             "/metrics" => self.admin.metrics(&self.following),
             "/config/summary" => self.admin.summary(),
             _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz, /readyz or /config/summary\n"),
@@ -150,7 +155,7 @@ impl Admin {
     }
 
     /// Ready means that a small write was durable just now, not that a process runs, and that the gateway is to go on.
-    async fn readiness(&self) -> Response {
+    async fn readiness(&self, started: Instant) -> Response {
         let (mut status, store) = match tokio::time::timeout(PROBE_TIMEOUT, self.store.probe()).await {
             Ok(Ok(())) => (StatusCode::OK, "ok"),
             Ok(Err(e)) => {
@@ -164,6 +169,17 @@ impl Admin {
             status = StatusCode::SERVICE_UNAVAILABLE;
         }
         let snapshot = self.snapshot.load();
+        let issuers = |is_so: fn(&Source) -> bool| {
+            let all = snapshot.tokens.sources().filter(|source| is_so(source));
+            all.map(|source| format!("{}/{}", source.tenant, source.issuer)).collect::<Vec<_>>()
+        };
+        let (mut fetching, mut failing) = (issuers(Source::is_new), issuers(Source::is_failing));
+        if started.elapsed() > FIRST_KEYS {
+            failing.append(&mut fetching);
+        }
+        if !fetching.is_empty() {
+            status = StatusCode::SERVICE_UNAVAILABLE;
+        }
         let body = json!({
             "ready": status == StatusCode::OK,
             "stopping": stopping,
@@ -173,6 +189,8 @@ impl Admin {
             "refused": self.metrics.config_refused.get() != 0,
             "last_good": snapshot.last_good,
             "last_good_unwritten": self.metrics.last_good_unwritten.get() != 0,
+            "fetching_issuers": fetching,
+            "failing_issuers": failing,
             "kept_types": snapshot.registry.kept(Sort::Type),
             "quarantined_types": snapshot.registry.quarantined(Sort::Type),
             "kept_mappings": snapshot.registry.kept(Sort::Mapping),

@@ -31,6 +31,8 @@ pub enum Mood {
     Says(u16, String),
     /// Sends to another place.
     Redirects(String),
+    /// Takes the request, and answers as what it becomes next.
+    Holds,
     /// Takes the request and never answers.
     Stalls,
     /// Never stops to answer.
@@ -82,13 +84,20 @@ impl Endpoint {
                     continue;
                 }
                 shared.1.fetch_add(1, SeqCst);
-                let mood = shared.0.lock().expect("no panic").clone();
-                let tls = tls.clone();
-                thread::spawn(move || match tls {
-                    None => answer(stream, &mood),
-                    Some(config) => {
-                        let connection = ServerConnection::new(config).expect("a connection");
-                        answer(StreamOwned::new(connection, stream), &mood);
+                let (mood, tls) = (Arc::clone(&shared.0), tls.clone());
+                thread::spawn(move || {
+                    let now = || mood.lock().expect("no panic").clone();
+                    let mut mood = now();
+                    while matches!(mood, Mood::Holds) {
+                        thread::sleep(Duration::from_millis(5));
+                        mood = now();
+                    }
+                    match tls {
+                        None => answer(stream, &mood),
+                        Some(config) => {
+                            let connection = ServerConnection::new(config).expect("a connection");
+                            answer(StreamOwned::new(connection, stream), &mood);
+                        }
                     }
                 });
             }
@@ -147,6 +156,7 @@ fn answer(stream: impl Read + Write, mood: &Mood) {
         Mood::Honest(keys) => {
             stream.write_all(whole(200, "", &json!({ "keys": keys }).to_string()).as_bytes())
         }
+        Mood::Holds => unreachable!("it has become something else"),
         Mood::Says(status, body) => stream.write_all(whole(*status, "", body).as_bytes()),
         Mood::Redirects(to) => stream.write_all(whole(302, &format!("Location: {to}\r\n"), "").as_bytes()),
         Mood::Stalls => {

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -12,8 +12,9 @@ use std::{
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::{Algorithm as Jwa, Header};
 use reqwest::Url;
+use tokio::sync::watch;
 
-use super::{guard, parse::PublicKey};
+use super::{Pending, guard, parse::PublicKey};
 use crate::{config::Jwks, domain::Timestamp};
 
 /// The least time between two fetches, however many tokens name keys that are not known.
@@ -23,6 +24,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const MOST_DOUBLINGS: u32 = 6;
 /// How many keys one token is tried with.
 const TRIED: usize = 4;
+/// How many names of keys that are no longer published are remembered.
+const MAX_RETIRED: usize = 64;
 
 /// The keys found under one URL. Snapshots hand it on, with its keys, where the URL stays configured.
 pub struct KeySet {
@@ -33,8 +36,12 @@ pub struct KeySet {
     /// A token named a key that is not known.
     asked: AtomicBool,
     in_flight: AtomicBool,
-    /// Microseconds since 1970; [`NEVER`] before the first.
+    /// When the last fetch began, and when it ended: microseconds since 1970; [`NEVER`] before the first.
+    pub(super) began: AtomicI64,
     attempted: AtomicI64,
+    /// How many fetches have ended, for those who wait.
+    pub(super) ends: watch::Sender<u64>,
+    pub(super) waiting: AtomicUsize,
     failing: AtomicU32,
     failures: AtomicU64,
 }
@@ -43,8 +50,20 @@ const NEVER: i64 = i64::MIN;
 
 /// What was found, and when.
 pub struct Fetched {
+    began: Timestamp,
     pub at: Timestamp,
     pub keys: Vec<PublicKey>,
+    /// The names of keys that were published before.
+    retired: Vec<String>,
+}
+
+/// Why no key verified a token.
+#[derive(Debug)]
+pub enum Unfound {
+    /// None ever will, for this reason.
+    Invalid(&'static str),
+    /// The next fetch may bring the key.
+    Pending(Pending),
 }
 
 impl KeySet {
@@ -64,7 +83,10 @@ impl KeySet {
             fetched: ArcSwapOption::empty(),
             asked: AtomicBool::new(false),
             in_flight: AtomicBool::new(false),
+            began: AtomicI64::new(NEVER),
             attempted: AtomicI64::new(NEVER),
+            ends: watch::Sender::new(0),
+            waiting: AtomicUsize::new(0),
             failing: AtomicU32::new(0),
             failures: AtomicU64::new(0),
         }
@@ -85,32 +107,57 @@ impl KeySet {
         self.failures.load(Relaxed)
     }
 
-    /// Gives each key that may have signed a token of that header to `verify`, until one did.
+    /// Whether no fetch has ended yet.
+    pub fn is_new(&self) -> bool {
+        self.attempted.load(Relaxed) == NEVER
+    }
+
+    /// Whether the last fetch failed.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Relaxed) > 0
+    }
+
+    /// Gives each key that may have signed a token of that header to `verify`, until one did. `now` is when the token
+    /// came: keys that were fetched since decide, and so do those that have, or once had, the key that it names.
     pub fn find<T>(
         self: &Arc<Self>,
         header: &Header,
         algorithm: Jwa,
         (now, keep): (Timestamp, Duration),
         verify: impl Fn(&PublicKey) -> Option<T>,
-    ) -> Result<(T, Signer), &'static str> {
-        let Some(fetched) = self.fresh(now, keep) else {
-            return Err("its issuer's keys could not be fetched");
-        };
-        let named = |key: &&PublicKey| header.kid.is_none() || header.kid == key.kid;
-        let mut fitting =
-            fetched.keys.iter().filter(named).filter(|key| key.algorithm == algorithm).peekable();
-        if fitting.peek().is_none() {
+    ) -> Result<(T, Signer), Unfound> {
+        // Before the keys: a fetch that ends in between is not missed.
+        let ended = *self.ends.borrow();
+        let ask = || {
             self.asked.store(true, Relaxed);
-            return Err("its issuer has no such key");
-        }
+            Unfound::Pending(Pending { set: Arc::clone(self), ended })
+        };
+        let Some(fetched) = self.fresh(now, keep) else { return Err(ask()) };
+        let named = |key: &&PublicKey| header.kid.is_none() || header.kid == key.kid;
+        let fitting = fetched.keys.iter().filter(named).filter(|key| key.algorithm == algorithm);
         let signer = |key: &PublicKey| Signer { set: Arc::clone(self), print: key.print, keep };
-        let found = fitting.take(TRIED).find_map(|key| Some((verify(key)?, signer(key))));
-        found.ok_or("its signature or form is wrong")
+        if let Some(found) = fitting.take(TRIED).find_map(|key| Some((verify(key)?, signer(key)))) {
+            return Ok(found);
+        }
+        match &header.kid {
+            Some(_) if fetched.keys.iter().any(|key| key.kid == header.kid) => {
+                Err(Unfound::Invalid("its signature or form is wrong"))
+            }
+            Some(kid) if fetched.retired.contains(kid) => {
+                Err(Unfound::Invalid("its issuer no longer publishes its key"))
+            }
+            _ if fetched.began >= now => Err(Unfound::Invalid("its issuer has no such key")),
+            _ => Err(ask()),
+        }
     }
 
     /// Whether it is time to fetch; if so, the fetch counts as begun.
     pub fn begin(&self, now: Timestamp, refresh: Duration) -> bool {
-        self.is_due(now, refresh) && !self.in_flight.swap(true, Relaxed)
+        let begins = self.is_due(now, refresh) && !self.in_flight.swap(true, Relaxed);
+        if begins {
+            self.began.store(now.0, Relaxed);
+        }
+        begins
     }
 
     /// Lets the next fetch begin when this one is over, however it ends.
@@ -138,7 +185,9 @@ impl KeySet {
         self.asked.store(false, Relaxed);
         let failing = match found {
             Some(keys) => {
-                self.fetched.store(Some(Arc::new(Fetched { at: now, keys })));
+                let retired = retired(self.fetched.load().as_deref(), &keys);
+                let began = Timestamp(self.began.load(Relaxed));
+                self.fetched.store(Some(Arc::new(Fetched { began, at: now, keys, retired })));
                 self.failing.store(0, Relaxed);
                 0
             }
@@ -148,8 +197,19 @@ impl KeySet {
             }
         };
         self.in_flight.store(false, Relaxed);
+        self.ends.send_modify(|ends| *ends += 1);
         failing
     }
+}
+
+/// The names of keys that were published and are no longer, the latest first.
+fn retired(before: Option<&Fetched>, keys: &[PublicKey]) -> Vec<String> {
+    let Some(before) = before else { return Vec::new() };
+    let published = before.keys.iter().filter_map(|key| key.kid.as_ref());
+    let is_gone = |kid: &&String| !keys.iter().any(|key| key.kid.as_ref() == Some(kid));
+    let mut gone: Vec<_> = published.chain(&before.retired).filter(is_gone).cloned().collect();
+    gone.truncate(MAX_RETIRED);
+    gone
 }
 
 /// Ends a fetch that was dropped or panicked on its way.

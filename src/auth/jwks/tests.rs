@@ -1,5 +1,7 @@
 //! What published keys must do, on a clock that only the tests move and with no network.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use jsonwebtoken::{Algorithm as Jwa, Header};
 use serde_json::{Value, json};
 
@@ -36,20 +38,32 @@ fn later(seconds: i64) -> Timestamp {
     NOW.plus_seconds(seconds)
 }
 
-/// The names of the keys that a token of that header is tried with.
-fn tried(set: &Arc<KeySet>, kid: Option<&str>, now: Timestamp) -> Result<Vec<String>, &'static str> {
+/// A fetch that began and ended at that time.
+fn fetched(set: &Arc<KeySet>, at: Timestamp, found: &[Value]) {
+    set.began.store(at.0, Relaxed);
+    set.end(at, keys(found).ok());
+}
+
+/// The names of the keys that a token of that header is tried with, and what it is answered then.
+fn tried(set: &Arc<KeySet>, kid: Option<&str>, now: Timestamp) -> (Vec<String>, &'static str) {
     let header = Header { kid: kid.map(Into::into), ..Header::new(Jwa::ES256) };
     let seen = std::cell::RefCell::new(Vec::new());
     let found = set.find(&header, Jwa::ES256, (now, KEEP), |key| {
         seen.borrow_mut().push(key.kid.clone().unwrap_or_default());
         None::<()>
     });
-    match found {
-        Err("its signature or form is wrong") => Ok(seen.into_inner()),
-        Err(why) => Err(why),
+    let why = match found {
+        Err(Unfound::Invalid(why)) => why,
+        Err(Unfound::Pending(_)) => PENDING,
         Ok(_) => unreachable!("nothing verifies here"),
-    }
+    };
+    (seen.into_inner(), why)
 }
+
+const PENDING: &str = "waits for a fetch";
+const UNSIGNED: &str = "its signature or form is wrong";
+const UNKNOWN: &str = "its issuer has no such key";
+const RETIRED: &str = "its issuer no longer publishes its key";
 
 #[test]
 fn only_keys_that_could_verify_are_taken() {
@@ -98,37 +112,44 @@ fn only_keys_that_could_verify_are_taken() {
 fn a_token_is_tried_with_the_keys_it_names_and_with_few_when_it_names_none() {
     let set = set();
     let many: Vec<_> = (0..20).map(|n| ec(&format!("k{n}"))).collect();
-    set.end(NOW, keys(&[many, vec![ed("d")]].concat()).ok());
-    assert_eq!(tried(&set, Some("k7"), NOW), Ok(vec!["k7".into()]));
-    assert_eq!(tried(&set, None, NOW).unwrap().len(), 4);
-    for unknown in ["k99", "d", ""] {
-        assert_eq!(tried(&set, Some(unknown), NOW), Err("its issuer has no such key"));
+    fetched(&set, NOW, &[many, vec![ed("d")]].concat());
+    assert_eq!(tried(&set, Some("k7"), NOW), (vec!["k7".into()], UNSIGNED));
+    assert_eq!(tried(&set, None, NOW).0.len(), 4);
+    for unknown in ["k99", ""] {
+        assert_eq!(tried(&set, Some(unknown), NOW), (vec![], UNKNOWN));
     }
+    assert_eq!(tried(&set, Some("d"), NOW), (vec![], UNSIGNED), "it is for another algorithm");
 }
 
 #[test]
 fn an_unknown_key_asks_for_a_fetch_and_many_ask_for_no_more() {
     let set = set();
+    assert_eq!(tried(&set, Some("old"), NOW).1, PENDING, "no key yet is no bad token");
     assert!(set.begin(NOW, 15 * MINUTE) && !set.begin(NOW, 15 * MINUTE), "one at a time");
     set.end(NOW, keys(&[ec("old")]).ok());
     assert!(!set.begin(later(60), 15 * MINUTE));
     for _ in 0..100 {
-        assert!(tried(&set, Some("new"), later(60)).is_err());
+        assert_eq!(tried(&set, Some("new"), later(60)).1, PENDING);
     }
     assert!(set.begin(later(60), 15 * MINUTE));
-    set.end(later(60), keys(&[ec("old"), ec("new")]).ok());
-    assert!(tried(&set, Some("new"), later(60)).is_ok());
-    assert!(tried(&set, Some("forged"), later(60)).is_err());
-    assert!(!set.begin(later(64), 15 * MINUTE) && set.begin(later(65), 15 * MINUTE));
-    set.end(later(65), keys(&[ec("new")]).ok());
-    assert!(!set.begin(later(65 + 899), 15 * MINUTE) && set.begin(later(65 + 900), 15 * MINUTE));
+    set.end(later(61), keys(&[ec("old"), ec("new")]).ok());
+    assert_eq!(tried(&set, Some("new"), later(60)).1, UNSIGNED);
+    assert_eq!(tried(&set, Some("forged"), later(60)).1, UNKNOWN, "what was fetched since it came decides");
+    assert!(!set.begin(later(70), 15 * MINUTE), "nobody asks");
+    assert_eq!(tried(&set, Some("forged"), later(62)).1, PENDING);
+    assert!(!set.begin(later(65), 15 * MINUTE) && set.begin(later(66), 15 * MINUTE));
+    set.end(later(66), keys(&[ec("new")]).ok());
+    assert_eq!(tried(&set, Some("old"), later(70)).1, RETIRED, "and asks for nothing");
+    assert!(!set.begin(later(66 + 899), 15 * MINUTE) && set.begin(later(66 + 900), 15 * MINUTE));
+    set.end(later(66 + 900), keys(&[ec("old")]).ok());
+    assert_eq!(tried(&set, Some("old"), later(970)).1, UNSIGNED, "it is published again");
 }
 
 #[test]
 fn a_dead_endpoint_keeps_the_last_keys_for_a_while_and_is_asked_less_and_less() {
     let set = set();
-    assert_eq!(tried(&set, Some("e"), NOW), Err("its issuer's keys could not be fetched"));
-    set.end(NOW, keys(&[ec("e")]).ok());
+    assert!(set.is_new() && !set.is_failing());
+    fetched(&set, NOW, &[ec("e")]);
     let mut attempts = Vec::new();
     for second in 0..=601 {
         if set.begin(later(second), 2 * MINUTE) {
@@ -138,10 +159,11 @@ fn a_dead_endpoint_keeps_the_last_keys_for_a_while_and_is_asked_less_and_less() 
     }
     assert_eq!(attempts, [120, 121, 123, 127, 135, 151, 183, 247, 311, 375, 439, 503, 567]);
     assert_eq!((set.failures(), set.age(later(601))), (13, Some(Duration::from_secs(601))));
-    assert!(tried(&set, Some("e"), later(600)).is_ok());
-    assert!(tried(&set, Some("e"), later(601)).is_err());
-    set.end(later(602), keys(&[ec("e")]).ok());
-    assert!(tried(&set, Some("e"), later(602)).is_ok());
+    assert!(set.is_failing() && !set.is_new());
+    assert_eq!(tried(&set, Some("e"), later(600)).1, UNSIGNED);
+    assert_eq!(tried(&set, Some("e"), later(601)).1, PENDING);
+    fetched(&set, later(602), &[ec("e")]);
+    assert_eq!(tried(&set, Some("e"), later(602)).1, UNSIGNED);
     assert!(!set.begin(later(603), 2 * MINUTE), "and then as before");
     assert!(set.begin(NOW, 2 * MINUTE), "a clock that was set back holds nothing up");
 }

@@ -162,7 +162,7 @@ const ERRORS: [(u16, &str, &str, &str, Code); 11] = [
     (
         503,
         "ServiceUnavailable",
-        "The gateway is busy, and nothing was stored; or the store gave no answer in time, and it is not known whether \
+        "The gateway is busy, or an issuer's keys cannot be fetched, and nothing was stored; or the store gave no answer in time, and it is not known whether \
          it was. Try a send again only with an Idempotency-Key, or after looking.",
         "The service is busy; try again",
         Code::Busy,
