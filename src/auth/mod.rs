@@ -3,6 +3,8 @@
 mod claims;
 mod issuer;
 mod jwks;
+mod jws;
+mod key;
 mod keys;
 mod sign;
 mod signature;

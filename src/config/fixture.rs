@@ -85,6 +85,7 @@ pub(crate) fn issuer() -> Issuer {
     Issuer {
         issuer: None,
         audience: None,
+        audience_claim: "aud".into(),
         algorithm: Algorithm::Hs256,
         key: Secret(SECRET.to_vec()),
         jwks: None,

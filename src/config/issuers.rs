@@ -15,6 +15,7 @@ use super::{
 const FIELDS: &[&str] = &[
     "issuer",
     "audience",
+    "audience_claim",
     "algorithm",
     "secret",
     "secret_env",
@@ -26,16 +27,11 @@ const FIELDS: &[&str] = &[
     jwks::FIELDS[1],
     jwks::FIELDS[2],
     jwks::FIELDS[3],
+    jwks::FIELDS[4],
     "leeway",
     "user_claims",
     "roles_claim",
     "roles",
-];
-const ALGORITHMS: &[(&str, Algorithm)] = &[
-    ("HS256", Algorithm::Hs256),
-    ("RS256", Algorithm::Rs256),
-    ("ES256", Algorithm::Es256),
-    ("EdDSA", Algorithm::EdDsa),
 ];
 /// As many bytes as HMAC with SHA-256 gives; a shorter secret can be guessed from one token.
 const SHORTEST_SECRET: usize = 32;
@@ -43,7 +39,7 @@ const SHORTEST_SECRET: usize = 32;
 /// Reads one issuer of a tenant's list.
 pub(super) fn decode(decoder: &Decoder<'_>, field: &Field<'_>, roles: &Roles) -> Option<Issuer> {
     let s = &field.section(FIELDS)?;
-    let algorithm = s.required("algorithm").and_then(|field| field.read(value::one_of(ALGORITHMS)));
+    let algorithm = s.required("algorithm").and_then(|field| field.read(value::one_of(Algorithm::ALL)));
     let secret = secret::one_of(decoder, s, ["secret", "secret_env", "secret_file"]);
     let public = secret::one_of(decoder, s, ["public_key", "public_key_env", "public_key_file"]);
     let jwks = jwks::decode(s);
@@ -61,6 +57,10 @@ pub(super) fn decode(decoder: &Decoder<'_>, field: &Field<'_>, roles: &Roles) ->
     }
     let issuer = s.read("issuer", &name);
     let audience = s.read("audience", &name);
+    let audience_claim = s.read("audience_claim", &name);
+    if let Some(field) = s.get("audience_claim").filter(|_| audience.is_none()) {
+        field.fail("stands without audience, which says what the claim must hold");
+    }
     let leeway = s.duration("leeway", Duration::ZERO..=Duration::from_secs(600));
     let roles_claim = s.read("roles_claim", &name);
     // An empty list is one too: such tokens have no role at all.
@@ -71,6 +71,7 @@ pub(super) fn decode(decoder: &Decoder<'_>, field: &Field<'_>, roles: &Roles) ->
     Some(Issuer {
         issuer,
         audience,
+        audience_claim: audience_claim.unwrap_or_else(|| "aud".into()),
         algorithm: algorithm?,
         development: development::is_known_secret(&key.0),
         key,

@@ -11,7 +11,7 @@ use std::{
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
-use super::{Hook, Streams};
+use super::{Algorithm, Hook, Streams};
 use crate::domain::{Limits, Permissions, Profile, TenantId, Timestamp, UserId};
 
 /// All settings.
@@ -294,8 +294,10 @@ pub struct ApiKey {
 pub struct Issuer {
     /// What `iss` must say; a tenant's issuers are tried in order where it is absent here.
     pub issuer: Option<String>,
-    /// What `aud` must hold.
+    /// What `aud`, or the claim in its place, must hold.
     pub audience: Option<String>,
+    /// The claim that names whom a token is for.
+    pub audience_claim: String,
     /// The one algorithm it signs with.
     pub algorithm: Algorithm,
     /// What verifies (for HS256: also signs) its tokens: the secret's bytes, or a public key in PEM.
@@ -326,6 +328,8 @@ pub struct Jwks {
     pub keep: Duration,
     /// Whether the URL may lead into private networks, and without TLS.
     pub allow_private: bool,
+    /// The proxy that it is fetched through.
+    pub proxy: Option<String>,
 }
 
 /// Bearer tokens that are refused though they are still valid.
@@ -335,19 +339,6 @@ pub struct Revoked {
     pub jtis: HashSet<String>,
     /// For a user, the time before which none of their tokens may have been issued.
     pub users: HashMap<UserId, Timestamp>,
-}
-
-/// How a token is signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// RSA with SHA-256.
-    Rs256,
-    /// ECDSA on P-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
 }
 
 /// Bytes that no log, error or metric may show.

@@ -242,6 +242,7 @@ impl Summary {
         let Issuer {
             issuer: iss,
             audience,
+            audience_claim,
             algorithm,
             key: Secret(key),
             jwks,
@@ -264,6 +265,7 @@ impl Summary {
         }
         let fields = [
             ("audience", audience.as_deref().map_or("none".to_owned(), quoted)),
+            ("audience_claim", quoted(audience_claim)),
             ("algorithm", format!("{algorithm:?}")),
             ("key", self.veiled(key)),
             // An address may hold a credential.

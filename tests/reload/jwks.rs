@@ -154,6 +154,45 @@ fn a_node_is_ready_when_the_first_keys_are_there_or_were_waited_for() {
 }
 
 #[test]
+fn keys_of_many_kinds_are_taken_and_the_others_are_named_in_the_log() {
+    let (one, other) = (Signer::ec("e"), Signer::rsa("r"));
+    let without = |mut key: serde_json::Value, names: &[&str]| {
+        names.iter().for_each(|name| drop(key.as_object_mut().expect("a key").remove(*name)));
+        key
+    };
+    let enc = json!({"kty": "RSA", "kid": "for-encryption", "use": "enc", "n": "AQAB", "e": "AQAB"});
+    // Six keys that a token may mean which names none, none of which says its algorithm.
+    let mut keys = vec![enc, json!({"kty": "new-kind", "kid": "x"})];
+    keys.extend((0..5).map(|n| json!({"kty": "EC", "crv": "P-256", "x": format!("A{n}AA"), "y": "AQ"})));
+    keys.push(without(one.published(), &["kid", "alg"]));
+    keys.push(without(other.published(), &["kid", "alg"]));
+    let endpoint = Endpoint::new(Mood::Honest(keys));
+    let site = Site::new(&settings(&endpoint.url, SLOW));
+    let gateway = site.serve();
+    assert_eq!(status(&gateway, &token(&one, 1)), 200, "it names a key, and the set names none");
+    assert_eq!(status(&gateway, &one.nameless(1, &json!({"iss": "https://id.example"}))), 200);
+    gateway.logs("published keys are passed over");
+    for told in [r#"key 1 \"for-encryption\": its use is not sig"#, r#"key 2 \"x\": its kty is none of"#] {
+        let log = gateway.log();
+        assert!(log.contains(told) || log.contains(&told.replace('\\', "")), "{log}");
+    }
+}
+
+#[test]
+fn keys_are_fetched_through_a_proxy() {
+    let signer = Signer::ec("a");
+    let proxy = Endpoint::new(Mood::Honest(vec![signer.published()]));
+    let nowhere = "http://id.nowhere.invalid/keys";
+    let through = format!("{SLOW}, jwks_proxy: '{}'", proxy.url.trim_end_matches("/keys"));
+    let site = Site::new(&settings(nowhere, &through));
+    let gateway = site.serve();
+    assert_eq!(status(&gateway, &token(&signer, 1)), 200);
+    assert_eq!(proxy.asked(), 1);
+    let wrong = Site::new(&settings(nowhere, &format!("{SLOW}, jwks_proxy: proxy:3128"))).bad(&["check"]);
+    assert!(wrong.contains("jwks_proxy: must be the URL of a proxy"), "{wrong}");
+}
+
+#[test]
 fn what_lies_or_dies_takes_no_key_away_and_holds_no_request_up() {
     let signer = Signer::ec("a");
     let endpoint = Endpoint::new(Mood::Honest(vec![signer.published()]));

@@ -172,8 +172,9 @@ fn answer(stream: impl Read + Write, mood: &Mood) {
 }
 
 /// A key that signs, with the name it is published under.
+#[derive(Clone)]
 pub struct Signer {
-    kid: String,
+    kid: Option<String>,
     algorithm: Algorithm,
     key: EncodingKey,
 }
@@ -182,19 +183,19 @@ impl Signer {
     /// The key of the fixtures for ES256.
     pub fn ec(kid: &str) -> Self {
         let key = EncodingKey::from_ec_pem(include_bytes!("../fixtures/keys/ec.pem")).expect("a key");
-        Self { kid: kid.into(), algorithm: Algorithm::ES256, key }
+        Self { kid: Some(kid.into()), algorithm: Algorithm::ES256, key }
     }
 
     /// The key of the fixtures for RS256.
     pub fn rsa(kid: &str) -> Self {
         let key = EncodingKey::from_rsa_pem(include_bytes!("../fixtures/keys/rsa.pem")).expect("a key");
-        Self { kid: kid.into(), algorithm: Algorithm::RS256, key }
+        Self { kid: Some(kid.into()), algorithm: Algorithm::RS256, key }
     }
 
     /// As it is published.
     pub fn published(&self) -> Value {
         let mut jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a public key");
-        jwk.common.key_id = Some(self.kid.clone());
+        jwk.common.key_id.clone_from(&self.kid);
         serde_json::to_value(jwk).expect("JSON")
     }
 
@@ -204,7 +205,12 @@ impl Signer {
         for (name, value) in more.as_object().into_iter().flatten() {
             claims[name] = value.clone();
         }
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(self.algorithm) };
+        let header = Header { kid: self.kid.clone(), ..Header::new(self.algorithm) };
         encode(&header, &claims, &self.key).expect("claims are JSON")
+    }
+
+    /// The same, with no name of its key.
+    pub fn nameless(&self, user: i64, more: &Value) -> String {
+        Self { kid: None, ..self.clone() }.token(user, more)
     }
 }

@@ -13,7 +13,7 @@ use super::KeySet;
 /// who name keys that nobody has, hold a bounded number of connections.
 const MAX_WAITING: usize = 256;
 
-/// A token that cannot be judged before its issuer's keys have been fetched. The fetch is asked for already.
+/// A token that cannot be judged before its issuer's keys have been fetched.
 #[derive(Clone)]
 pub struct Pending {
     pub(super) set: Arc<KeySet>,
@@ -22,6 +22,12 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// Asks for the fetch.
+    pub(in crate::auth) fn ask(self) -> Self {
+        self.set.asked.store(true, Relaxed);
+        self
+    }
+
     /// Waits until another fetch has ended, at most until the deadline. Returns whether it brought keys: then the token is
     /// to be verified again. Where the last fetch failed already, or too many wait, it does not wait.
     pub async fn fetched(&self, deadline: Instant) -> bool {
@@ -63,7 +69,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_wait_for_one_fetch_and_what_comes_beyond_does_not_wait() {
-        let set = Arc::new(KeySet::new("https://id.example/keys".parse().unwrap(), false));
+        let set = super::super::tests::set();
         let pending = Pending { set: Arc::clone(&set), ended: 0 };
         let deadline = Instant::now() + Duration::from_secs(60);
         let waiting: Vec<_> = (0..MAX_WAITING)

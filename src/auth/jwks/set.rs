@@ -3,19 +3,21 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
-use jsonwebtoken::{Algorithm as Jwa, Header};
 use reqwest::Url;
 use tokio::sync::watch;
 
 use super::{Pending, guard, parse::PublicKey};
-use crate::{config::Jwks, domain::Timestamp};
+use crate::{
+    config::{Algorithm, Jwks},
+    domain::Timestamp,
+};
 
 /// The least time between two fetches, however many tokens name keys that are not known.
 const COOLDOWN: Duration = Duration::from_secs(5);
@@ -23,7 +25,7 @@ const COOLDOWN: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_secs(1);
 const MOST_DOUBLINGS: u32 = 6;
 /// How many keys one token is tried with.
-const TRIED: usize = 4;
+const TRIED: usize = 32;
 /// How many names of keys that are no longer published are remembered.
 const MAX_RETIRED: usize = 64;
 
@@ -32,9 +34,11 @@ pub struct KeySet {
     pub url: Url,
     /// Whether the URL may lead into private networks, and without TLS.
     pub allow_private: bool,
+    /// The proxy on the way to it.
+    pub proxy: Option<Url>,
     fetched: ArcSwapOption<Fetched>,
     /// A token named a key that is not known.
-    asked: AtomicBool,
+    pub(super) asked: AtomicBool,
     in_flight: AtomicBool,
     /// When the last fetch began, and when it ended: microseconds since 1970; [`NEVER`] before the first.
     pub(super) began: AtomicI64,
@@ -44,6 +48,8 @@ pub struct KeySet {
     pub(super) waiting: AtomicUsize,
     failing: AtomicU32,
     failures: AtomicU64,
+    /// The keys that were passed over, as the log was told last.
+    passed_over: Mutex<Vec<String>>,
 }
 
 const NEVER: i64 = i64::MIN;
@@ -67,19 +73,17 @@ pub enum Unfound {
 }
 
 impl KeySet {
-    /// Reads a configured URL.
-    pub fn url(jwks: &Jwks) -> Result<Url, &'static str> {
+    /// A set that was not fetched yet. The error says what is wrong with its URL.
+    pub fn new(jwks: &Jwks) -> Result<Self, &'static str> {
         let url = Url::parse(&jwks.url).map_err(|_| "jwks_url is no URL")?;
         if !jwks.allow_private && guard::literal_address(&url).is_some_and(|ip| !guard::is_public(ip)) {
             return Err("jwks_url leads into a private network; jwks_allow_private: true allows it");
         }
-        Ok(url)
-    }
-
-    pub fn new(url: Url, allow_private: bool) -> Self {
-        Self {
+        let proxy = jwks.proxy.as_deref().map(Url::parse).transpose().map_err(|_| "jwks_proxy is no URL")?;
+        Ok(Self {
             url,
-            allow_private,
+            allow_private: jwks.allow_private,
+            proxy,
             fetched: ArcSwapOption::empty(),
             asked: AtomicBool::new(false),
             in_flight: AtomicBool::new(false),
@@ -89,7 +93,23 @@ impl KeySet {
             waiting: AtomicUsize::new(0),
             failing: AtomicU32::new(0),
             failures: AtomicU64::new(0),
+            passed_over: Mutex::default(),
+        })
+    }
+
+    /// Whether the other is fetched from the same place in the same way.
+    pub fn is_of_same_place(&self, other: &Self) -> bool {
+        (&self.url, self.allow_private, &self.proxy) == (&other.url, other.allow_private, &other.proxy)
+    }
+
+    /// Notes the keys that a fetch passed over. Returns whether they are others than before.
+    pub fn note_passed_over(&self, passed_over: &[String]) -> bool {
+        let mut known = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *known != passed_over;
+        if is_new {
+            *known = passed_over.to_vec();
         }
+        is_new
     }
 
     /// The keys, while they are not older than `keep`.
@@ -117,37 +137,37 @@ impl KeySet {
         self.failing.load(Relaxed) > 0
     }
 
-    /// Gives each key that may have signed a token of that header to `verify`, until one did. `now` is when the token
-    /// came: keys that were fetched since decide, and so do those that have, or once had, the key that it names.
-    pub fn find<T>(
+    /// Returns the key that signed a token, which names it by `kid`: that one is tried, or all that have no name, or all
+    /// where the token names none. `now` is when the token came: keys that were fetched since decide, and so do those
+    /// that have, or once had, the key that it names.
+    pub fn find(
         self: &Arc<Self>,
-        header: &Header,
-        algorithm: Jwa,
+        kid: Option<&str>,
+        algorithm: Algorithm,
         (now, keep): (Timestamp, Duration),
-        verify: impl Fn(&PublicKey) -> Option<T>,
-    ) -> Result<(T, Signer), Unfound> {
+        signed: impl Fn(&PublicKey) -> bool,
+    ) -> Result<Signer, Unfound> {
         // Before the keys: a fetch that ends in between is not missed.
         let ended = *self.ends.borrow();
-        let ask = || {
-            self.asked.store(true, Relaxed);
-            Unfound::Pending(Pending { set: Arc::clone(self), ended })
-        };
-        let Some(fetched) = self.fresh(now, keep) else { return Err(ask()) };
-        let named = |key: &&PublicKey| header.kid.is_none() || header.kid == key.kid;
-        let fitting = fetched.keys.iter().filter(named).filter(|key| key.algorithm == algorithm);
-        let signer = |key: &PublicKey| Signer { set: Arc::clone(self), print: key.print, keep };
-        if let Some(found) = fitting.take(TRIED).find_map(|key| Some((verify(key)?, signer(key)))) {
-            return Ok(found);
+        let pending = || Unfound::Pending(Pending { set: Arc::clone(self), ended });
+        let Some(fetched) = self.fresh(now, keep) else { return Err(pending()) };
+        let is_named = |key: &&PublicKey| kid.is_some() && key.kid.as_deref() == kid;
+        let may_be = |key: &&PublicKey| kid.is_none() || key.kid.is_none();
+        let named = fetched.keys.iter().filter(is_named);
+        let others = fetched.keys.iter().filter(may_be);
+        let mut fitting = named.chain(others).filter(|key| key.fits(algorithm)).take(TRIED);
+        if let Some(key) = fitting.find(|key| signed(key)) {
+            return Ok(Signer { set: Arc::clone(self), print: key.print, keep });
         }
-        match &header.kid {
-            Some(_) if fetched.keys.iter().any(|key| key.kid == header.kid) => {
+        match kid {
+            Some(_) if fetched.keys.iter().any(|key| is_named(&key)) => {
                 Err(Unfound::Invalid("its signature or form is wrong"))
             }
-            Some(kid) if fetched.retired.contains(kid) => {
+            Some(kid) if fetched.retired.iter().any(|gone| gone == kid) => {
                 Err(Unfound::Invalid("its issuer no longer publishes its key"))
             }
             _ if fetched.began >= now => Err(Unfound::Invalid("its issuer has no such key")),
-            _ => Err(ask()),
+            _ => Err(pending()),
         }
     }
 
