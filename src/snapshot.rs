@@ -197,7 +197,12 @@ impl Shared {
         self.0.swapped.send_replace(());
     }
 
-    /// Changes whenever another snapshot serves, for those who stay longer than a request.
+    /// Says that what the snapshot verified may not hold any more, though no other one serves.
+    pub fn credentials_changed(&self) {
+        self.0.swapped.send_replace(());
+    }
+
+    /// Changes whenever another snapshot serves, or the keys of an issuer, for those who stay longer than a request.
     pub fn swaps(&self) -> watch::Receiver<()> {
         self.0.swapped.subscribe()
     }

@@ -33,11 +33,16 @@ impl Fetcher {
         Self { clock }
     }
 
-    /// Runs until it is dropped. `sources` tells what is configured at that moment.
-    pub async fn run(self, sources: impl Fn() -> Vec<Source>) {
+    /// Runs until it is dropped. `sources` tells what is configured at that moment; `withdrawn` is called after a key
+    /// was withdrawn.
+    pub async fn run(self, sources: impl Fn() -> Vec<Source>, withdrawn: impl Fn()) {
         let mut fetches = JoinSet::new();
         loop {
-            while fetches.try_join_next().is_some() {}
+            while let Some(ended) = fetches.try_join_next() {
+                if ended.is_ok_and(|is_withdrawn| is_withdrawn) {
+                    withdrawn();
+                }
+            }
             for source in sources() {
                 if fetches.len() < AT_ONCE && source.set.begin(self.clock.now(), source.refresh) {
                     fetches.spawn(visit(source, self.clock.clone()));
@@ -48,8 +53,8 @@ impl Fetcher {
     }
 }
 
-/// One fetch that has begun, to its end.
-pub(super) async fn visit(source: Source, clock: Clock) {
+/// One fetch that has begun, to its end. Returns whether a key was withdrawn.
+pub(super) async fn visit(source: Source, clock: Clock) -> bool {
     let Source { tenant, issuer, set, .. } = source;
     let _landing = set.landing();
     match keys(&set).await {
@@ -59,14 +64,15 @@ pub(super) async fn visit(source: Source, clock: Clock) {
             if set.note_passed_over(&passed_over) && !passed_over.is_empty() {
                 tracing::info!(%tenant, issuer, "published keys are passed over: {}", passed_over.join("; "));
             }
-            set.end(clock.now(), Some(keys));
+            set.end(clock.now(), Some(keys)).withdrawn
         }
         Err(why) => {
-            let failing = set.end(clock.now(), None);
+            let failing = set.end(clock.now(), None).failing;
             // A dead endpoint would fill the log.
             if failing.is_power_of_two() {
                 tracing::warn!(%tenant, issuer, failing, "the issuer's keys could not be fetched: {why}");
             }
+            false
         }
     }
 }

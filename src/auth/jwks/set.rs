@@ -63,6 +63,15 @@ pub struct Fetched {
     retired: Vec<String>,
 }
 
+/// What a fetch has led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// How many fetches have failed in a row.
+    pub failing: u32,
+    /// A key that was published is so no more.
+    pub withdrawn: bool,
+}
+
 /// Why no key verified a token.
 #[derive(Debug)]
 pub enum Unfound {
@@ -199,26 +208,30 @@ impl KeySet {
         waited >= pause || (waited >= COOLDOWN && self.asked.load(Relaxed))
     }
 
-    /// Ends a fetch with what it found. Tells how many fetches have failed in a row.
-    pub fn end(&self, now: Timestamp, found: Option<Vec<PublicKey>>) -> u32 {
+    /// Ends a fetch with what it found.
+    pub fn end(&self, now: Timestamp, found: Option<Vec<PublicKey>>) -> Ended {
         self.attempted.store(now.0, Relaxed);
         self.asked.store(false, Relaxed);
-        let failing = match found {
+        let ended = match found {
             Some(keys) => {
-                let retired = retired(self.fetched.load().as_deref(), &keys);
+                let before = self.fetched.load();
+                let is_there = |old: &PublicKey| keys.iter().any(|key| key.print == old.print);
+                let withdrawn = before.as_ref().is_some_and(|before| !before.keys.iter().all(is_there));
+                let retired = retired(before.as_deref(), &keys);
                 let began = Timestamp(self.began.load(Relaxed));
                 self.fetched.store(Some(Arc::new(Fetched { began, at: now, keys, retired })));
                 self.failing.store(0, Relaxed);
-                0
+                Ended { failing: 0, withdrawn }
             }
             None => {
                 self.failures.fetch_add(1, Relaxed);
-                self.failing.fetch_add(1, Relaxed).saturating_add(1)
+                let failing = self.failing.fetch_add(1, Relaxed).saturating_add(1);
+                Ended { failing, withdrawn: false }
             }
         };
         self.in_flight.store(false, Relaxed);
         self.ends.send_modify(|ends| *ends += 1);
-        failing
+        ended
     }
 }
 
