@@ -10,8 +10,8 @@ use ipnet::IpNet;
 use poem::{
     Endpoint, IntoResponse, Request, Response, Result,
     http::{
-        StatusCode,
-        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+        HeaderValue, StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE},
     },
 };
 use prometheus::IntCounter;
@@ -77,16 +77,16 @@ impl Endpoint for AdminEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        if let Err(refusal) = self.admin.admit(&request) {
-            return Ok(refusal);
-        }
-        Ok(match request.uri().path() {
-            "/healthz" => self.admin.liveness(),
-            "/readyz" => self.admin.readiness(self.started).await,
-            "/metrics" => self.admin.metrics(&self.following),
-            "/config/summary" => self.admin.summary(),
+        let mut answer = match (self.admin.admit(&request), request.uri().path()) {
+            (Err(refusal), _) => refusal,
+            (Ok(()), "/healthz") => self.admin.liveness(),
+            (Ok(()), "/readyz") => self.admin.readiness(self.started).await,
+            (Ok(()), "/metrics") => self.admin.metrics(&self.following),
+            (Ok(()), "/config/summary") => self.admin.summary(),
             _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz, /readyz or /config/summary\n"),
-        })
+        };
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(answer)
     }
 }
 

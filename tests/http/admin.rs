@@ -16,6 +16,7 @@ async fn it_lives_and_is_ready() {
     assert_eq!(admin("/healthz").await.expect(200).text, "ok\n");
     let ready = admin("/readyz").await.expect(200);
     assert_eq!(ready.header("content-type"), "application/json");
+    assert_eq!(ready.header("cache-control"), "no-store");
     let body = ready.json();
     assert_eq!((&body["ready"], &body["store"]), (&json!(true), &json!("ok")));
     assert_eq!(body["quarantined_types"], json!([]));

@@ -15,7 +15,8 @@ use cases::{CASES, Cases, Ground, Need, Request};
 use schema::Schemas;
 
 /// What any answer has, by HTTP itself.
-const OF_HTTP: [&str; 5] = ["content-type", "content-length", "transfer-encoding", "date", "connection"];
+const OF_HTTP: [&str; 6] =
+    ["content-type", "content-length", "transfer-encoding", "date", "connection", "cache-control"];
 
 const PROBLEM: &str = "application/problem+json";
 
@@ -230,6 +231,11 @@ impl Operation<'_> {
         let declared = self.schemas.resolve(&self.declared["responses"][&status]);
         assert!(declared.is_object(), "{id}: {status} is not declared: {answer:?}");
         self.check_headers(&declared["headers"], &answer.headers, &status);
+        let is_stream = answer.header("content-type") == "text/event-stream";
+        let kept = if is_stream { "no-store, no-transform" } else { "no-store" };
+        assert_eq!(answer.header("cache-control"), kept, "{id}: {status}");
+        let varies = answer.status >= 400;
+        assert_eq!(answer.header("vary"), if varies { "Accept" } else { "" }, "{id}: {status}");
         let media_type = answer.header("content-type");
         let media = &declared["content"][media_type];
         let (schema, bodies): (_, Vec<&str>) = match media_type {
