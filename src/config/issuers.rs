@@ -58,7 +58,8 @@ pub(super) fn decode(decoder: &Decoder<'_>, field: &Field<'_>, roles: &Roles) ->
     let issuer = s.read("issuer", &name);
     let audience = s.read("audience", &name);
     let audience_claim = s.read("audience_claim", &name);
-    if let Some(field) = s.get("audience_claim").filter(|_| audience.is_none()) {
+    let renamed = s.get("audience_claim").filter(|_| audience_claim.as_deref() != Some("aud"));
+    if let Some(field) = renamed.filter(|_| audience.is_none()) {
         field.fail("stands without audience, which says what the claim must hold");
     }
     let leeway = s.duration("leeway", Duration::ZERO..=Duration::from_secs(600));

@@ -104,7 +104,7 @@ async fn it_ends_with_the_key_that_signed_its_token_whether_or_not_something_hap
     let (old, new) = (Signer::ec("old"), Signer::rsa("new"));
     let endpoint = Endpoint::new(Mood::Honest(vec![old.published()]));
     let gateway = Gateway::start(&format!(
-        "streams: {{heartbeat: 5m}}\ntenants:\n  default:\n    seed: [1, 2]\n    issuers:\n      \
+        "streams: {{heartbeat: 1m}}\ntenants:\n  default:\n    seed: [1, 2]\n    issuers:\n      \
          - {{algorithm: ES256, jwks_url: '{}', jwks_refresh: 1s, jwks_allow_private: true}}\n\
          api_keys:\n  {KEY}: {{}}\n",
         endpoint.url
