@@ -53,6 +53,10 @@ pub struct Snapshot {
     pub origins: HashMap<String, Duration>,
     /// The proxies whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
+    /// The hosts, in lower case, under which who is trusted by address alone may ask.
+    pub allowed_hosts: Vec<String>,
+    /// Some credential stands in the published documentation.
+    pub has_published: bool,
     /// All of it for people, and its hash.
     pub summary: Summary,
     /// It was made from what was kept, as the files were broken at the start.
@@ -114,6 +118,8 @@ impl Snapshot {
             restore_time: config.restore_time,
             origins: all_origins(config),
             trusted_proxies: config.server.trusted_proxies.clone(),
+            allowed_hosts: config.server.allowed_hosts.clone(),
+            has_published: !config.development_credentials().is_empty(),
             summary,
             last_good: false,
         })
@@ -191,7 +197,12 @@ impl Shared {
         self.0.swapped.send_replace(());
     }
 
-    /// Changes whenever another snapshot serves, for those who stay longer than a request.
+    /// Says that what the snapshot verified may not hold any more, though no other one serves.
+    pub fn credentials_changed(&self) {
+        self.0.swapped.send_replace(());
+    }
+
+    /// Changes whenever another snapshot serves, or the keys of an issuer, for those who stay longer than a request.
     pub fn swaps(&self) -> watch::Receiver<()> {
         self.0.swapped.subscribe()
     }

@@ -7,7 +7,7 @@ mod proof;
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use crate::{
-    auth::{KeyRefusal, Usage},
+    auth::{KeyRefusal, Pending, Usage},
     domain::{AuthFailure, Error, Permission, Principal, Timestamp},
     limit::{LimitStatus, Spender},
     snapshot::Snapshot,
@@ -29,8 +29,8 @@ pub struct Presented<'a> {
     pub forwarded_for: Option<&'a str>,
     /// The `Forwarded` headers, joined by commas in their order.
     pub forwarded: Option<&'a str>,
-    /// Whether `Forwarded`, `X-Forwarded-For` or `Via` is there.
-    pub via_proxy: bool,
+    /// Whether no proxy forwarded it, and it names a local or an allowed host: asked of published credentials alone.
+    pub is_direct: bool,
 }
 
 /// What a request needs of its principal.
@@ -95,6 +95,8 @@ pub struct Refusal {
     pub failure: Option<AuthFailure>,
     /// Whose credential it is, where that is known.
     pub whose: Option<Arc<Principal>>,
+    /// What to wait for before it is refused: after that it may be admitted.
+    pub pending: Option<Pending>,
 }
 
 impl Refusal {
@@ -103,7 +105,7 @@ impl Refusal {
     }
 
     fn of(error: Error) -> Self {
-        Self { error, limit: None, failure: None, whose: None }
+        Self { error, limit: None, failure: None, whose: None, pending: None }
     }
 }
 

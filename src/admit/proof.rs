@@ -1,14 +1,17 @@
 //! From what a request presents to the principal that it proves, or to why it proves none.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{Presented, Refusal, client_address};
 use crate::{
-    auth::{BadToken, KeyEntry, KeyRefusal, Usage},
+    auth::{BadToken, KeyEntry, KeyRefusal, Pending, Usage},
     domain::{AuthFailure, Error, Principal, Timestamp},
     limit::Spender,
     snapshot::Snapshot,
 };
+
+/// When to try again where an issuer's keys cannot be had: no sooner are they asked for again.
+const KEYS_RETRY: Duration = Duration::from_secs(5);
 
 /// A credential that holds.
 pub(super) struct Proof {
@@ -27,10 +30,12 @@ pub(super) struct Fault {
     whose: Option<Arc<Principal>>,
     /// What the log is told of it.
     note: Option<Note>,
+    /// It is not known to be bad: the keys that decide are still to be fetched.
+    pending: Option<Pending>,
 }
 
 enum Note {
-    /// The published credential that came through a proxy.
+    /// The published credential that came through a proxy or under a foreign host.
     Development(String),
     /// Why a token proves nobody.
     Token(&'static str),
@@ -38,7 +43,7 @@ enum Note {
 
 impl From<AuthFailure> for Fault {
     fn from(failure: AuthFailure) -> Self {
-        Self { failure, whose: None, note: None }
+        Self { failure, whose: None, note: None, pending: None }
     }
 }
 
@@ -47,8 +52,9 @@ impl From<BadToken> for Fault {
         match bad {
             BadToken::Expired => AuthFailure::ExpiredToken.into(),
             BadToken::Invalid(why) => {
-                Self { failure: AuthFailure::InvalidToken, whose: None, note: Some(Note::Token(why)) }
+                Self { note: Some(Note::Token(why)), ..AuthFailure::InvalidToken.into() }
             }
+            BadToken::Pending(pending) => Self { pending: Some(pending), ..AuthFailure::InvalidToken.into() },
         }
     }
 }
@@ -66,13 +72,14 @@ fn prove_key(snapshot: &Snapshot, presented: &Presented, key: &[u8], now: Timest
         .keys
         .verify(key, now, || client_of(snapshot, presented))
         .map_err(|entry| Fault { whose: entry.and_then(of), ..Fault::from(AuthFailure::InvalidKey) })?;
-    if entry.development && presented.via_proxy {
+    if entry.development && !presented.is_direct {
         entry.usage.refused(KeyRefusal::Credential);
         let description = entry.description.as_deref().unwrap_or("without description");
         return Err(Fault {
             failure: AuthFailure::InvalidKey,
             whose: of(entry),
             note: Some(Note::Development(format!("API key {} ({description})", entry.fingerprint))),
+            pending: None,
         });
     }
     Ok(Proof {
@@ -96,12 +103,13 @@ pub(super) fn prove_bearer(
         let whose = Some(Arc::clone(&verified.principal));
         return Err(Fault { whose, ..Fault::from(AuthFailure::RevokedToken) });
     }
-    if verified.development && presented.via_proxy {
+    if verified.development && !presented.is_direct {
         let Principal { tenant, name, .. } = &*verified.principal;
         return Err(Fault {
             failure: AuthFailure::InvalidToken,
             whose: Some(Arc::clone(&verified.principal)),
             note: Some(Note::Development(format!("bearer token of {name}, tenant {tenant}"))),
+            pending: None,
         });
     }
     let proof = Proof {
@@ -131,13 +139,20 @@ impl Fault {
 
     /// The refusal: a missing credential guesses nothing, and an expired token was once a good one.
     pub(super) fn refuse(self, snapshot: &Snapshot, presented: &Presented) -> Refusal {
+        if let Some(pending) = self.pending {
+            let error = Error::KeysUnavailable { retry_after: KEYS_RETRY };
+            return Refusal { pending: Some(pending), ..Refusal::of(error) };
+        }
         // Where the client is not known, the failures of a whole proxy count as one: a limit may be coarse.
         let client = client_of(snapshot, presented).unwrap_or(presented.peer);
         let refusal = refusal(snapshot, self.failure, self.whose, client);
         // Anyone can present bad credentials, so the limit above also bounds these lines.
         match self.note.filter(|_| refusal.limit.is_some_and(|limit| limit.retry_after.is_none())) {
             Some(Note::Development(credential)) => {
-                tracing::warn!("refused because it came through a proxy: development {credential}");
+                tracing::warn!(
+                    "a published credential was refused, as the request came through a proxy or its Host is neither \
+                     localhost nor one of server.allowed_hosts: {credential}"
+                );
             }
             Some(Note::Token(why)) => tracing::info!("a bearer token was refused: {why}"),
             None => {}

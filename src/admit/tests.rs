@@ -42,7 +42,7 @@ fn nothing() -> Presented<'static> {
         peer: [192, 0, 2, 1].into(),
         forwarded_for: None,
         forwarded: None,
-        via_proxy: false,
+        is_direct: true,
     }
 }
 
@@ -136,7 +136,7 @@ fn too_many_failures_turn_into_429_and_never_block_a_valid_credential() {
     let elsewhere = Presented { peer: [192, 0, 2, 2].into(), ..with_key("wrong") };
     assert_eq!(answer(&site, &elsewhere, SEND), "Invalid API key");
     // A header that no trusted proxy wrote gives no fresh allowance.
-    let forged = Presented { forwarded_for: Some("198.51.100.1"), via_proxy: true, ..with_key("wrong") };
+    let forged = Presented { forwarded_for: Some("198.51.100.1"), is_direct: false, ..with_key("wrong") };
     assert!(matches!(admit(&site, &forged, SEND, NOW).unwrap_err().error, Error::RateLimited { .. }));
 }
 
@@ -182,11 +182,11 @@ fn published_credentials_do_not_work_through_proxies() {
     config.tenants[0].issuers[0].development = true;
     let site = snapshot(&config);
     let bearer = authorization(&["sender"]);
-    let through = |presented: Presented<'static>| Presented { via_proxy: true, ..presented };
+    let through = |presented: Presented<'static>| Presented { is_direct: false, ..presented };
     assert!(answer(&site, &with_key(PLAIN), SEND).starts_with("key:"));
     assert_eq!(answer(&site, &with_bearer(&bearer), SEND), "user:123");
     assert_eq!(answer(&site, &through(with_key(PLAIN)), SEND), "Invalid API key");
-    let bearer = Presented { via_proxy: true, ..with_bearer(&bearer) };
+    let bearer = Presented { is_direct: false, ..with_bearer(&bearer) };
     assert_eq!(answer(&site, &bearer, SEND), "Invalid token");
 }
 

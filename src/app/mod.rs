@@ -136,7 +136,11 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         unread,
         snapshot: shared.clone(),
         clock: clock.clone(),
-        token: config.server.admin_token.clone(),
+        tokens: [&config.server.admin_token, &config.server.admin_token_next]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect(),
         networks: config.server.admin_networks.clone(),
         draining: draining.clone(),
     };
@@ -302,7 +306,8 @@ fn retentions(snapshot: &Snapshot) -> Vec<(TenantId, Retention)> {
 
 /// The keys that issuers publish. What is configured now is asked each time, so a reload needs no word.
 async fn fetch_keys(shared: Shared, clock: Clock) {
-    Fetcher::new(clock).run(|| shared.load().tokens.sources().cloned().collect()).await;
+    let sources = || shared.load().tokens.sources().cloned().collect();
+    Fetcher::new(clock).run(sources, || shared.credentials_changed()).await;
 }
 
 async fn tidy(shared: Shared) {

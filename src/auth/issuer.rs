@@ -1,39 +1,38 @@
 //! One issuer: whether it signed a token, and what the token's claims say.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use indexmap::IndexMap;
-use jsonwebtoken::{
-    Algorithm as Jwa, AlgorithmFamily, DecodingKey, Header, TokenData, Validation,
-    crypto::aws_lc::DEFAULT_PROVIDER, decode,
-};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
-    jwks::{Signer, Source},
-    tokens::Verified,
+    claims::{self, Claims, seconds, text},
+    jwks::{Signer, Source, Unfound},
+    jws::Jws,
+    key::VerifyingKey,
+    tokens::{BadToken, Verified},
 };
 use crate::{
     config::{Algorithm, Issuer},
     domain::{Permissions, Principal, PrincipalKind, TenantId, Timestamp, UserId},
 };
 
-type Claims = Map<String, Value>;
-
 /// What checks the tokens of one issuer.
 pub(super) struct IssuerVerifier {
     settings: Issuer,
     key: Key,
-    validation: Validation,
     tenant: usize,
     tenant_id: TenantId,
     roles: Arc<IndexMap<String, Permissions>>,
+    /// Bounds what the log says of its tokens to a line a minute: anyone who has a token can present it.
+    reports: DefaultDirectRateLimiter,
 }
 
 /// What verifies its tokens.
 enum Key {
     /// One key, of the configuration.
-    Given(Box<DecodingKey>),
+    Given(VerifyingKey),
     /// The keys that it publishes.
     Published(Source),
 }
@@ -52,17 +51,11 @@ impl IssuerVerifier {
     ) -> Result<Self, &'static str> {
         let key = match source {
             Some(source) => Key::Published(source),
-            None => Key::Given(Box::new(decoding_key(settings)?)),
+            None => Key::Given(VerifyingKey::configured(settings.algorithm, &settings.key.0)?),
         };
-        let mut validation = Validation::new(jwa(settings.algorithm));
-        // The library checks algorithm and signature. The claims are checked here: it would read the
-        // system's clock, and let a token pass that lacks the claim to be compared.
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
         let (settings, tenant_id, roles) = (settings.clone(), tenant_id.clone(), Arc::clone(roles));
-        Ok(Self { settings, key, validation, tenant, tenant_id, roles })
+        let reports = RateLimiter::direct(Quota::per_minute(NonZeroU32::MIN));
+        Ok(Self { settings, key, tenant, tenant_id, roles, reports })
     }
 
     /// What `iss` must say.
@@ -71,8 +64,8 @@ impl IssuerVerifier {
     }
 
     /// The algorithm that its tokens must name.
-    pub(super) fn algorithm(&self) -> Jwa {
-        jwa(self.settings.algorithm)
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.settings.algorithm
     }
 
     /// The keys it publishes, if it does.
@@ -83,27 +76,21 @@ impl IssuerVerifier {
         }
     }
 
-    /// Whom the token proves, whether or not it has expired. The error is for the log. `header` is the
-    /// token's, read unverified: only to find the key by the name it gives.
-    pub(super) fn verify(
-        &self,
-        token: &str,
-        header: &Header,
-        now: Timestamp,
-    ) -> Result<Verified, &'static str> {
-        let (data, signer) = self.signature(token, header, now)?;
-        if data.header.crit.is_some() {
-            return Err("it names critical extensions");
+    /// Whom the token proves, whether or not it has expired. The error is for the log.
+    pub(super) fn verify(&self, token: &Jws<'_>, now: Timestamp) -> Result<Verified, BadToken> {
+        let signer = self.signature(token, now)?;
+        if token.head.crit.is_some() {
+            return Err("it names critical extensions".into());
         }
-        let claims = data.claims;
-        self.check_addressing(&claims)?;
-        let expires = self.check_times(&claims, now)?;
-        let user = self.user(&claims).ok_or("it names no user")?;
+        let claims = &token.claims;
+        self.check_addressing(claims)?;
+        let expires = self.check_times(claims, now)?;
+        let user = self.user(claims).ok_or("it names no user")?;
         let name: Arc<str> = format!("user:{user}").into();
         let principal = Principal {
             tenant: self.tenant_id.clone(),
             kind: PrincipalKind::User(user),
-            permissions: self.permissions(&claims),
+            permissions: self.permissions(claims),
             origin: Arc::clone(&name),
             name,
         };
@@ -119,19 +106,25 @@ impl IssuerVerifier {
         })
     }
 
-    fn signature(
-        &self,
-        token: &str,
-        header: &Header,
-        now: Timestamp,
-    ) -> Result<(TokenData<Claims>, Option<Signer>), &'static str> {
-        let with = |key: &DecodingKey| decode::<Claims>(token, key, &self.validation).ok();
-        match &self.key {
-            Key::Given(key) => Ok((with(key).ok_or(UNSIGNED)?, None)),
-            Key::Published(source) => {
-                let keys =
-                    source.set.find(header, self.algorithm(), (now, source.keep), |key| with(&key.key));
-                keys.map(|(data, signer)| (data, Some(signer)))
+    /// Checks the signature. Returns the key that made it, where keys are published.
+    fn signature(&self, token: &Jws<'_>, now: Timestamp) -> Result<Option<Signer>, BadToken> {
+        let algorithm = self.algorithm();
+        let made = |key: &VerifyingKey| key.verifies(algorithm, token.signed, &token.signature);
+        let source = match &self.key {
+            Key::Given(key) => return if made(key) { Ok(None) } else { Err(UNSIGNED.into()) },
+            Key::Published(source) => source,
+        };
+        let kid = token.head.kid.as_deref();
+        match source.set.find(kid, algorithm, (now, source.keep), |key| made(&key.key)) {
+            Ok(signer) => Ok(Some(signer)),
+            Err(Unfound::Invalid(why)) => Err(why.into()),
+            Err(Unfound::Pending(pending)) => {
+                // No key makes these good.
+                self.check_addressing(&token.claims)?;
+                if self.check_times(&token.claims, now)? <= now {
+                    return Err("it has expired, and its issuer has no such key".into());
+                }
+                Err(BadToken::Pending(pending.ask()))
             }
         }
     }
@@ -142,9 +135,10 @@ impl IssuerVerifier {
         {
             return Err("its iss is another");
         }
-        const OTHER: &str = "its aud does not hold the configured audience";
-        let addressed = match (claims.get("aud"), self.settings.audience.as_deref()) {
-            (None | Some(Value::Null), expected) => expected.is_none(),
+        const OTHER: &str = "its aud, or audience_claim, does not hold the configured audience";
+        let aud = claims::find(claims, &self.settings.audience_claim);
+        let addressed = match (aud, self.settings.audience.as_deref()) {
+            (None, expected) => expected.is_none(),
             // RFC 7519 4.1.3: a token that names its readers is not for one who has no name.
             (Some(_), None) => return Err("it has an aud, but its issuer here has no audience"),
             (Some(Value::String(aud)), Some(expected)) => aud == expected,
@@ -169,8 +163,7 @@ impl IssuerVerifier {
 
     /// The first of the configured claims that is there decides.
     fn user(&self, claims: &Claims) -> Option<UserId> {
-        let claim =
-            self.settings.user_claims.iter().find_map(|name| claims.get(name).filter(|v| !v.is_null()))?;
+        let claim = self.settings.user_claims.iter().find_map(|name| claims::find(claims, name))?;
         let id = match claim {
             Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok()?,
             other => other.as_i64()?,
@@ -178,66 +171,25 @@ impl IssuerVerifier {
         UserId::new(id).ok()
     }
 
-    /// The union of the roles that the tenant knows; other names mean nothing here.
+    /// The union of the roles that the tenant knows and the issuer may give; other names mean nothing here.
     fn permissions(&self, claims: &Claims) -> Permissions {
-        let named = match claims.get(&self.settings.roles_claim) {
+        let named = match claims::find(claims, &self.settings.roles_claim) {
             Some(Value::Array(roles)) => roles.as_slice(),
             Some(role) => std::slice::from_ref(role),
             None => &[],
         };
-        named
-            .iter()
-            .filter_map(|role| self.roles.get(role.as_str()?))
-            .fold(Permissions::default(), |all, role| all.union(*role))
-    }
-}
-
-/// A claim's text; some issuers number their tokens.
-fn text(value: &Value) -> Option<Box<str>> {
-    match value {
-        Value::String(text) => Some(text.as_str().into()),
-        Value::Number(number) => Some(number.to_string().into()),
-        _ => None,
-    }
-}
-
-/// A NumericDate: seconds since 1970, possibly with a fraction.
-fn seconds(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))
-}
-
-fn jwa(algorithm: Algorithm) -> Jwa {
-    match algorithm {
-        Algorithm::Hs256 => Jwa::HS256,
-        Algorithm::Rs256 => Jwa::RS256,
-        Algorithm::Es256 => Jwa::ES256,
-        Algorithm::EdDsa => Jwa::EdDSA,
-    }
-}
-
-/// Reads a key so strictly that one which could never verify a token is found now, not at the first
-/// token.
-fn decoding_key(issuer: &Issuer) -> Result<DecodingKey, &'static str> {
-    let bytes = &issuer.key.0;
-    let (key, expected) = match issuer.algorithm {
-        Algorithm::Hs256 => (Ok(DecodingKey::from_secret(bytes)), "an HS256 secret has at least 32 bytes"),
-        Algorithm::Rs256 => {
-            (DecodingKey::from_rsa_pem(bytes), "RS256 needs an RSA public key of 2048 to 8192 bits in PEM")
+        let listed =
+            |name: &str| self.settings.roles.as_ref().is_none_or(|all| all.iter().any(|r| r == name));
+        let known =
+            named.iter().filter_map(Value::as_str).filter_map(|name| Some((name, *self.roles.get(name)?)));
+        let (claimed, ignored): (Vec<_>, Vec<_>) = known.partition(|(name, _)| listed(name));
+        if !ignored.is_empty() && self.reports.check().is_ok() {
+            let ignored: Vec<_> = ignored.iter().map(|(name, _)| *name).collect();
+            let (tenant, issuer) = (&self.tenant_id, self.name().unwrap_or("without a name"));
+            tracing::warn!(
+                %tenant, issuer, ?ignored, "a bearer token claims roles that its issuer's `roles` do not list"
+            );
         }
-        Algorithm::Es256 => (DecodingKey::from_ec_pem(bytes), "ES256 needs a P-256 public key in PEM"),
-        Algorithm::EdDsa => (DecodingKey::from_ed_pem(bytes), "EdDSA needs an Ed25519 public key in PEM"),
-    };
-    key.ok().filter(usable).ok_or(expected)
-}
-
-fn usable(key: &DecodingKey) -> bool {
-    let Ok(bytes) = key.try_get_as_bytes() else { return false };
-    match key.family() {
-        AlgorithmFamily::Hmac => bytes.len() >= 32,
-        AlgorithmFamily::Rsa => (DEFAULT_PROVIDER.key_utils.rsa_pub_components_from_public_key)(bytes)
-            .is_ok_and(|(n, _)| (256..=1024).contains(&n.len())),
-        // An uncompressed point of P-256.
-        AlgorithmFamily::Ec => bytes.len() == 65 && bytes[0] == 4,
-        AlgorithmFamily::Ed => bytes.len() == 32,
+        claimed.into_iter().fold(Permissions::default(), |all, (_, role)| all.union(role))
     }
 }

@@ -1,14 +1,17 @@
 //! Who a credential proves: API keys by their hash, bearer tokens and what hooks receive by their signature.
 
+mod claims;
 mod issuer;
 mod jwks;
+mod jws;
+mod key;
 mod keys;
 mod sign;
 mod signature;
 mod tokens;
 mod usage;
 
-pub use jwks::{Fetcher, KeysState, Source};
+pub use jwks::{Fetcher, KeysState, Pending, Source};
 pub use keys::{KeyEntry, Keys, globs};
 pub use sign::{NewKey, new_key, sign_token};
 pub use signature::{Claim, SenderProof, Shown};

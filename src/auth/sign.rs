@@ -53,7 +53,7 @@ pub fn sign_token(
         claims.insert("iss".into(), iss.as_str().into());
     }
     if let Some(aud) = &issuer.audience {
-        claims.insert("aud".into(), aud.as_str().into());
+        claims.insert(issuer.audience_claim.clone(), aud.as_str().into());
     }
     let user_claim = issuer.user_claims.first().map_or("sub", String::as_str);
     // `sub` is a string wherever tokens are read.

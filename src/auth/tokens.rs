@@ -3,17 +3,16 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
-use jsonwebtoken::dangerous::insecure_decode;
 use moka::sync::Cache;
-use serde::Deserialize;
 
 use super::{
     issuer::{IssuerVerifier, UNSIGNED},
-    jwks::{KeySet, Signer, Source},
+    jwks::{KeySet, Pending, Signer, Source},
+    jws::Jws,
     sha256,
 };
 use crate::{
-    config::{Config, Issuer, Jwks, Revoked},
+    config::{Algorithm, Config, Issuer, Jwks, Revoked},
     domain::{Permissions, Principal, TenantId, Timestamp, UserId},
 };
 
@@ -78,17 +77,20 @@ impl Verified {
 }
 
 /// Why a bearer token proves nobody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum BadToken {
     /// It is good but for its time.
     Expired,
+    /// It cannot be judged before its issuer's keys have been fetched.
+    Pending(Pending),
     /// Everything else, in words for the log that show nothing of the token.
     Invalid(&'static str),
 }
 
-#[derive(Deserialize)]
-struct Unverified {
-    iss: Option<serde_json::Value>,
+impl From<&'static str> for BadToken {
+    fn from(why: &'static str) -> Self {
+        Self::Invalid(why)
+    }
 }
 
 impl Tokens {
@@ -175,24 +177,27 @@ impl Tokens {
     }
 
     fn first_issuer_of(&self, token: &str, now: Timestamp) -> Result<Verified, BadToken> {
-        // Read unverified, only to choose whom to ask; each issuer then checks all of it again.
-        let unverified =
-            insecure_decode::<Unverified>(token).map_err(|_| BadToken::Invalid("it is no token"))?;
-        let iss = unverified.claims.iss.as_ref().and_then(|iss| iss.as_str());
+        // Read unverified, only to choose whom to ask; each issuer then checks all of it.
+        let token = Jws::parse(token).ok_or(BadToken::Invalid("it is no token"))?;
+        let algorithm = Algorithm::of_name(&token.head.alg);
+        let iss = token.claims.get("iss").and_then(|iss| iss.as_str());
         let named = iss.and_then(|iss| self.named.get(iss)).map_or(&[][..], Vec::as_slice);
-        let mut why = None;
+        let mut has_reason = false;
+        let mut why = BadToken::Invalid("no issuer has its iss and algorithm");
         for issuer in named.iter().chain(&self.unnamed).filter_map(|index| self.issuers.get(*index)) {
-            if issuer.algorithm() != unverified.header.alg {
+            if Some(issuer.algorithm()) != algorithm {
                 continue;
             }
-            match issuer.verify(token, &unverified.header, now) {
+            match issuer.verify(&token, now) {
                 Ok(verified) => return Ok(verified),
+                // Whatever the others say, the keys of this one may verify it.
+                Err(_) if matches!(why, BadToken::Pending(_)) => {}
                 // What the issuer says that signed it tells more than the others.
-                Err(fault) if why.is_none() || fault != UNSIGNED => why = Some(fault),
-                Err(_) => {}
+                Err(BadToken::Invalid(UNSIGNED)) if has_reason => {}
+                Err(fault) => (why, has_reason) = (fault, true),
             }
         }
-        Err(BadToken::Invalid(why.unwrap_or("no issuer has its iss and algorithm")))
+        Err(why)
     }
 }
 
@@ -219,13 +224,12 @@ fn refuse_twins(set: &[TenantIssuers]) -> Result<(), String> {
 
 /// The key set of that URL, with what it holds where there is one already.
 fn key_set(jwks: &Jwks, sets: &mut Vec<Arc<KeySet>>) -> Result<Arc<KeySet>, &'static str> {
-    let url = KeySet::url(jwks)?;
-    // What was found in a private network counts only while that is allowed.
-    let same = |set: &&Arc<KeySet>| set.url == url && set.allow_private == jwks.allow_private;
-    if let Some(set) = sets.iter().find(same) {
+    let set = KeySet::new(jwks)?;
+    // What was found in a private network, or by a proxy, counts only while that is allowed.
+    if let Some(set) = sets.iter().find(|known| known.is_of_same_place(&set)) {
         return Ok(Arc::clone(set));
     }
-    let set = Arc::new(KeySet::new(url, jwks.allow_private));
+    let set = Arc::new(set);
     sets.push(Arc::clone(&set));
     Ok(set)
 }

@@ -24,6 +24,9 @@ macro_rules! pem {
     };
 }
 
+#[path = "tokens_algorithms_tests.rs"]
+mod algorithms;
+
 /// The verifier of tenant `default` with these issuers.
 fn tokens(issuers: Vec<Issuer>) -> Arc<Tokens> {
     let mut config = config();
@@ -57,38 +60,7 @@ fn proves(tokens: &Tokens, token: &str) -> String {
         Ok(verified) => format!("{}/{}", verified.principal.tenant, verified.principal.name),
         Err(BadToken::Expired) => "expired_token".to_owned(),
         Err(BadToken::Invalid(_)) => "invalid_token".to_owned(),
-    }
-}
-
-#[test]
-fn every_algorithm_verifies_and_only_with_its_own_key() {
-    let signers = [
-        (Jwa::HS256, Algorithm::Hs256, EncodingKey::from_secret(SECRET), SECRET),
-        (
-            Jwa::RS256,
-            Algorithm::Rs256,
-            EncodingKey::from_rsa_pem(pem!("rsa.pem")).unwrap(),
-            pem!("rsa.pub.pem"),
-        ),
-        (Jwa::ES256, Algorithm::Es256, EncodingKey::from_ec_pem(pem!("ec.pem")).unwrap(), pem!("ec.pub.pem")),
-        (Jwa::EdDSA, Algorithm::EdDsa, EncodingKey::from_ed_pem(pem!("ed.pem")).unwrap(), pem!("ed.pub.pem")),
-    ];
-    for (jwa, _, signer, _) in &signers {
-        let token = encode(&Header::new(*jwa), &claims(json!({})), signer).unwrap();
-        for (_, algorithm, _, key) in &signers {
-            let expected = if format!("{jwa:?}").eq_ignore_ascii_case(&format!("{algorithm:?}")) {
-                "default/user:123"
-            } else {
-                "invalid_token"
-            };
-            let tokens = tokens(vec![public(*algorithm, key)]);
-            assert_eq!(proves(&tokens, &token), expected, "{jwa:?} at {algorithm:?}");
-            let mut forged = token.clone();
-            let at = forged.rfind('.').unwrap() + 5;
-            let other = if &forged[at..=at] == "A" { "B" } else { "A" };
-            forged.replace_range(at..=at, other);
-            assert_eq!(proves(&tokens, &forged), "invalid_token");
-        }
+        Err(BadToken::Pending(_)) => "pending".to_owned(),
     }
 }
 
@@ -162,7 +134,7 @@ fn a_remembered_token_still_ends() {
     let first = tokens.verify(&token, NOW).unwrap();
     let again = tokens.verify(&token, NOW.plus_seconds(59)).unwrap();
     assert!(Arc::ptr_eq(&first, &again), "the second time is from memory");
-    assert_eq!(tokens.verify(&token, NOW.plus_seconds(60)).unwrap_err(), BadToken::Expired);
+    assert!(matches!(tokens.verify(&token, NOW.plus_seconds(60)), Err(BadToken::Expired)));
 }
 
 #[test]
@@ -186,6 +158,24 @@ fn issuer_and_audience_must_be_there_and_match() {
     }
     assert_eq!(proves(&open, &hs256(claims(json!({ "iss": "anyone" })))), "default/user:123");
     assert_eq!(proves(&open, &hs256(claims(json!({ "aud": "someone else" })))), "invalid_token");
+}
+
+#[test]
+fn another_claim_may_name_whom_a_token_is_for() {
+    // As Cognito's access tokens do.
+    let cognito = Issuer { audience: Some("crm".into()), audience_claim: "client_id".into(), ..issuer() };
+    let tokens = tokens(vec![cognito.clone()]);
+    for (changes, expected) in [
+        (json!({ "client_id": "crm" }), "default/user:123"),
+        (json!({ "client_id": ["crm"] }), "default/user:123"),
+        (json!({ "client_id": "other" }), "invalid_token"),
+        (json!({ "aud": "crm" }), "invalid_token"),
+        (json!({}), "invalid_token"),
+    ] {
+        assert_eq!(proves(&tokens, &hs256(claims(changes.clone()))), expected, "{changes}");
+    }
+    let token = sign_token(&cognito, UserId::new(5).unwrap(), &[], Duration::from_secs(60), NOW).unwrap();
+    assert_eq!(proves(&tokens, &token), "default/user:5");
 }
 
 #[test]
@@ -213,11 +203,16 @@ fn the_first_user_claim_that_is_there_decides() {
 
 #[test]
 fn roles_are_a_list_or_one_and_unknown_ones_mean_nothing() {
-    let tokens = tokens(vec![issuer()]);
+    let mut config = config();
+    config.tenants[0].issuers = vec![issuer()];
+    config.tenants[0].roles.insert("eraser".into(), [Permission::UserErase].into_iter().collect());
+    let tokens = Tokens::build(&config, None).unwrap();
     for (roles, may_send, may_erase) in [
         (json!(["sender"]), true, false),
         (json!("sender"), true, false),
-        (json!(["root", "admin"]), true, true),
+        (json!(["root", "admin"]), true, false),
+        (json!(["admin", "eraser"]), true, true),
+        (json!("eraser"), false, true),
         (json!(["root", 5, null]), false, false),
         (json!({ "admin": true }), false, false),
         (json!("sender admin"), false, false),
@@ -228,6 +223,46 @@ fn roles_are_a_list_or_one_and_unknown_ones_mean_nothing() {
         assert_eq!(permissions.has(Permission::NotificationSend), may_send, "{roles}");
         assert_eq!(permissions.has(Permission::UserErase), may_erase, "{roles}");
     }
+}
+
+#[test]
+fn an_issuer_lists_which_roles_its_tokens_can_claim() {
+    for (listed, may_send, may_manage) in [
+        (None, true, true),
+        (Some(&["admin", "sender"][..]), true, true),
+        (Some(&["sender"]), true, false),
+        (Some(&["admin"]), true, true),
+        (Some(&[]), false, false),
+    ] {
+        let roles = listed.map(|names| names.iter().map(ToString::to_string).collect());
+        let tokens = tokens(vec![Issuer { roles, ..issuer() }]);
+        let token = hs256(claims(json!({ "roles": ["admin", "sender"] })));
+        let permissions = tokens.verify(&token, NOW).unwrap().principal.permissions;
+        let found = (permissions.has(Permission::NotificationSend), permissions.has(Permission::UserManage));
+        assert_eq!(found, (may_send, may_manage), "{listed:?}");
+    }
+}
+
+#[test]
+fn ids_and_roles_may_stand_deeper_in_a_token() {
+    let deep = Issuer {
+        user_claims: vec!["resource_access.crm.user_id".into(), "https://crm.example/user".into()],
+        roles_claim: "realm_access.roles".into(),
+        ..issuer()
+    };
+    let tokens = tokens(vec![deep]);
+    let realm = json!({ "roles": ["sender", "offline_access"] });
+    for (changes, expected, may_send) in [
+        (json!({ "resource_access": { "crm": { "user_id": 7 } }, "realm_access": realm }), 7, true),
+        (json!({ "https://crm.example/user": "8", "realm_access.roles": "sender" }), 8, true),
+        (json!({ "https://crm.example/user": 9, "realm_access.roles": [], "realm_access": realm }), 9, false),
+    ] {
+        let verified = tokens.verify(&hs256(claims(changes.clone())), NOW).unwrap();
+        assert_eq!(verified.user.get(), expected, "{changes}");
+        assert_eq!(verified.principal.permissions.has(Permission::NotificationSend), may_send, "{changes}");
+    }
+    let flat = hs256(claims(json!({ "resource_access": { "crm.user_id": "x" } })));
+    assert_eq!(proves(&tokens, &flat), "invalid_token");
 }
 
 #[test]
@@ -265,12 +300,12 @@ fn memory_ends_with_the_issuers_and_roles_that_made_it() {
     config.tenants[0].issuers = vec![issuer()];
     let before = Tokens::build(&config, None).unwrap();
     let token = hs256(claims(json!({ "roles": "admin" })));
-    assert!(before.verify(&token, NOW).unwrap().principal.permissions.has(Permission::UserErase));
+    assert!(before.verify(&token, NOW).unwrap().principal.permissions.has(Permission::UserManage));
     assert!(Arc::ptr_eq(&before, &Tokens::build(&config, Some(&before)).unwrap()));
 
     config.tenants[0].roles.insert("admin".into(), Permissions::default());
     let after = Tokens::build(&config, Some(&before)).unwrap();
-    assert!(!after.verify(&token, NOW).unwrap().principal.permissions.has(Permission::UserErase));
+    assert!(!after.verify(&token, NOW).unwrap().principal.permissions.has(Permission::UserManage));
     config.tenants[0].issuers[0].key = Secret(vec![7; 32]);
     let after = Tokens::build(&config, Some(&after)).unwrap();
     assert!(matches!(after.verify(&token, NOW).unwrap_err(), BadToken::Invalid(_)));

@@ -96,5 +96,32 @@ fn summary(path: &Path, config: &Config, types: usize) -> String {
     if !known.is_empty() {
         text.push_str(&format!("\nnot for production: {}", known.join(", ")));
     }
+    if let Some(advice) = roles_advice(config) {
+        text.push_str(&format!("\nrecommended: {advice}"));
+    }
     text
+}
+
+/// Names the issuers whose tokens can claim every role, where there are several issuers or tenants.
+fn roles_advice(config: &Config) -> Option<String> {
+    let issuers = config.tenants.iter().flat_map(|(tenant, settings)| {
+        settings.issuers.iter().enumerate().map(move |(n, issuer)| (tenant, n, issuer))
+    });
+    let in_use = config.tenants.iter().filter(|(tenant, settings)| {
+        !settings.issuers.is_empty()
+            || !settings.hooks.is_empty()
+            || config.keys.iter().any(|key| key.tenant == **tenant)
+    });
+    let is_alone = issuers.clone().count() < 2 && in_use.count() < 2;
+    let unlisted: Vec<_> = issuers
+        .filter(|(_, _, issuer)| issuer.roles.is_none())
+        .map(|(tenant, n, _)| format!("tenants.{tenant}.issuers[{n}]"))
+        .collect();
+    if is_alone || unlisted.is_empty() {
+        return None;
+    }
+    let places = unlisted.join(", ");
+    Some(format!(
+        "list in `roles` which roles the tokens of {places} can claim; without it they can claim every role, admin too"
+    ))
 }

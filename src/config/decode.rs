@@ -44,7 +44,11 @@ const SERVER: &[&str] = &[
     "admin_token",
     "admin_token_env",
     "admin_token_file",
+    "admin_token_next",
+    "admin_token_next_env",
+    "admin_token_next_file",
     "admin_networks",
+    "allowed_hosts",
     "trusted_proxies",
     "request_timeout",
     "drain_time",
@@ -256,18 +260,28 @@ impl Decoder<'_> {
     fn server(&self, main: &Section<'_>) -> Server {
         let default = Server::default();
         let Some(s) = main.section("server", SERVER) else { return default };
-        let token = secret::one_of(self, &s, ["admin_token", "admin_token_env", "admin_token_file"]);
-        if let Some((token, field)) = &token
-            && token.0.len() < value::SHORTEST_KEY
-        {
-            field.fail(format!("must have at least {} characters", value::SHORTEST_KEY));
+        let token = |names| {
+            let (token, field) = secret::one_of(self, &s, names)?;
+            if token.0.len() < value::SHORTEST_KEY {
+                field.fail(format!("must have at least {} characters", value::SHORTEST_KEY));
+            }
+            Some((token, field))
+        };
+        let admin_token = token(["admin_token", "admin_token_env", "admin_token_file"]);
+        let next = token(["admin_token_next", "admin_token_next_env", "admin_token_next_file"]);
+        if let Some((_, field)) = next.as_ref().filter(|_| admin_token.is_none()) {
+            field.fail(
+                "stands without admin_token: it is a second token that is valid while one replaces the other",
+            );
         }
         let timeout = |name, default| s.duration(name, SECOND..=10 * MINUTE).unwrap_or(default);
         Server {
             listen: s.read("listen", address).unwrap_or(default.listen),
             admin_listen: s.read("admin_listen", address).unwrap_or(default.admin_listen),
-            admin_token: token.map(|(token, _)| token),
+            admin_token: admin_token.map(|(token, _)| token),
+            admin_token_next: next.map(|(token, _)| token),
             admin_networks: s.list("admin_networks", value::network),
+            allowed_hosts: s.list("allowed_hosts", value::host),
             trusted_proxies: s.list("trusted_proxies", value::network),
             request_timeout: timeout("request_timeout", default.request_timeout),
             drain_time: s.duration("drain_time", Duration::ZERO..=10 * MINUTE).unwrap_or(default.drain_time),

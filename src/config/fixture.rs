@@ -25,7 +25,9 @@ pub(crate) fn config() -> Config {
             listen: ([127, 0, 0, 1], 8080).into(),
             admin_listen: ([127, 0, 0, 1], 9090).into(),
             admin_token: None,
+            admin_token_next: None,
             admin_networks: Vec::new(),
+            allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(10),
             drain_time: Duration::ZERO,
@@ -51,7 +53,11 @@ pub(crate) fn config() -> Config {
 pub(crate) fn plain_tenant() -> Tenant {
     let sender = [Permission::NotificationSend, Permission::UserRead].into_iter().collect();
     Tenant {
-        roles: [("sender".to_owned(), sender), ("admin".to_owned(), Permissions::all())].into(),
+        roles: [
+            ("sender".to_owned(), sender),
+            ("admin".to_owned(), Permissions::all().without(Permission::UserErase)),
+        ]
+        .into(),
         ..Tenant::default()
     }
 }
@@ -79,12 +85,14 @@ pub(crate) fn issuer() -> Issuer {
     Issuer {
         issuer: None,
         audience: None,
+        audience_claim: "aud".into(),
         algorithm: Algorithm::Hs256,
         key: Secret(SECRET.to_vec()),
         jwks: None,
         leeway: Duration::ZERO,
         user_claims: vec!["user_id".into(), "sub".into()],
         roles_claim: "roles".into(),
+        roles: None,
         development: false,
     }
 }

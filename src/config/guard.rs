@@ -111,6 +111,7 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.listen", a.listen != b.listen),
         ("server.admin_listen", a.admin_listen != b.admin_listen),
         ("server.admin_token", a.admin_token != b.admin_token),
+        ("server.admin_token_next", a.admin_token_next != b.admin_token_next),
         ("server.admin_networks", a.admin_networks != b.admin_networks),
         ("server.request_timeout", a.request_timeout != b.request_timeout),
         ("server.drain_time", a.drain_time != b.drain_time),
@@ -135,7 +136,8 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
 /// Puts back what counts only after a restart, so that `new` says what is in force.
 pub fn keep_until_restart(running: &Config, new: &mut Config) {
     let trusted_proxies = std::mem::take(&mut new.server.trusted_proxies);
-    new.server = Server { trusted_proxies, ..running.server.clone() };
+    let allowed_hosts = std::mem::take(&mut new.server.allowed_hosts);
+    new.server = Server { trusted_proxies, allowed_hosts, ..running.server.clone() };
     new.store = running.store.clone();
     new.log = running.log;
 }

@@ -3,6 +3,7 @@
 //! [`Inputs`] does the reading and nothing else does; [`parse`] turns exactly those bytes into a [`Config`]
 //! or into every problem there is, each with file, line and field.
 
+mod algorithm;
 mod cors;
 mod decode;
 mod development;
@@ -14,6 +15,7 @@ mod guard;
 mod hooks;
 mod inbox;
 mod inputs;
+mod issuers;
 mod jwks;
 mod keys;
 mod limits;
@@ -28,6 +30,7 @@ mod tenants;
 mod tree;
 mod value;
 
+pub use algorithm::Algorithm;
 pub use development::check_exposure;
 pub use folder::{Sort, TYPE_BYTES, TypeFiles};
 pub use guard::{keep_until_restart, refuse_reload, restart_needed};

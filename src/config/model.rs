@@ -11,7 +11,7 @@ use std::{
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
-use super::{Hook, Streams};
+use super::{Algorithm, Hook, Streams};
 use crate::domain::{Limits, Permissions, Profile, TenantId, Timestamp, UserId};
 
 /// All settings.
@@ -81,8 +81,12 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     /// A bearer token that the admin listener asks for.
     pub admin_token: Option<Secret>,
-    /// Networks that may use the admin listener without the token. Loopback always may.
+    /// Another token that is as good, while one is replaced by the other.
+    pub admin_token_next: Option<Secret>,
+    /// Networks that may use the admin listener where it needs no token. Loopback always may.
     pub admin_networks: Vec<IpNet>,
+    /// The hosts, in lower case, that a request may name where it is trusted by its address alone.
+    pub allowed_hosts: Vec<String>,
     /// The proxies whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
     /// How long a request may take, body included.
@@ -105,7 +109,9 @@ impl Default for Server {
             listen: ([127, 0, 0, 1], 8080).into(),
             admin_listen: ([127, 0, 0, 1], 9090).into(),
             admin_token: None,
+            admin_token_next: None,
             admin_networks: Vec::new(),
+            allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(30),
             drain_time: Duration::ZERO,
@@ -288,8 +294,10 @@ pub struct ApiKey {
 pub struct Issuer {
     /// What `iss` must say; a tenant's issuers are tried in order where it is absent here.
     pub issuer: Option<String>,
-    /// What `aud` must hold.
+    /// What `aud`, or the claim in its place, must hold.
     pub audience: Option<String>,
+    /// The claim that names whom a token is for.
+    pub audience_claim: String,
     /// The one algorithm it signs with.
     pub algorithm: Algorithm,
     /// What verifies (for HS256: also signs) its tokens: the secret's bytes, or a public key in PEM.
@@ -299,10 +307,12 @@ pub struct Issuer {
     pub jwks: Option<Jwks>,
     /// Seconds that clocks may differ.
     pub leeway: Duration,
-    /// The claims tried in turn for the user's id.
+    /// The claims tried in turn for the user's id, each by its name or as a path into objects.
     pub user_claims: Vec<String>,
     /// The claim that holds the roles, a list or one string.
     pub roles_claim: String,
+    /// The roles that its tokens can claim; `None` for every role there is.
+    pub roles: Option<Vec<String>>,
     /// Its key stands in the published documentation, so anyone knows it.
     pub development: bool,
 }
@@ -318,6 +328,8 @@ pub struct Jwks {
     pub keep: Duration,
     /// Whether the URL may lead into private networks, and without TLS.
     pub allow_private: bool,
+    /// The proxy that it is fetched through.
+    pub proxy: Option<String>,
 }
 
 /// Bearer tokens that are refused though they are still valid.
@@ -327,19 +339,6 @@ pub struct Revoked {
     pub jtis: HashSet<String>,
     /// For a user, the time before which none of their tokens may have been issued.
     pub users: HashMap<UserId, Timestamp>,
-}
-
-/// How a token is signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// RSA with SHA-256.
-    Rs256,
-    /// ECDSA on P-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
 }
 
 /// Bytes that no log, error or metric may show.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::{Permission, Permissions};
 
-/// Every permission.
+/// Every permission but that of erasing users, which a role must name: what is erased is gone.
 const ADMIN: &str = "admin";
 /// What a key without roles has.
 const SENDER: &str = "sender";
@@ -23,7 +23,8 @@ impl Roles {
     /// The built-in roles, and those of all files.
     pub fn decode(sections: &[Section<'_>]) -> Self {
         let sender = [Permission::NotificationSend, Permission::UserRead].into_iter().collect();
-        let mut roles = IndexMap::from([(ADMIN.to_owned(), Permissions::all()), (SENDER.to_owned(), sender)]);
+        let admin = Permissions::all().without(Permission::UserErase);
+        let mut roles = IndexMap::from([(ADMIN.to_owned(), admin), (SENDER.to_owned(), sender)]);
         let mut places: HashMap<&str, String> = HashMap::new();
         for (name, field) in sections.iter().filter_map(|s| s.get("roles")).flat_map(|f| f.entries()) {
             if name == ADMIN || name == SENDER {
@@ -42,13 +43,12 @@ impl Roles {
         Self(roles)
     }
 
-    /// What bearers may carry: `admin` is everything.
+    /// The roles that bearer tokens may claim.
     pub fn of_bearers(&self) -> IndexMap<String, Permissions> {
         self.0.clone()
     }
 
-    /// The permissions of an API key with these roles. `admin` does not include erasing users here: a key
-    /// lies in another system's configuration, and what it erases is gone. A role that names it does.
+    /// The permissions of an API key with these roles.
     pub fn of_key(&self, roles: &[Field<'_>]) -> Permissions {
         let mut all = Permissions::default();
         for role in roles {
@@ -57,9 +57,13 @@ impl Roles {
         if roles.is_empty() { self.one(SENDER).unwrap_or_default() } else { all }
     }
 
+    /// The name of a role that there is.
+    pub fn known(&self, name: &str) -> Result<String, String> {
+        self.one(name).map(|_| name.to_owned())
+    }
+
     fn one(&self, name: &str) -> Result<Permissions, String> {
         match self.0.get(name) {
-            Some(permissions) if name == ADMIN => Ok(permissions.without(Permission::UserErase)),
             Some(permissions) => Ok(*permissions),
             None => {
                 Err(format!("{} is no role; known: {}", shown(name), listed(self.0.keys().map(|k| shown(k)))))

@@ -8,14 +8,13 @@ use std::{
 use indexmap::IndexMap;
 
 use super::{
-    Algorithm, Issuer, Quota, Retention, Secret, Tenant, UserMode, cors,
+    Quota, Retention, Tenant, UserMode, cors,
     decode::{Decoder, rate_limit},
-    development,
     field::{Field, Section},
     hooks::{self, HOOKS},
-    jwks, revoked,
+    issuers, revoked,
     roles::Roles,
-    secret, value,
+    value,
 };
 use crate::domain::{Profile, TenantId, UserId};
 
@@ -25,32 +24,6 @@ pub(super) const REVOKED: &str = "revoked_tokens";
 const TENANT: &[&str] =
     &["users", "seed", ISSUERS, REVOKED, "rate_limits", "strict_types", "retention", "cors", HOOKS];
 const SEED: &[&str] = &["id", "display_name", "locale", "time_zone"];
-const ISSUER: &[&str] = &[
-    "issuer",
-    "audience",
-    "algorithm",
-    "secret",
-    "secret_env",
-    "secret_file",
-    "public_key",
-    "public_key_env",
-    "public_key_file",
-    jwks::FIELDS[0],
-    jwks::FIELDS[1],
-    jwks::FIELDS[2],
-    jwks::FIELDS[3],
-    "leeway",
-    "user_claims",
-    "roles_claim",
-];
-const ALGORITHMS: &[(&str, Algorithm)] = &[
-    ("HS256", Algorithm::Hs256),
-    ("RS256", Algorithm::Rs256),
-    ("ES256", Algorithm::Es256),
-    ("EdDSA", Algorithm::EdDsa),
-];
-/// As many bytes as HMAC with SHA-256 gives; a shorter secret can be guessed from one token.
-const SHORTEST_SECRET: usize = 32;
 const DAY: Duration = Duration::from_secs(86_400);
 const HUNDRED_YEARS: Duration = Duration::from_secs(86_400 * 36_525);
 
@@ -119,7 +92,7 @@ impl Decoder<'_> {
             .get(ISSUERS)
             .iter()
             .flat_map(Field::list)
-            .filter_map(|issuer| self.issuer(&issuer.section(ISSUER)?))
+            .filter_map(|issuer| issuers::decode(self, &issuer, roles))
             .collect();
         tenant.revoked = revoked::decode(&s);
         tenant.ceiling = quota("tenant").or(quotas.ceiling);
@@ -137,94 +110,6 @@ impl Decoder<'_> {
             |name: &&'static str| s.get(name).is_some_and(|some| some.is_empty_list() || some.is_empty_map());
         (tenant, [ISSUERS, REVOKED, HOOKS].into_iter().filter(is_empty).collect())
     }
-
-    fn issuer(&self, s: &Section<'_>) -> Option<Issuer> {
-        let algorithm = s.required("algorithm").and_then(|field| field.read(value::one_of(ALGORITHMS)));
-        let secret = secret::one_of(self, s, ["secret", "secret_env", "secret_file"]);
-        let public = secret::one_of(self, s, ["public_key", "public_key_env", "public_key_file"]);
-        let jwks = jwks::decode(s);
-        let published = s.get(jwks::FIELDS[0]);
-        let key = match algorithm {
-            Some(algorithm) if published.is_some() => only_published(algorithm, published, [secret, public]),
-            Some(Algorithm::Hs256) => hmac_secret(s, secret, public),
-            Some(_) => verifying_key(s, secret, public),
-            None => None,
-        };
-        let name = value::words(255);
-        let mut user_claims = s.list("user_claims", &name);
-        if user_claims.is_empty() {
-            user_claims = vec!["user_id".into(), "sub".into()];
-        }
-        let issuer = s.read("issuer", &name);
-        let audience = s.read("audience", &name);
-        let leeway = s.duration("leeway", Duration::ZERO..=Duration::from_secs(600));
-        let roles_claim = s.read("roles_claim", &name);
-        let key = key?;
-        Some(Issuer {
-            issuer,
-            audience,
-            algorithm: algorithm?,
-            development: development::is_known_secret(&key.0),
-            key,
-            jwks,
-            leeway: leeway.unwrap_or(Duration::from_secs(30)),
-            user_claims,
-            roles_claim: roles_claim.unwrap_or_else(|| "roles".into()),
-        })
-    }
-}
-
-type Given<'a> = Option<(Secret, Field<'a>)>;
-
-/// No key of its own, for an issuer whose keys stand under a URL.
-fn only_published(algorithm: Algorithm, url: Option<Field<'_>>, given: [Given<'_>; 2]) -> Option<Secret> {
-    if algorithm == Algorithm::Hs256 {
-        url?.fail("is not for HS256, whose secret nobody publishes");
-    }
-    for (_, field) in given.into_iter().flatten() {
-        field.fail("stands beside jwks_url: give one of them");
-    }
-    Some(Secret(Vec::new()))
-}
-
-fn hmac_secret(s: &Section<'_>, secret: Given<'_>, public: Given<'_>) -> Option<Secret> {
-    if let Some((_, field)) = public {
-        field.fail("is not for HS256, which has a secret");
-    }
-    let names = ["secret", "secret_env", "secret_file"];
-    let Some((secret, field)) = secret else {
-        return missing(s, names, "HS256 needs one of secret, secret_env and secret_file");
-    };
-    if secret.0.len() < SHORTEST_SECRET {
-        field.fail(format!("must give at least {SHORTEST_SECRET} bytes"));
-        return None;
-    }
-    Some(secret)
-}
-
-fn verifying_key(s: &Section<'_>, secret: Given<'_>, public: Given<'_>) -> Option<Secret> {
-    if let Some((_, field)) = secret {
-        field.fail("is only for HS256; the other algorithms have a public key");
-    }
-    let names = ["public_key", "public_key_env", "public_key_file"];
-    let Some((key, field)) = public else {
-        return missing(
-            s,
-            names,
-            "this algorithm needs one of jwks_url, public_key, public_key_env and public_key_file",
-        );
-    };
-    let text = std::str::from_utf8(&key.0).unwrap_or_default();
-    value::public_key(text).map_err(|message| field.fail(message)).ok()?;
-    Some(key)
-}
-
-/// Tells that nothing is given, unless what was given has its own problem.
-fn missing<T>(s: &Section<'_>, names: [&'static str; 3], message: &str) -> Option<T> {
-    if names.iter().all(|name| s.get(name).is_none()) {
-        s.field().fail(message);
-    }
-    None
 }
 
 /// The users made at start: ids alone, or ids with a profile.

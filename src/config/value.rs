@@ -47,6 +47,16 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "must be a network such as 10.0.0.0/8 or an address".into())
 }
 
+/// The name of a host, in lower case and without the dot that may end it.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    if name.is_empty() || name.len() > 253 || !name.bytes().all(fits) {
+        return Err("must be the name of a host with no port, such as bellboard.internal".into());
+    }
+    Ok(name.to_ascii_lowercase())
+}
+
 /// A pattern over names, such as `billing_*`.
 pub(super) fn glob(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > LONGEST_GLOB || globset::Glob::new(text).is_err() {

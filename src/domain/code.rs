@@ -86,6 +86,8 @@ codes! {
     InternalError = "internal_error", "The gateway failed";
     /// The gateway is full; nothing was stored.
     Busy = "busy", "The gateway is busy";
+    /// The keys that verify the token cannot be fetched; nothing was stored.
+    KeysUnavailable = "keys_unavailable", "The issuer's keys cannot be fetched";
     /// Whether the change was made is not known.
     OutcomeUnknown = "outcome_unknown", "It is not known whether the change was made";
 }

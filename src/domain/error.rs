@@ -64,6 +64,12 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The keys that verify the token could not be fetched.
+    #[error("The token cannot be verified now: its issuer's keys cannot be fetched; try again")]
+    KeysUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The store gave no answer in time that says whether the change was made.
     #[error("It is not known whether this was stored; look before you try again")]
     Unresolved {
@@ -94,6 +100,7 @@ impl Error {
             Self::NotificationNotFound(_) => Code::NotificationNotFound,
             Self::HookNotFound => Code::HookNotFound,
             Self::Busy { .. } => Code::Busy,
+            Self::KeysUnavailable { .. } => Code::KeysUnavailable,
             Self::Unresolved { .. } => Code::OutcomeUnknown,
             Self::Internal(_) => Code::InternalError,
         }

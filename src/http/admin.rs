@@ -3,16 +3,23 @@
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ipnet::IpNet;
-use poem::{Endpoint, IntoResponse, Request, Response, Result, http::StatusCode};
+use poem::{
+    Endpoint, IntoResponse, Request, Response, Result,
+    http::{
+        HeaderValue, StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE},
+    },
+};
 use prometheus::IntCounter;
 use serde_json::json;
 
-use super::{configured, drain::Draining};
+use super::{configured, direct::is_direct, drain::Draining};
 use crate::{
+    auth::Source,
     cache::UnreadCache,
     clock::Clock,
     config::{Secret, Sort},
@@ -33,56 +40,77 @@ pub struct Admin {
     pub snapshot: Shared,
     /// The time that published keys age by.
     pub clock: Clock,
-    /// A bearer token that lets anyone in.
-    pub token: Option<Secret>,
-    /// Networks that need no token. Loopback never does.
+    /// Bearer tokens, each of which admits. Where there is one, only the probes need none.
+    pub tokens: Vec<Secret>,
+    /// Networks that are admitted where no token is needed. Loopback always is.
     pub networks: Vec<IpNet>,
     /// Whether the gateway was told to stop.
     pub draining: Draining,
 }
+
+const NEEDS_TOKEN: &str =
+    "this listener is for operators: send the admin token as Authorization: Bearer TOKEN\n";
+const NOT_DIRECT: &str = "this listener is for operators: without server.admin_token it refuses requests that a proxy \
+                          forwarded, and a Host that is neither localhost nor one of server.allowed_hosts\n";
+const NOT_NEAR: &str = "this listener is for operators: set server.admin_token, or add this address to \
+                        server.admin_networks\n";
+
+/// How long after the start readiness waits for the first keys of each issuer: as long as one fetch may take.
+const FIRST_KEYS: Duration = Duration::from_secs(10);
 
 /// How long readiness waits for its write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The endpoint of the admin listener.
 pub fn admin(admin: Admin) -> impl Endpoint<Output = Response> {
-    AdminEndpoint { admin, following: Mutex::default() }
+    AdminEndpoint { admin, following: Mutex::default(), started: Instant::now() }
 }
 
 struct AdminEndpoint {
     admin: Admin,
     /// Held while counters catch up with totals that are kept elsewhere.
     following: Mutex<()>,
+    started: Instant,
 }
 
 impl Endpoint for AdminEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        if !self.admin.admits(&request) {
-            return Ok(text(StatusCode::FORBIDDEN, "this listener is for operators\n"));
-        }
-        Ok(match request.uri().path() {
-            "/healthz" => self.admin.liveness(),
-            "/readyz" => self.admin.readiness().await,
-            "/metrics" => self.admin.metrics(&self.following),
-            "/config/summary" => self.admin.summary(),
+        let mut answer = match (self.admin.admit(&request), request.uri().path()) {
+            (Err(refusal), _) => refusal,
+            (Ok(()), "/healthz") => self.admin.liveness(),
+            (Ok(()), "/readyz") => self.admin.readiness(self.started).await,
+            (Ok(()), "/metrics") => self.admin.metrics(&self.following),
+            (Ok(()), "/config/summary") => self.admin.summary(),
             _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz, /readyz or /config/summary\n"),
-        })
+        };
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(answer)
     }
 }
 
 impl Admin {
-    fn admits(&self, request: &Request) -> bool {
+    /// Admits whoever shows a token. Without one, the address of the connection decides: for the probes, and for
+    /// everything where no token is configured.
+    fn admit(&self, request: &Request) -> Result<(), Response> {
+        let shown = shown_token(request);
+        if shown.is_some_and(|shown| self.tokens.iter().any(|token| same(&token.0, shown))) {
+            return Ok(());
+        }
         let peer: Option<IpAddr> = request.remote_addr().as_socket_addr().map(|a| a.ip().to_canonical());
-        let near = peer.is_some_and(|ip| ip.is_loopback() || self.networks.iter().any(|n| n.contains(&ip)));
-        let shown =
-            request.headers().get("authorization").and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
-        let known = match (&self.token, shown) {
-            (Some(token), Some(shown)) => same(&token.0, shown),
-            _ => false,
-        };
-        near || known
+        let is_near =
+            peer.is_some_and(|ip| ip.is_loopback() || self.networks.iter().any(|n| n.contains(&ip)));
+        let needs_token = !self.tokens.is_empty() && !matches!(request.uri().path(), "/healthz" | "/readyz");
+        let is_direct = is_direct(request, &self.snapshot.load().allowed_hosts);
+        match (is_near && !needs_token, is_direct) {
+            (true, true) => Ok(()),
+            _ if !self.tokens.is_empty() => Err(text(StatusCode::UNAUTHORIZED, NEEDS_TOKEN)
+                .with_header(WWW_AUTHENTICATE, "Bearer")
+                .into_response()),
+            (true, false) => Err(text(StatusCode::FORBIDDEN, NOT_DIRECT)),
+            (false, _) => Err(text(StatusCode::FORBIDDEN, NOT_NEAR)),
+        }
     }
 
     fn metrics(&self, following: &Mutex<()>) -> Response {
@@ -127,7 +155,7 @@ impl Admin {
     }
 
     /// Ready means that a small write was durable just now, not that a process runs, and that the gateway is to go on.
-    async fn readiness(&self) -> Response {
+    async fn readiness(&self, started: Instant) -> Response {
         let (mut status, store) = match tokio::time::timeout(PROBE_TIMEOUT, self.store.probe()).await {
             Ok(Ok(())) => (StatusCode::OK, "ok"),
             Ok(Err(e)) => {
@@ -141,6 +169,17 @@ impl Admin {
             status = StatusCode::SERVICE_UNAVAILABLE;
         }
         let snapshot = self.snapshot.load();
+        let issuers = |is_so: fn(&Source) -> bool| {
+            let all = snapshot.tokens.sources().filter(|source| is_so(source));
+            all.map(|source| format!("{}/{}", source.tenant, source.issuer)).collect::<Vec<_>>()
+        };
+        let (mut fetching, mut failing) = (issuers(Source::is_new), issuers(Source::is_failing));
+        if started.elapsed() > FIRST_KEYS {
+            failing.append(&mut fetching);
+        }
+        if !fetching.is_empty() {
+            status = StatusCode::SERVICE_UNAVAILABLE;
+        }
         let body = json!({
             "ready": status == StatusCode::OK,
             "stopping": stopping,
@@ -150,6 +189,8 @@ impl Admin {
             "refused": self.metrics.config_refused.get() != 0,
             "last_good": snapshot.last_good,
             "last_good_unwritten": self.metrics.last_good_unwritten.get() != 0,
+            "fetching_issuers": fetching,
+            "failing_issuers": failing,
             "kept_types": snapshot.registry.kept(Sort::Type),
             "quarantined_types": snapshot.registry.quarantined(Sort::Type),
             "kept_mappings": snapshot.registry.kept(Sort::Mapping),
@@ -165,6 +206,13 @@ fn follow(following: &Mutex<()>, counter: &IntCounter, total: impl Fn() -> u64) 
     let _alone = following.lock().unwrap_or_else(PoisonError::into_inner);
     let counted = counter.get();
     counter.inc_by(total().saturating_sub(counted));
+}
+
+/// Returns the credential of the `Bearer` scheme, whose name has no case (RFC 9110).
+fn shown_token(request: &Request) -> Option<&[u8]> {
+    let (scheme, token) =
+        request.headers().get(AUTHORIZATION)?.as_bytes().split_at_checked("bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
 /// Compares without telling by its time where the two differ.
@@ -208,7 +256,7 @@ mod tests {
             unread: Arc::new(UnreadCache::new(10, None)),
             snapshot: Shared::new(Snapshot::fixture(&config(), None, Ticks::default()).unwrap()),
             clock: Clock::default(),
-            token: Some(Secret("token".into())),
+            tokens: vec![Secret("token".into())],
             networks: Vec::new(),
             draining: Draining::default(),
         });

@@ -1,12 +1,13 @@
 //! The extractor that admits a request before its body is read: credential, permission, rate limit.
 
-use std::{marker::PhantomData, net::IpAddr, sync::Arc};
+use std::{marker::PhantomData, net::IpAddr, sync::Arc, time::Duration};
 
 use poem::{Request, RequestBody};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaSecurityScheme, Registry},
 };
+use tokio::time::Instant;
 
 use super::{
     context::{Context, Forwarding, presented},
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     admit::{self, Account, Need, Presented, Refusal},
-    domain::{Actor, AuthFailure, Error, Permission, Principal, Result},
+    domain::{Actor, AuthFailure, Error, Permission, Principal},
     inbox::Owner,
 };
 
@@ -75,7 +76,7 @@ pub struct Admitted<N> {
 
 impl<N> Admitted<N> {
     /// Spends what a request costs that is worth so many: one was spent when it was admitted. All of it or nothing.
-    pub fn spend(&self, requests: usize) -> Result<()> {
+    pub fn spend(&self, requests: usize) -> crate::domain::Result<()> {
         let limit = self.account.spend(self.context.snapshot(), requests).map_err(|most| {
             Error::Invalid(format!(
                 "a batch may have at most {most} items: no more pass the rate limit at once"
@@ -145,8 +146,12 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
     ) -> poem::Result<Self> {
         let context = Context::of(request).map_err(Failure)?.clone();
         let forwarding = Forwarding::of(request.headers());
-        let presented = presented(request, &forwarding);
-        let verdict = admit::admit(context.snapshot(), &presented, N::NEED, context.now());
+        let presented = presented(request, &forwarding, context.snapshot());
+        let mut verdict = admit::admit(context.snapshot(), &presented, N::NEED, context.now());
+        if verdict.as_ref().is_err_and(|refusal| refusal.pending.is_some()) {
+            // Apart, as it is rare and its future large.
+            verdict = Box::pin(with_keys(&context, &presented, N::NEED, verdict)).await;
+        }
         let admitted =
             verdict.map_err(|refusal| refused(&context, refusal, || client(&context, &presented)))?;
         note(&context, &admitted);
@@ -154,6 +159,26 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
         let admit::Admitted { principal, account, .. } = admitted;
         Ok(Self { principal, context, services, account, need: PhantomData })
     }
+}
+
+/// How long a request waits for its issuer's keys: longer than the least time between two fetches and one fetch together.
+const KEYS_WAIT: Duration = Duration::from_secs(8);
+
+/// Waits for the keys that a token needs, and admits again with each fetch, until they decide.
+async fn with_keys(
+    context: &Context,
+    presented: &Presented<'_>,
+    need: Need,
+    mut verdict: Result<admit::Admitted, Refusal>,
+) -> Result<admit::Admitted, Refusal> {
+    let deadline = Instant::now() + KEYS_WAIT;
+    while let Some(pending) = verdict.as_ref().err().and_then(|refusal| refusal.pending.clone()) {
+        if !pending.fetched(deadline).await {
+            break;
+        }
+        verdict = admit::admit(context.snapshot(), presented, need, context.now());
+    }
+    verdict
 }
 
 /// Where a request comes from: where the proxies tell nobody, the nearest of them is all that is known.

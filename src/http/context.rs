@@ -9,7 +9,7 @@ use std::{
 
 use poem::{Request, http::HeaderMap};
 
-use super::{bodies::Held, services::Services};
+use super::{bodies::Held, direct::is_direct, services::Services};
 use crate::{
     admit::Presented,
     domain::{Error, TenantId, Timestamp},
@@ -127,7 +127,11 @@ fn joined<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, str>> {
 }
 
 /// The credentials of a request, and what is known of where it comes from.
-pub fn presented<'a>(request: &'a Request, forwarding: &'a Forwarding<'a>) -> Presented<'a> {
+pub fn presented<'a>(
+    request: &'a Request,
+    forwarding: &'a Forwarding<'a>,
+    snapshot: &Snapshot,
+) -> Presented<'a> {
     let headers = request.headers();
     Presented {
         api_key: the_key(headers),
@@ -135,7 +139,8 @@ pub fn presented<'a>(request: &'a Request, forwarding: &'a Forwarding<'a>) -> Pr
         peer: request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip()),
         forwarded_for: forwarding.forwarded_for.as_deref(),
         forwarded: forwarding.forwarded.as_deref(),
-        via_proxy: ["forwarded", "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name)),
+        // Only published credentials ask.
+        is_direct: !snapshot.has_published || is_direct(request, &snapshot.allowed_hosts),
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use poem::{
     Endpoint, Request, Response,
-    http::{HeaderName, HeaderValue, Method, Uri},
+    http::{HeaderName, HeaderValue, Method, Uri, header::CACHE_CONTROL},
 };
 use url::form_urlencoded;
 
@@ -86,6 +86,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Entry<E> {
             answer.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
         }
         cors::show(&mut answer, origin, &context);
+        // What answers one caller is nobody else's, errors included; pages say for themselves how they are kept.
+        answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         let route = route.map_or("other", Route::pattern);
         self.services.metrics.request(route, method, answer.status().as_str(), started.elapsed());
         Ok(answer)

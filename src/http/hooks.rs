@@ -113,7 +113,7 @@ impl<'a> ApiExtractor<'a> for AtTheDoor {
     ) -> poem::Result<Self> {
         let context = Context::of(request).map_err(Failure)?.clone();
         let forwarding = Forwarding::of(request.headers());
-        let presented = presented(request, &forwarding);
+        let presented = presented(request, &forwarding, context.snapshot());
         let signatures =
             Shown { stripe: one(request, STRIPE), github: one(request, GITHUB), ..Shown::default() };
         // The framework knows path parameters by number only.

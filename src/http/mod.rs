@@ -15,6 +15,7 @@ mod connections;
 mod context;
 mod cors;
 pub mod cursor;
+mod direct;
 mod docs;
 mod document;
 mod drain;

@@ -156,7 +156,9 @@ impl Summary {
             listen,
             admin_listen,
             admin_token,
+            admin_token_next,
             admin_networks,
+            allowed_hosts,
             trusted_proxies,
             request_timeout,
             drain_time,
@@ -166,11 +168,14 @@ impl Summary {
             max_body_memory,
         } = server;
         self.add("server.trusted_proxies", String::new(), [("", list(trusted_proxies))]);
-        let token = admin_token.as_ref().map(|Secret(token)| token);
+        self.add("server.allowed_hosts", String::new(), [("", list(allowed_hosts))]);
+        let [token, next] =
+            [admin_token, admin_token_next].map(|token| token.as_ref().map(|Secret(token)| token));
         self.fixed = [
             ("server.listen", self.veiled(listen)),
             ("server.admin_listen", self.veiled(admin_listen)),
             ("server.admin_token", self.veiled(&token)),
+            ("server.admin_token_next", self.veiled(&next)),
             ("server.admin_networks", self.veiled(admin_networks)),
             ("server.request_timeout", self.veiled(request_timeout)),
             ("server.drain_time", self.veiled(drain_time)),
@@ -237,12 +242,14 @@ impl Summary {
         let Issuer {
             issuer: iss,
             audience,
+            audience_claim,
             algorithm,
             key: Secret(key),
             jwks,
             leeway,
             user_claims,
             roles_claim,
+            roles,
             development: _,
         } = issuer;
         let of = match iss {
@@ -258,6 +265,7 @@ impl Summary {
         }
         let fields = [
             ("audience", audience.as_deref().map_or("none".to_owned(), quoted)),
+            ("audience_claim", quoted(audience_claim)),
             ("algorithm", format!("{algorithm:?}")),
             ("key", self.veiled(key)),
             // An address may hold a credential.
@@ -265,6 +273,7 @@ impl Summary {
             ("leeway", span(Some(*leeway))),
             ("user_claims", list(user_claims)),
             ("roles_claim", quoted(roles_claim)),
+            ("roles", roles.as_ref().map_or("all".to_owned(), |roles| list(roles))),
         ];
         self.add(name, String::new(), fields);
     }

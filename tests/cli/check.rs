@@ -81,6 +81,31 @@ fn a_case_that_fails_is_a_problem_of_its_file() {
 }
 
 #[test]
+fn it_recommends_to_list_the_roles_of_tokens_where_several_tenants_or_issuers_exist() {
+    let issuer =
+        |secret: &str, more: &str| format!("{{algorithm: HS256, secret: {}{more}}}", secret.repeat(32));
+    let site = |home: &[String], acme: &[String]| {
+        let (home, acme) = (home.join(", "), acme.join(", "));
+        Site::new(&format!("tenants:\n  default: {{issuers: [{home}]}}\n  acme: {{issuers: [{acme}]}}\n"))
+    };
+    let (one, two) = (issuer("a", ""), issuer("b", ", issuer: two"));
+    let listed = issuer("c", ", roles: [sender]");
+    let told = |site: Site| {
+        site.good(&["check"]).lines().find(|l| l.starts_with("recommended: ")).map(str::to_owned)
+    };
+    assert_eq!(told(site(&[one.clone()], &[])), None, "one issuer of one tenant that has anything");
+    let advice = told(site(&[one.clone(), listed.clone()], &[two])).expect("advice");
+    assert!(
+        advice.contains("`roles`") && advice.contains("tenants.default.issuers[0], tenants.acme.issuers[0] ")
+    );
+    assert_eq!(told(site(&[listed], &[issuer("d", ", roles: []")])), None);
+    let unknown = site(&[issuer("e", ", roles: [sendr]")], &[]).bad(&["check"]);
+    assert!(
+        unknown.contains(":2: tenants.default.issuers[0].roles[0]: sendr is no role; known: admin, sender")
+    );
+}
+
+#[test]
 fn what_cannot_be_opened_is_found_before_the_start() {
     let open = format!("server: {{admin_listen: 0.0.0.0:9090}}\n{SETTINGS}");
     let err = Site::new(&open).bad(&["check"]);

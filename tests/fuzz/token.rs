@@ -53,6 +53,7 @@ fn what_nobody_signed_proves_nobody() {
             }
             Err(BadToken::Expired) => "expired".into(),
             Err(BadToken::Invalid(why)) => why.into(),
+            Err(BadToken::Pending(_)) => "its keys are to be fetched".into(),
         }
     });
 }

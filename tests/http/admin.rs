@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, api::ask, gateway::until_async, settings::*};
+use crate::support::{Answer, Gateway, api::ask, gateway::until_async, settings::*};
 
 async fn admin(path: &str) -> Answer {
     ask(SHARED.admin_api().request_at(Method::GET, path)).await
@@ -16,6 +16,7 @@ async fn it_lives_and_is_ready() {
     assert_eq!(admin("/healthz").await.expect(200).text, "ok\n");
     let ready = admin("/readyz").await.expect(200);
     assert_eq!(ready.header("content-type"), "application/json");
+    assert_eq!(ready.header("cache-control"), "no-store");
     let body = ready.json();
     assert_eq!((&body["ready"], &body["store"]), (&json!(true), &json!("ok")));
     assert_eq!(body["quarantined_types"], json!([]));
@@ -28,6 +29,56 @@ async fn the_listeners_share_no_path() {
     }
     for path in ["/", "/crm/notification/types", "/crm/notification/openapi.json"] {
         admin(path).await.expect(404);
+    }
+}
+
+const PATHS: [&str; 4] = ["/metrics", "/config/summary", "/healthz", "/readyz"];
+
+#[tokio::test]
+async fn where_a_token_is_configured_this_machine_needs_it_too_but_for_the_probes() {
+    const TOKENS: [&str; 2] =
+        ["admin-token-that-is-valid-now-0000001", "admin-token-that-is-valid-next-000001"];
+    let settings = format!("server: {{admin_token: {}, admin_token_next: {}}}\n", TOKENS[0], TOKENS[1]);
+    let gateway = Gateway::start(&settings);
+    let get = |path, authorization: &str| {
+        let request = gateway.admin_api().request_at(Method::GET, path);
+        if authorization.is_empty() { request } else { request.header("Authorization", authorization) }
+    };
+    for path in PATHS {
+        let open = path.ends_with('z');
+        for shown in ["", "Bearer wrong", "Basic eDp4", TOKENS[0]] {
+            let answer = ask(get(path, shown)).await.expect(if open { 200 } else { 401 });
+            assert!(open || answer.header("www-authenticate") == "Bearer", "{path}");
+        }
+        for scheme in ["Bearer", "bearer", "BEARER "] {
+            for token in TOKENS {
+                ask(get(path, &format!("{scheme} {token}"))).await.expect(200);
+                ask(get(path, &format!("{scheme} {token}x"))).await.expect(if open { 200 } else { 401 });
+            }
+        }
+        // Through a proxy, and for a page that rebinds its name, the token alone counts.
+        for (name, value) in [("X-Forwarded-For", "192.0.2.1"), ("Host", "attacker.example")] {
+            ask(get(path, "").header(name, value)).await.expect(401);
+            ask(get(path, &format!("Bearer {}", TOKENS[1])).header(name, value)).await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_no_client_of_a_proxy_and_no_foreign_host_gets_in() {
+    let with = |path, name: &str, value: &str| {
+        ask(SHARED.admin_api().request_at(Method::GET, path).header(name, value))
+    };
+    for path in PATHS {
+        for host in ["localhost", "LOCALHOST:9090", "[::1]:9090", "10.1.2.3", "bellboard.test:9090"] {
+            with(path, "Host", host).await.expect(200);
+        }
+        for host in ["attacker.example", "localhost.attacker.example:9090", "bellboard"] {
+            with(path, "Host", host).await.expect(403);
+        }
+        for name in ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "Via", "X-Real-IP"] {
+            with(path, name, "x").await.expect(403);
+        }
     }
 }
 

@@ -156,6 +156,30 @@ async fn issuer_and_audience_must_be_those_of_the_configuration() {
 }
 
 #[tokio::test]
+async fn roles_that_an_issuer_does_not_list_are_ignored_and_logged_seldom() {
+    let gateway = Gateway::start(&format!(
+        "tenants:\n  default:\n    seed: [1]\n    issuers:\n      \
+         - {{algorithm: HS256, secret: {DEFAULT_SECRET}, roles: [sender], roles_claim: realm_access.roles,\n         \
+            user_claims: [resource_access.crm.user_id]}}\n"
+    ));
+    let token = |n: i64, roles: &[&str]| {
+        let token = Token::of(DEFAULT_SECRET, 1).claim("user_id", Value::Null).claim("jti", n);
+        let token = token.claim("resource_access", json!({"crm": {"user_id": 1}}));
+        gateway.api().bearer(token.claim("realm_access", json!({"roles": roles})).sign())
+    };
+    let send = json!({"user_id": 1, "type": "custom", "title": "t"});
+    for n in 0..5 {
+        token(n, &["sender", "admin", "offline_access"]).send(&send).await.expect(201);
+        token(n, &["admin"]).send(&send).await.failed(403, "Permission notification.send is required");
+    }
+    let log = gateway.log();
+    let told = "claims roles that its issuer's `roles` do not list";
+    assert_eq!(log.matches(told).count(), 1, "{log}");
+    assert!(log.contains(r#"ignored=["admin"]"#) && !log.contains("offline_access"), "{log}");
+    gateway.stop();
+}
+
+#[tokio::test]
 async fn a_key_works_from_its_networks_as_trusted_proxies_tell_them() {
     let from = |name: &'static str, values: &'static [&'static str]| {
         let request = with_key(ELSEWHERE).request(Method::GET, "/types");
@@ -213,15 +237,21 @@ async fn published_credentials_are_refused_through_a_proxy() {
     let user = gateway.api().bearer(Token::of("bellboard-development-secret-not-for-production", 1).sign());
     key.get("/types").await.expect(200);
     user.get("/").await.expect(200);
-    for (name, value) in
-        [("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "192.0.2.1"), ("Via", "1.1 proxy")]
-    {
+    let headers = [
+        ("Forwarded", "for=192.0.2.1"),
+        ("X-Forwarded-For", "192.0.2.1"),
+        ("X-Forwarded-Host", "crm.example"),
+        ("X-Real-IP", "192.0.2.1"),
+        ("Via", "1.1 proxy"),
+        ("Host", "attacker.example"),
+    ];
+    for (name, value) in headers {
         let through = |api: &crate::support::Api| api.request(Method::GET, "/types").header(name, value);
         ask(through(&key)).await.unauthorized("Invalid API key");
         ask(through(&user)).await.unauthorized("Invalid token");
     }
     let log = gateway.log();
-    assert_eq!(log.matches("WARN").count(), 6, "{log}");
+    assert_eq!(log.matches("WARN").count(), 2 * headers.len(), "{log}");
     assert!(log.contains("Provisioning notification system"), "it says which: {log}");
     gateway.stop();
 }

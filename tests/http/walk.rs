@@ -15,12 +15,14 @@ use cases::{CASES, Cases, Ground, Need, Request};
 use schema::Schemas;
 
 /// What any answer has, by HTTP itself.
-const OF_HTTP: [&str; 5] = ["content-type", "content-length", "transfer-encoding", "date", "connection"];
+const OF_HTTP: [&str; 6] =
+    ["content-type", "content-length", "transfer-encoding", "date", "connection", "cache-control"];
 
 const PROBLEM: &str = "application/problem+json";
 
 /// Where nobody may ask twice in a second.
 const MEAN: &str = r#"
+roles: {directory: [user.erase]}
 rate_limits: {per_user: {per_second: 1, burst: 1}, failed_auth: {per_second: 1000000}}
 tenants:
   default:
@@ -130,8 +132,9 @@ impl Operation<'_> {
             self.ask(&with_key(key), &ground, &request).await.unauthorized("Invalid API key");
         }
         let token = |token: Token| shared().bearer(token.sign());
-        let good = || Token::of(DEFAULT_SECRET, ground.user).roles(&["admin"]);
-        let forged = Token::of("signing-secret-of-nobody-that-is-known-1", ground.user).roles(&["admin"]);
+        let good = || Token::of(DEFAULT_SECRET, ground.user).roles(&["admin", "directory"]);
+        let forged =
+            Token::of("signing-secret-of-nobody-that-is-known-1", ground.user).roles(&["admin", "directory"]);
         self.ask(&token(forged), &ground, &request).await.unauthorized("Invalid token");
         self.ask(&token(good().expired()), &ground, &request).await.unauthorized("Token has expired");
         match cases.need {
@@ -159,7 +162,7 @@ impl Operation<'_> {
     async fn other_tenant(&mut self, cases: &Cases) {
         let ground = Ground::make().await;
         let request = (cases.good)(&ground);
-        let admin = acme_token(ground.user).claim("groups", serde_json::json!(["admin"])).sign();
+        let admin = acme_token(ground.user).claim("groups", serde_json::json!(["admin", "directory"])).sign();
         let answer = self.ask(&shared().bearer(admin), &ground, &request).await;
         (cases.other_tenant)(&answer, &ground);
         if !matches!(cases.need, Need::Inbox) {
@@ -175,7 +178,9 @@ impl Operation<'_> {
         let request = (cases.good)(&ground);
         let api = match cases.need {
             Need::Hook => mean.api().key(WALK),
-            _ => mean.api().bearer(Token::of(DEFAULT_SECRET, ground.user).roles(&["admin"]).sign()),
+            _ => mean
+                .api()
+                .bearer(Token::of(DEFAULT_SECRET, ground.user).roles(&["admin", "directory"]).sign()),
         };
         for _ in 0..50 {
             let answer = self.ask_in(&api, &ground, &request, None).await;
@@ -226,6 +231,11 @@ impl Operation<'_> {
         let declared = self.schemas.resolve(&self.declared["responses"][&status]);
         assert!(declared.is_object(), "{id}: {status} is not declared: {answer:?}");
         self.check_headers(&declared["headers"], &answer.headers, &status);
+        let is_stream = answer.header("content-type") == "text/event-stream";
+        let kept = if is_stream { "no-store, no-transform" } else { "no-store" };
+        assert_eq!(answer.header("cache-control"), kept, "{id}: {status}");
+        let varies = answer.status >= 400;
+        assert_eq!(answer.header("vary"), if varies { "Accept" } else { "" }, "{id}: {status}");
         let media_type = answer.header("content-type");
         let media = &declared["content"][media_type];
         let (schema, bodies): (_, Vec<&str>) = match media_type {

@@ -210,7 +210,7 @@ impl Gateway {
         let mut answer = String::new();
         let asked = TcpStream::connect(&self.admin["http://".len()..]).and_then(|mut stream| {
             stream.set_read_timeout(Some(PATIENCE))?;
-            write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
             stream.read_to_string(&mut answer)
         });
         asked.unwrap_or_else(|e| panic!("{path}: {e}\n{}", self.log()));

@@ -31,6 +31,8 @@ pub enum Mood {
     Says(u16, String),
     /// Sends to another place.
     Redirects(String),
+    /// Takes the request, and answers as what it becomes next.
+    Holds,
     /// Takes the request and never answers.
     Stalls,
     /// Never stops to answer.
@@ -82,13 +84,20 @@ impl Endpoint {
                     continue;
                 }
                 shared.1.fetch_add(1, SeqCst);
-                let mood = shared.0.lock().expect("no panic").clone();
-                let tls = tls.clone();
-                thread::spawn(move || match tls {
-                    None => answer(stream, &mood),
-                    Some(config) => {
-                        let connection = ServerConnection::new(config).expect("a connection");
-                        answer(StreamOwned::new(connection, stream), &mood);
+                let (mood, tls) = (Arc::clone(&shared.0), tls.clone());
+                thread::spawn(move || {
+                    let now = || mood.lock().expect("no panic").clone();
+                    let mut mood = now();
+                    while matches!(mood, Mood::Holds) {
+                        thread::sleep(Duration::from_millis(5));
+                        mood = now();
+                    }
+                    match tls {
+                        None => answer(stream, &mood),
+                        Some(config) => {
+                            let connection = ServerConnection::new(config).expect("a connection");
+                            answer(StreamOwned::new(connection, stream), &mood);
+                        }
                     }
                 });
             }
@@ -147,6 +156,7 @@ fn answer(stream: impl Read + Write, mood: &Mood) {
         Mood::Honest(keys) => {
             stream.write_all(whole(200, "", &json!({ "keys": keys }).to_string()).as_bytes())
         }
+        Mood::Holds => unreachable!("it has become something else"),
         Mood::Says(status, body) => stream.write_all(whole(*status, "", body).as_bytes()),
         Mood::Redirects(to) => stream.write_all(whole(302, &format!("Location: {to}\r\n"), "").as_bytes()),
         Mood::Stalls => {
@@ -162,8 +172,9 @@ fn answer(stream: impl Read + Write, mood: &Mood) {
 }
 
 /// A key that signs, with the name it is published under.
+#[derive(Clone)]
 pub struct Signer {
-    kid: String,
+    kid: Option<String>,
     algorithm: Algorithm,
     key: EncodingKey,
 }
@@ -172,19 +183,19 @@ impl Signer {
     /// The key of the fixtures for ES256.
     pub fn ec(kid: &str) -> Self {
         let key = EncodingKey::from_ec_pem(include_bytes!("../fixtures/keys/ec.pem")).expect("a key");
-        Self { kid: kid.into(), algorithm: Algorithm::ES256, key }
+        Self { kid: Some(kid.into()), algorithm: Algorithm::ES256, key }
     }
 
     /// The key of the fixtures for RS256.
     pub fn rsa(kid: &str) -> Self {
         let key = EncodingKey::from_rsa_pem(include_bytes!("../fixtures/keys/rsa.pem")).expect("a key");
-        Self { kid: kid.into(), algorithm: Algorithm::RS256, key }
+        Self { kid: Some(kid.into()), algorithm: Algorithm::RS256, key }
     }
 
     /// As it is published.
     pub fn published(&self) -> Value {
         let mut jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a public key");
-        jwk.common.key_id = Some(self.kid.clone());
+        jwk.common.key_id.clone_from(&self.kid);
         serde_json::to_value(jwk).expect("JSON")
     }
 
@@ -194,7 +205,12 @@ impl Signer {
         for (name, value) in more.as_object().into_iter().flatten() {
             claims[name] = value.clone();
         }
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(self.algorithm) };
+        let header = Header { kid: self.kid.clone(), ..Header::new(self.algorithm) };
         encode(&header, &claims, &self.key).expect("claims are JSON")
+    }
+
+    /// The same, with no name of its key.
+    pub fn nameless(&self, user: i64, more: &Value) -> String {
+        Self { kid: None, ..self.clone() }.token(user, more)
     }
 }

@@ -51,6 +51,7 @@ pub const OPEN_SECRET: &str = "signing-secret-of-the-tenant-open-0000001";
 const SETTINGS: &str = r#"
 server:
   trusted_proxies: [127.0.0.0/8]
+  allowed_hosts: [Bellboard.Test]
 log: {level: debug}
 plugins: ./plugins
 rate_limits:

@@ -77,7 +77,11 @@ impl Stream {
         };
         let head = String::from_utf8(stream.chunks.drain(..end).collect()).expect("text").to_lowercase();
         assert!(head.starts_with("http/1.1 200 "), "{head}");
-        for line in ["content-type: text/event-stream", "cache-control: no-store", "x-accel-buffering: no"] {
+        for line in [
+            "content-type: text/event-stream",
+            "cache-control: no-store, no-transform",
+            "x-accel-buffering: no",
+        ] {
             assert!(head.contains(&format!("\r\n{line}\r\n")), "no {line} in {head}");
         }
         assert_eq!(stream.frame().await.as_deref(), Some("retry: 2000"));

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reqwest::{Client, header, redirect};
+use reqwest::{Client, Proxy, Url, header, redirect};
 use tokio::task::JoinSet;
 
 use super::{
     KeySet, Source,
     guard::{self, Guarded},
-    parse::{self, PublicKey},
+    parse::{self, Parsed},
 };
 use crate::clock::Clock;
 
@@ -33,11 +33,16 @@ impl Fetcher {
         Self { clock }
     }
 
-    /// Runs until it is dropped. `sources` tells what is configured at that moment.
-    pub async fn run(self, sources: impl Fn() -> Vec<Source>) {
+    /// Runs until it is dropped. `sources` tells what is configured at that moment; `withdrawn` is called after a key
+    /// was withdrawn.
+    pub async fn run(self, sources: impl Fn() -> Vec<Source>, withdrawn: impl Fn()) {
         let mut fetches = JoinSet::new();
         loop {
-            while fetches.try_join_next().is_some() {}
+            while let Some(ended) = fetches.try_join_next() {
+                if ended.is_ok_and(|is_withdrawn| is_withdrawn) {
+                    withdrawn();
+                }
+            }
             for source in sources() {
                 if fetches.len() < AT_ONCE && source.set.begin(self.clock.now(), source.refresh) {
                     fetches.spawn(visit(source, self.clock.clone()));
@@ -48,29 +53,34 @@ impl Fetcher {
     }
 }
 
-/// One fetch that has begun, to its end.
-pub(super) async fn visit(source: Source, clock: Clock) {
+/// One fetch that has begun, to its end. Returns whether a key was withdrawn.
+pub(super) async fn visit(source: Source, clock: Clock) -> bool {
     let Source { tenant, issuer, set, .. } = source;
     let _landing = set.landing();
     match keys(&set).await {
-        Ok(keys) => {
+        Ok(Parsed { keys, passed_over }) => {
             tracing::debug!(%tenant, issuer, keys = keys.len(), "the issuer's keys were fetched");
-            set.end(clock.now(), Some(keys));
+            // Most sets hold keys for other uses all the time.
+            if set.note_passed_over(&passed_over) && !passed_over.is_empty() {
+                tracing::info!(%tenant, issuer, "published keys are passed over: {}", passed_over.join("; "));
+            }
+            set.end(clock.now(), Some(keys)).withdrawn
         }
         Err(why) => {
-            let failing = set.end(clock.now(), None);
+            let failing = set.end(clock.now(), None).failing;
             // A dead endpoint would fill the log.
             if failing.is_power_of_two() {
                 tracing::warn!(%tenant, issuer, failing, "the issuer's keys could not be fetched: {why}");
             }
+            false
         }
     }
 }
 
-async fn keys(set: &Arc<KeySet>) -> Result<Vec<PublicKey>, String> {
+async fn keys(set: &Arc<KeySet>) -> Result<Parsed, String> {
     let whole = async {
         let body = body(set).await?;
-        parse::parse(&body).map_err(str::to_owned)
+        parse::parse(&body)
     };
     // Resolving a name has no limit of its own.
     tokio::time::timeout(WHOLE, whole).await.unwrap_or_else(|_| Err("it took too long".into()))
@@ -80,9 +90,9 @@ async fn body(set: &Arc<KeySet>) -> Result<Vec<u8>, String> {
     if !set.allow_private && guard::literal_address(&set.url).is_some_and(|ip| !guard::is_public(ip)) {
         return Err("its address is private".into());
     }
-    let allow_private = set.allow_private;
+    let (allow_private, proxy) = (set.allow_private, set.proxy.clone());
     // Made anew each time, as it reads the system's trusted certificates, which are renewed too.
-    let client = tokio::task::spawn_blocking(move || client(allow_private));
+    let client = tokio::task::spawn_blocking(move || client(allow_private, proxy));
     let client = client.await.map_err(|e| e.to_string())?.map_err(told)?;
     let request =
         client.get(set.url.clone()).header(header::ACCEPT, "application/jwk-set+json, application/json");
@@ -100,14 +110,19 @@ async fn body(set: &Arc<KeySet>) -> Result<Vec<u8>, String> {
     Ok(body)
 }
 
-/// No proxy, no redirect and no connection kept: each would lead around the check of the addresses.
-fn client(allow_private: bool) -> reqwest::Result<Client> {
-    Client::builder()
+/// No proxy of the environment, no redirect and no connection kept: each would lead around the check of the addresses. A
+/// configured proxy resolves the host's name itself, so its own address is the only one that is resolved here.
+fn client(allow_private: bool, proxy: Option<Url>) -> reqwest::Result<Client> {
+    let resolver = Guarded { allow_private: allow_private || proxy.is_some() };
+    let builder = match proxy {
+        Some(proxy) => Client::builder().proxy(Proxy::all(proxy)?),
+        None => Client::builder().no_proxy(),
+    };
+    builder
         .user_agent(concat!("bellboard/", env!("CARGO_PKG_VERSION")))
-        .no_proxy()
         .redirect(redirect::Policy::none())
         .https_only(!allow_private)
-        .dns_resolver(Guarded { allow_private })
+        .dns_resolver(resolver)
         .pool_max_idle_per_host(0)
         .connect_timeout(CONNECT)
         .timeout(WHOLE)

@@ -1,17 +1,19 @@
 //! Public keys that issuers publish under a URL: remembered, and fetched again in the background.
 //!
-//! Nothing here is waited for by a request or by the building of a snapshot. A request reads the keys that
-//! are there; the [`Fetcher`] alone talks to the network.
+//! The building of a snapshot waits for nothing here. A request reads the keys that are there; only where they cannot
+//! decide it waits for the next fetch, bounded ([`Pending`]). The [`Fetcher`] alone talks to the network.
 
 mod fetch;
 mod guard;
 mod parse;
+mod pending;
 mod set;
 #[cfg(test)]
 mod tests;
 
 pub use fetch::Fetcher;
-pub(super) use set::{KeySet, Signer};
+pub use pending::Pending;
+pub(super) use set::{KeySet, Signer, Unfound};
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,6 +45,16 @@ pub struct KeysState {
 }
 
 impl Source {
+    /// Whether no fetch has ended yet.
+    pub fn is_new(&self) -> bool {
+        self.set.is_new()
+    }
+
+    /// Whether the last fetch failed.
+    pub fn is_failing(&self) -> bool {
+        self.set.is_failing()
+    }
+
     /// How it stands at that time.
     pub fn state(&self, now: Timestamp) -> KeysState {
         KeysState {

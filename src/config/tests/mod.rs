@@ -78,7 +78,7 @@ fn the_contracts_form_of_keys() {
     assert_eq!((hashed.expires_at, hashed.quota.burst), (Some(Timestamp(1_000_000)), 10));
     assert_eq!((hashed.types.as_slice(), hashed.networks.len()), (["billing_*".to_owned()].as_slice(), 1));
     let bearer = config.tenants[&tenant("acme")].roles["admin"];
-    assert!(bearer.has(Permission::UserErase));
+    assert!(bearer.has(Permission::UserManage) && !bearer.has(Permission::UserErase));
 }
 
 #[test]

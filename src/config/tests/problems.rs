@@ -60,7 +60,7 @@ include: none.yaml
         "bellboard.yaml:19: tenants.other.seed[1].locale: must be a language tag such as en or de-CH",
         "bellboard.yaml:19: tenants.other.seed[2]: user 3 stands in this list already",
         "bellboard.yaml:21: tenants.other.issuers[0].secret: must give at least 32 bytes",
-        "bellboard.yaml:22: tenants.other.issuers[1].algorithm: must be one of HS256, RS256, ES256, EdDSA",
+        "bellboard.yaml:22: tenants.other.issuers[1].algorithm: must be one of HS256, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
         "bellboard.yaml:23: tenants.other.issuers[2]: this algorithm needs one of jwks_url, public_key, public_key_env \
          and public_key_file",
         "bellboard.yaml:24: tenants.other.retention.read: must be text: put it in quotes",

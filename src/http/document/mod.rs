@@ -162,7 +162,7 @@ const ERRORS: [(u16, &str, &str, &str, Code); 11] = [
     (
         503,
         "ServiceUnavailable",
-        "The gateway is busy, and nothing was stored; or the store gave no answer in time, and it is not known whether \
+        "The gateway is busy, or an issuer's keys cannot be fetched, and nothing was stored; or the store gave no answer in time, and it is not known whether \
          it was. Try a send again only with an Idempotency-Key, or after looking.",
         "The service is busy; try again",
         Code::Busy,
@@ -237,7 +237,7 @@ fn add_headers(document: &mut Value) {
         "IdempotencyReplayed": {"description": "`true` where the answer was given before, under the same Idempotency-Key; else absent.", "schema": {"type": "string", "enum": ["true"]}, "example": "true"},
         "EventId": text("The place in the inbox's history that the answer shows: a stream goes on from there when `Last-Event-ID` says so. Opaque.", "6f1c03d2a95e8b47.57"),
         "RestorableFor": {"description": "For how many seconds what was deleted can be restored; 0 where it cannot.", "schema": {"type": "integer", "minimum": 0}, "example": 30},
-        "CacheControl": {"description": "A stream is not to be kept.", "schema": {"type": "string", "enum": ["no-store"]}, "example": "no-store"},
+        "CacheControl": text("A stream is neither to be kept nor to be changed on its way.", "no-store, no-transform"),
         "AccelBuffering": {"description": "A proxy is not to hold back a stream.", "schema": {"type": "string", "enum": ["no"]}, "example": "no"},
         "Authenticate": text("How to authenticate instead.", "Bearer"),
         "RetryAfter": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer", "minimum": 1}, "example": 1},

@@ -94,7 +94,7 @@ fn status(code: Code) -> StatusCode {
         Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RateLimited | Code::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
         Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::Busy | Code::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Busy | Code::KeysUnavailable | Code::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -236,6 +236,7 @@ fn of_failure(failure: &Error, request_id: &str) -> Told {
         Error::RateLimited { retry_after }
         | Error::TooManyStreams { retry_after }
         | Error::Busy { retry_after }
+        | Error::KeysUnavailable { retry_after }
         | Error::Unresolved { retry_after } => {
             let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
             told().with(header::RETRY_AFTER, HeaderValue::from(seconds))

@@ -30,7 +30,7 @@ impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
         Response::builder()
             .content_type("text/event-stream")
-            .header(header::CACHE_CONTROL, "no-store")
+            .header(header::CACHE_CONTROL, "no-store, no-transform")
             // A proxy that buffers answers must not buffer this one.
             .header("x-accel-buffering", "no")
             .extension(self.0)

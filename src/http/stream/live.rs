@@ -32,7 +32,7 @@ use crate::{
 /// The credential that a stream was opened with, which must hold as long as it is open.
 pub struct Pass {
     authorization: Box<str>,
-    via_proxy: bool,
+    is_direct: bool,
     tenant: TenantId,
     user: UserId,
     /// When the token ends.
@@ -43,11 +43,11 @@ impl Pass {
     /// That of a request that was admitted.
     pub fn of(snapshot: &Snapshot, request: &Request, now: Timestamp) -> Result<Self, AuthFailure> {
         let forwarding = Forwarding::of(request.headers());
-        let presented = presented(request, &forwarding);
+        let presented = presented(request, &forwarding, snapshot);
         let (principal, ends) = admit::recheck(snapshot, &presented, now)?;
         Ok(Self {
             authorization: presented.authorization.unwrap_or_default().into(),
-            via_proxy: presented.via_proxy,
+            is_direct: presented.is_direct,
             tenant: principal.tenant.clone(),
             user: principal.user().ok_or(AuthFailure::UserRequired)?,
             ends,
@@ -62,7 +62,7 @@ impl Pass {
             peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             forwarded_for: None,
             forwarded: None,
-            via_proxy: self.via_proxy,
+            is_direct: self.is_direct,
         };
         match admit::recheck(snapshot, &presented, now) {
             Ok((whose, _)) if whose.tenant == self.tenant && whose.user() == Some(self.user) => Ok(()),
@@ -195,10 +195,13 @@ impl Live {
     /// What is to be written next; waits until there is something.
     async fn next(&mut self) -> Result<String, End> {
         if !self.first.is_empty() {
+            // What was swapped since the request was admitted is in force now, and what comes later is heard of.
+            self.check()?;
             return Ok(std::mem::take(&mut self.first));
         }
         loop {
             if self.has_more && self.rests_until <= Instant::now() {
+                self.check()?;
                 let mut text = String::new();
                 self.read(&mut text).await?;
                 if !text.is_empty() {
@@ -282,5 +285,51 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.services.metrics.streams.dec();
         self.services.metrics.streams_ended.with_label_values(&[self.end.as_str()]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        auth::sign_token,
+        config::{
+            UserMode,
+            fixture::{config, issuer},
+        },
+        events::Bounds,
+        http::services::fixture,
+        limit::Ticks,
+    };
+
+    #[tokio::test]
+    async fn what_is_swapped_between_admission_and_the_first_event_ends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let services = fixture(folder.path()).await;
+        let empty = config();
+        let mut with_issuer = config();
+        with_issuer.tenants[0].issuers.push(issuer());
+        let swap = |config| {
+            services.snapshot.store(Snapshot::fixture(config, None, Ticks::default()).unwrap());
+        };
+        swap(&with_issuer);
+        let (user, now) = (UserId::new(5).unwrap(), services.clock.now());
+        let token = sign_token(&issuer(), user, &[], Duration::from_secs(60), now).unwrap();
+        let request = Request::builder().header("authorization", format!("Bearer {token}")).finish();
+        let snapshot = services.snapshot.load();
+        for is_withdrawn in [false, true] {
+            let pass = Pass::of(&snapshot, &request, now).unwrap();
+            let tenant = TenantId::default();
+            let owner = Owner { tenant: &tenant, user, users: UserMode::Open };
+            let bounds = Bounds { per_user: 9, per_tenant: 9, most: 9 };
+            let seat = services.streams.open(&tenant, user, bounds).unwrap();
+            let step = services.inbox.follow(owner).await.unwrap();
+            if is_withdrawn {
+                swap(&empty);
+            }
+            let mut live = Live::begin(&services, seat, pass, snapshot.streams, step);
+            let first = live.next().await.map(|text| text.contains("event: ready"));
+            assert_eq!(first, if is_withdrawn { Err(End::Refused) } else { Ok(true) });
+        }
     }
 }

@@ -5,7 +5,14 @@ use std::{fs, time::Duration};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Gateway, Token, api::ask, gateway::until, stream::Stream, token::now};
+use crate::support::{
+    Gateway, Token,
+    api::ask,
+    gateway::until,
+    issuer::{Endpoint, Mood, Signer},
+    stream::Stream,
+    token::now,
+};
 
 const SECRET: &str = "signing-secret-of-the-default-tenant-0001";
 const KEY: &str = "ending-key-of-the-default-tenant-000001";
@@ -89,6 +96,43 @@ async fn it_ends_when_its_token_is_admitted_no_longer() {
     assert!(metrics(&gateway).await.contains("bellboard_streams_open 1\n"));
     drop(stays);
     ended(&gateway, "client", 1).await;
+    gateway.stop();
+}
+
+#[tokio::test]
+async fn it_ends_with_the_key_that_signed_its_token_whether_or_not_something_happens() {
+    let (old, new) = (Signer::ec("old"), Signer::rsa("new"));
+    let endpoint = Endpoint::new(Mood::Honest(vec![old.published()]));
+    let gateway = Gateway::start(&format!(
+        "streams: {{heartbeat: 1m}}\ntenants:\n  default:\n    seed: [1, 2]\n    issuers:\n      \
+         - {{algorithm: ES256, jwks_url: '{}', jwks_refresh: 1s, jwks_allow_private: true}}\n\
+         api_keys:\n  {KEY}: {{}}\n",
+        endpoint.url
+    ));
+    let open = async |user: i64| {
+        let mut stream = Stream::open(&gateway.api().bearer(old.token(user, &json!({}))), None).await;
+        stream.expect("ready").await;
+        stream
+    };
+    let (mut quiet, mut busy) = (open(1).await, open(2).await);
+    let sends = tokio::spawn({
+        let api = gateway.api().key(KEY);
+        async move {
+            loop {
+                api.notify(2, "more").await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    });
+    busy.expect("notification").await;
+    endpoint.becomes(Mood::Honest(vec![new.published()]));
+    assert_eq!(quiet.next().await, None);
+    let start = std::time::Instant::now();
+    while busy.next().await.is_some() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it goes on without its key");
+    }
+    sends.abort();
+    ended(&gateway, "token_refused", 2).await;
     gateway.stop();
 }
 
