@@ -36,6 +36,7 @@ pub use inputs::{Env, Inputs, environment};
 pub use model::*;
 pub use problem::{ConfigProblem, ConfigProblems, bounded};
 pub use streams::Streams;
+pub(crate) use tree::one_document;
 
 /// Reads a duration as the files write it, such as `30s` or `7d`. The error completes a clause.
 pub fn duration(
