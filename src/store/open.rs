@@ -43,7 +43,7 @@ pub enum FileCopyError {
 pub(super) struct Opened {
     pub lanes: Vec<Box<dyn Engine>>,
     pub reads: Box<dyn Reads>,
-    pub space: Option<Space>,
+    pub space: Option<Arc<Space>>,
 }
 
 /// Opens the database at a URL, creates or migrates it. The listener is told of what other nodes change.
@@ -55,7 +55,7 @@ pub(super) async fn open(
     match scheme(url) {
         Some(Scheme::Sqlite) => {
             let (engine, reads) = sqlite::open(url, options).await?;
-            let space = Space::of(sqlite::path_of(url)?, options.min_free_space);
+            let space = engine.space();
             Ok(Opened { lanes: vec![Box::new(engine)], reads: Box::new(reads), space: Some(space) })
         }
         Some(Scheme::Postgres) => {
