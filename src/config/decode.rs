@@ -15,7 +15,9 @@ use super::{
     keys, limits,
     problem::{ConfigProblem, ConfigProblems, Report},
     roles::Roles,
-    secret, streams,
+    secret,
+    store_url::check_store_url,
+    streams,
     tenants::Tenants,
     tree::{self, Node},
     value,
@@ -299,13 +301,9 @@ impl Decoder<'_> {
         let Some(s) = main.section("store", STORE) else { return default };
         let url =
             secret::one_of(self, &s, ["url", "url_env", "url_file"]).and_then(|(Secret(url), field)| {
-                let known = ["sqlite://", "postgres://", "postgresql://"];
                 let url = String::from_utf8(url).unwrap_or_default();
-                if known.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
-                    return Some(url);
-                }
-                field.fail("must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE");
-                None
+                check_store_url(&url).map_err(|message| field.fail(message)).ok()?;
+                Some(url)
             });
         let time = |name, default| s.duration(name, SECOND / 10..=MINUTE).unwrap_or(default);
         StoreConfig {

@@ -22,6 +22,7 @@ mod problem;
 mod revoked;
 mod roles;
 mod secret;
+mod store_url;
 mod stored;
 mod streams;
 mod tenants;
@@ -35,6 +36,7 @@ pub use hooks::{Hook, Overload, Scheme};
 pub use inputs::{Env, Inputs, environment};
 pub use model::*;
 pub use problem::{ConfigProblem, ConfigProblems, bounded};
+pub use store_url::check_store_url;
 pub use streams::Streams;
 pub(crate) use tree::one_document;
 
