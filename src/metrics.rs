@@ -43,6 +43,8 @@ pub struct Metrics {
     pub queue_depth: IntGauge,
     /// Free bytes of the disk that the database is on.
     pub store_free_bytes: IntGauge,
+    /// Bytes of the database's WAL.
+    pub store_wal_bytes: IntGauge,
     /// Unread counts answered from memory.
     pub cache_hits: IntCounter,
     /// Unread counts read from the store.
@@ -172,6 +174,11 @@ impl Metrics {
                 &r,
                 "store_free_bytes",
                 "Free bytes of the disk that the database is on; 0 where it is a server's, or the system does not tell.",
+            )?,
+            store_wal_bytes: gauge(
+                &r,
+                "store_wal_bytes",
+                "Bytes of the SQLite database's WAL, which another process that reads for long keeps from being reset.",
             )?,
             cache_hits: counter(&r, "unread_cache_hits_total", "Unread counts answered from memory.")?,
             cache_misses: counter(&r, "unread_cache_misses_total", "Unread counts read from the store.")?,

@@ -15,7 +15,9 @@ use super::{
     keys, limits,
     problem::{ConfigProblem, ConfigProblems, Report},
     roles::Roles,
-    secret, streams,
+    secret,
+    store_url::check_store_url,
+    streams,
     tenants::Tenants,
     tree::{self, Node},
     value,
@@ -97,7 +99,7 @@ pub(super) struct Decoder<'a> {
 impl Decoder<'_> {
     fn all(&self, path: &Path) -> Option<Config> {
         let document = match &*self.source.ask(Ask::File(path.into())) {
-            Answer::File(bytes) => self.document(path, bytes)?,
+            Answer::File(bytes) => self.own_document(path, bytes)?,
             Answer::Failed(message) => return self.lost(path, message),
             _ => return self.lost(path, "does not exist"),
         };
@@ -160,6 +162,13 @@ impl Decoder<'_> {
         }
     }
 
+    /// One of the gateway's own files, in which every tag counts.
+    fn own_document(&self, file: &Path, bytes: &[u8]) -> Option<Document> {
+        let document = self.document(file, bytes)?;
+        self.root(&document).refuse_tags();
+        Some(document)
+    }
+
     fn root<'d>(&'d self, document: &'d Document) -> Field<'d> {
         Field::root(self.report, &document.file, &document.root)
     }
@@ -208,7 +217,7 @@ impl Decoder<'_> {
                 }
                 if !seen.contains(&path) {
                     seen.push(path.clone());
-                    documents.extend(self.read_document(&field, path));
+                    documents.extend(self.read_document(&field, path, Self::own_document));
                 }
             }
         }
@@ -229,9 +238,14 @@ impl Decoder<'_> {
         Vec::new()
     }
 
-    fn read_document(&self, field: &Field<'_>, path: PathBuf) -> Option<Document> {
+    fn read_document(
+        &self,
+        field: &Field<'_>,
+        path: PathBuf,
+        parse: impl Fn(&Self, &Path, &[u8]) -> Option<Document>,
+    ) -> Option<Document> {
         match &*self.open(field, path.clone())? {
-            Answer::File(bytes) => self.document(&path, bytes),
+            Answer::File(bytes) => parse(self, &path, bytes),
             _ => None,
         }
     }
@@ -239,7 +253,8 @@ impl Decoder<'_> {
     /// Another system's files, of which only `api_keys` is read.
     fn foreign(&self, main: &Section<'_>) -> Vec<Document> {
         let fields = main.get("api_keys_from").iter().flat_map(Field::one_or_many).collect::<Vec<_>>();
-        let read = |field: &Field<'_>| self.read_document(field, resolved(field, field.text()?));
+        let read =
+            |field: &Field<'_>| self.read_document(field, resolved(field, field.text()?), Self::document);
         fields.iter().filter_map(read).collect()
     }
 
@@ -248,6 +263,7 @@ impl Decoder<'_> {
         let mut found =
             root.entries().into_iter().filter(|(name, _)| *name == "api_keys").map(|(_, field)| field);
         let first = found.next();
+        first.iter().for_each(Field::refuse_tags);
         for again in found {
             again.fail("stands here again");
         }
@@ -299,13 +315,9 @@ impl Decoder<'_> {
         let Some(s) = main.section("store", STORE) else { return default };
         let url =
             secret::one_of(self, &s, ["url", "url_env", "url_file"]).and_then(|(Secret(url), field)| {
-                let known = ["sqlite://", "postgres://", "postgresql://"];
                 let url = String::from_utf8(url).unwrap_or_default();
-                if known.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
-                    return Some(url);
-                }
-                field.fail("must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE");
-                None
+                check_store_url(&url).map_err(|message| field.fail(message)).ok()?;
+                Some(url)
             });
         let time = |name, default| s.duration(name, SECOND / 10..=MINUTE).unwrap_or(default);
         StoreConfig {

@@ -50,6 +50,27 @@ impl<'a> Field<'a> {
         self.report.add(ConfigProblem { line, column, field, ..ConfigProblem::new(self.file, "", message) });
     }
 
+    /// Notes a problem for each tag in it that YAML's core schema does not define, such as `!secret` or `!vault`.
+    pub fn refuse_tags(&self) {
+        if let Some(tag) = &self.node.tag {
+            let name = self.path.rsplit(['.', ']']).next().unwrap_or_default();
+            let way_out = match name {
+                "secret" | "public_key" | "admin_token" | "url" => {
+                    format!("give {name}_env, the name of an environment variable, or {name}_file, a path")
+                }
+                _ => "only secret, public_key, admin_token and url can come from elsewhere: by a field such as \
+                      secret_env or secret_file; write anything else out"
+                    .to_owned(),
+            };
+            self.fail(format!("has the tag {}, which is not evaluated: {way_out}", shown(tag)));
+        }
+        match &self.node.value {
+            Value::List(_) => self.list().iter().for_each(Self::refuse_tags),
+            Value::Map(_) => self.entries().iter().for_each(|(_, field)| field.refuse_tags()),
+            _ => {}
+        }
+    }
+
     /// Whether it is written as `{}`.
     pub fn is_empty_map(&self) -> bool {
         matches!(&self.node.value, Value::Map(entries) if entries.is_empty())
@@ -221,6 +242,10 @@ impl<'a> Field<'a> {
         };
         for (n, entry) in entries.iter().enumerate() {
             let (name, path) = (entry.key.as_str(), self.child(entry).path);
+            if self.path.is_empty() && name.starts_with("x-") {
+                // Of a file's own making: a place for anchors.
+                continue;
+            }
             if !known.contains(&name) {
                 self.fail_at(entry.at, path, unknown(name, known));
             } else if let Some(first) = entries[..n].iter().find(|e| e.key == name) {

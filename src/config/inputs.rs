@@ -247,7 +247,32 @@ pub(super) fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > most {
         return Err(io::Error::other(format!("it is larger than {most} bytes")));
     }
+    plain_text(bytes)
+}
+
+/// Takes the byte order mark off text. Bytes that are no text are returned as they are.
+fn plain_text(mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if is_utf16(&bytes) {
+        return Err(io::Error::other("it is text in UTF-16: save it as UTF-8"));
+    }
+    if bytes.starts_with(MARK) && std::str::from_utf8(&bytes).is_ok() {
+        bytes.drain(..MARK.len());
+    }
     Ok(bytes)
+}
+
+/// Whether bytes are text in UTF-16: of a random secret that begins with its byte order mark, the rest is not mostly ASCII.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let (text, high) = match bytes {
+        [0xff, 0xfe, text @ ..] => (text, 1),
+        [0xfe, 0xff, text @ ..] => (text, 0),
+        [0, _, ..] => (bytes, 0),
+        [_, 0, ..] => (bytes, 1),
+        _ => return false,
+    };
+    let ascii = text.chunks_exact(2).filter(|unit| unit[high] == 0 && unit[1 - high].is_ascii()).count();
+    text.len().is_multiple_of(2) && ascii * 8 >= text.len() * 3
 }
 
 /// The files that match, in the order of their names. None where the folder does not exist.

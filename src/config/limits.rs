@@ -1,7 +1,7 @@
 //! How large things may be.
 
 use super::field::Section;
-use crate::domain::Limits;
+use crate::domain::{Limits, Metadata};
 
 const FIELDS: &[&str] = &[
     "title",
@@ -22,7 +22,7 @@ pub(super) fn read(main: &Section<'_>) -> Limits {
         message: s.size("message", 1..=100_000, default.message),
         link: s.size("link", 1..=8_192, default.link),
         metadata_bytes: s.size("metadata_bytes", 2..=1 << 20, default.metadata_bytes),
-        metadata_depth: s.size("metadata_depth", 1..=64, default.metadata_depth),
+        metadata_depth: s.size("metadata_depth", 1..=Metadata::MAX_DEPTH as i64, default.metadata_depth),
         body_bytes: s.size("body_bytes", 1_024..=8 << 20, default.body_bytes),
         batch_bytes: s.size("batch_bytes", 1_024..=8 << 20, default.batch_bytes),
         batch_items: s.size("batch_items", 1..=1_000, default.batch_items),

@@ -24,6 +24,7 @@ mod problem;
 mod revoked;
 mod roles;
 mod secret;
+mod store_url;
 mod stored;
 mod streams;
 mod tenants;
@@ -38,7 +39,9 @@ pub use hooks::{Hook, Overload, Scheme};
 pub use inputs::{Env, Inputs, environment};
 pub use model::*;
 pub use problem::{ConfigProblem, ConfigProblems, bounded};
+pub use store_url::check_store_url;
 pub use streams::Streams;
+pub(crate) use tree::one_document;
 
 /// Reads a duration as the files write it, such as `30s` or `7d`. The error completes a clause.
 pub fn duration(

@@ -5,6 +5,7 @@ use super::{
     decode::Decoder,
     field::{Field, Section},
     inputs::{Answer, Ask},
+    value,
 };
 
 /// The secret that one of three fields gives: inline, by environment variable, by file, in this order.
@@ -30,13 +31,31 @@ pub(super) fn one_of<'a>(
             _ => return None,
         }
     };
-    // Files and variables come with a line end that nobody means; bytes that are no text are all meant.
-    let bytes = if std::str::from_utf8(&bytes).is_ok() { bytes.trim_ascii().to_vec() } else { bytes };
-    if bytes.is_empty() {
-        field.fail("gives nothing");
-        return None;
+    match checked(bytes) {
+        Ok(bytes) => Some((Secret(bytes), field)),
+        Err(message) => {
+            field.fail(message);
+            None
+        }
     }
-    Some((Secret(bytes), field))
+}
+
+/// The secret itself, or why the bytes are something else than the one who wrote them meant.
+fn checked(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    // Bytes that are no text are all meant.
+    let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(bytes) };
+    // Files and variables come with a line end that nobody means.
+    let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+    if text.is_empty() {
+        return Err("gives nothing".into());
+    }
+    if text.lines().nth(1).is_some() && !text.starts_with("-----BEGIN ") {
+        return Err("holds more than one line: a secret must stand alone, on one line".into());
+    }
+    match value::placeholder(text) {
+        Some(message) => Err(message),
+        None => Ok(text.as_bytes().to_vec()),
+    }
 }
 
 fn from_env(decoder: &Decoder<'_>, field: &Field<'_>) -> Option<Vec<u8>> {

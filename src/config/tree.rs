@@ -7,7 +7,7 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_saphyr::{
-    DuplicateKeyPolicy, Location, NonFiniteFloatPolicy, Options, Spanned, budget::BudgetBreach,
+    DuplicateKeyPolicy, Location, NonFiniteFloatPolicy, Options, Spanned, Tagged, budget::BudgetBreach,
 };
 
 use super::problem::{ConfigProblem, scrubbed};
@@ -22,6 +22,8 @@ pub(super) struct Place {
 /// A value and where it stands. Not `Debug`: it can hold secrets.
 pub(super) struct Node {
     pub at: Place,
+    /// A tag that YAML's core schema does not define. YAML parsers pass it over, so the value is not what it says.
+    pub tag: Option<String>,
     pub value: Value,
 }
 
@@ -55,10 +57,27 @@ pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Node, ConfigProblem> {
         let line = 1 + memchr::memchr_iter(b'\n', &bytes[..e.valid_up_to()]).count() as u64;
         problem(Some(Place { line, column: 1 }), "is not UTF-8 text".into())
     })?;
-    serde_saphyr::from_str_with_options::<Spanned<Tree>>(text, options()).map(node).map_err(|e| {
-        let at = e.location().map(place);
-        problem(at, format!("is not valid YAML: {}", scrubbed(&without_place(&e))))
-    })
+    serde_saphyr::from_str_with_options::<Tagged<Spanned<Tree>>>(one_document(text), options())
+        .map(node)
+        .map_err(|e| {
+            let at = e.location().map(place);
+            problem(at, format!("is not valid YAML: {}", scrubbed(&without_place(&e))))
+        })
+}
+
+/// Returns the text without a `---` at its end, behind which no second document follows.
+pub(crate) fn one_document(text: &str) -> &str {
+    let mut rest = text.trim_end();
+    while let Some(line) = rest.lines().next_back() {
+        let before = &rest[..rest.len() - line.len()];
+        match line.split('#').next().unwrap_or_default().trim_end() {
+            "---" => return before,
+            // Comments, empty lines, the mark of a document's end.
+            "" | "..." => rest = before.trim_end(),
+            _ => break,
+        }
+    }
+    text
 }
 
 /// How deep a file may nest. Each level takes of the stack, up to 50 KB of it where nothing is optimised, and a thread may
@@ -74,6 +93,8 @@ fn options() -> Options {
     options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
     options.non_finite_float_policy = NonFiniteFloatPolicy::PassThrough;
     options.strict_booleans = true;
+    // A tag is refused where the value is used; see `Node::tag`.
+    options.ignore_binary_tag_for_string = true;
     options.with_snippet = false;
     options
 }
@@ -96,8 +117,16 @@ fn place(location: Location) -> Place {
     Place { line: location.line().max(1), column: location.column().max(1) }
 }
 
-fn node(spanned: Spanned<Tree>) -> Node {
-    Node { at: place(spanned.referenced), value: spanned.value.0 }
+fn node(Tagged(spanned, tag): Tagged<Spanned<Tree>>) -> Node {
+    Node { at: place(spanned.referenced), tag: foreign(tag), value: spanned.value.0 }
+}
+
+/// The tag, unless it is one of YAML's core schema.
+fn foreign(tag: Option<String>) -> Option<String> {
+    const CORE: [&str; 7] = ["map", "seq", "str", "null", "bool", "int", "float"];
+    tag.filter(|tag| {
+        tag != "!" && !tag.strip_prefix("tag:yaml.org,2002:").is_some_and(|name| CORE.contains(&name))
+    })
 }
 
 struct Tree(Value);
@@ -163,7 +192,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut nodes = Vec::new();
-        while let Some(item) = list.next_element::<Spanned<Tree>>()? {
+        while let Some(item) = list.next_element::<Tagged<Spanned<Tree>>>()? {
             nodes.push(node(item));
         }
         Ok(Value::List(nodes))
@@ -171,8 +200,9 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let value = node(map.next_value::<Spanned<Tree>>()?);
+        while let Some(Tagged(key, tag)) = map.next_key::<Tagged<Spanned<String>>>()? {
+            let mut value = node(map.next_value::<Tagged<Spanned<Tree>>>()?);
+            value.tag = foreign(tag).or(value.tag);
             entries.push(Entry { at: place(key.referenced), key: key.value, value });
         }
         Ok(Value::Map(entries))
@@ -225,6 +255,14 @@ mod tests {
         }
         let problem = parse(Path::new("t"), b"a: 1\nb: \xff\n").err().unwrap();
         assert_eq!(problem.to_string(), "t:2: is not UTF-8 text");
+    }
+
+    #[test]
+    fn the_deepest_file_fits_the_stack_of_a_thread() {
+        let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        assert!(parse(Path::new("t"), nested(DEEPEST).as_bytes()).is_ok());
+        let problem = parse(Path::new("t"), nested(20_000).as_bytes()).err().unwrap();
+        assert!(problem.to_string().contains("nests more than 32 levels"), "{problem}");
     }
 
     #[test]

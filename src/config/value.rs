@@ -100,6 +100,13 @@ pub(super) fn key_hash(text: &str) -> Result<[u8; 32], String> {
     if let Some(hex) = text.strip_prefix("sha256:") {
         return from_hex(hex).ok_or_else(|| "must have 64 hexadecimal digits after sha256:".into());
     }
+    if placeholder(text).is_some() {
+        return Err(
+            "is a placeholder that nothing fills in here: write the key or its sha256: hash, and keep the \
+                    file that holds it out of version control"
+                .into(),
+        );
+    }
     let length = text.chars().count();
     if length < SHORTEST_KEY {
         return Err(format!("is an API key of {length} characters; it must have at least {SHORTEST_KEY}"));
@@ -110,6 +117,17 @@ pub(super) fn key_hash(text: &str) -> Result<[u8; 32], String> {
         ));
     }
     Ok(Sha256::digest(text).into())
+}
+
+/// Why text is no secret, if another program was to put the secret in its place: `${NAME}` or `{{ name }}`.
+pub(super) fn placeholder(text: &str) -> Option<String> {
+    let filled_in =
+        |(open, close): &(&str, &str)| text.split_once(open).is_some_and(|(_, rest)| rest.contains(close));
+    let (open, close) = [("${", "}"), ("{{", "}}")].into_iter().find(filled_in)?;
+    Some(format!(
+        "contains {open}…{close}, which nothing fills in here: name an environment variable by a field such as \
+         secret_env, or a file by one such as secret_file"
+    ))
 }
 
 /// The fingerprint of an API key.

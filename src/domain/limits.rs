@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use bellboard_sdk::{Metadata, Problem};
+
+use super::ProblemCode;
+
 /// The longest time in which what a user deleted can be put back: it undoes a slip, and is no archive.
 pub const MAX_RESTORE_TIME: Duration = Duration::from_secs(300);
 
@@ -24,6 +28,15 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Sends in a batch.
     pub batch_items: usize,
+}
+
+impl Limits {
+    /// The problem of metadata that nests too deep. Every draft is checked before its pipeline, and again by the seal.
+    pub fn too_deep(&self, metadata: &Metadata) -> Option<Problem> {
+        let fault = format_args!("must nest at most {} levels deep", self.metadata_depth);
+        (metadata.depth() > self.metadata_depth)
+            .then(|| Problem::new("metadata", fault).coded(ProblemCode::TooDeep))
+    }
 }
 
 impl Default for Limits {

@@ -172,6 +172,7 @@ fn faults(draft: &Draft, limits: &Limits) -> Vec<Problem> {
         let fault = format!("must be at most {} bytes", limits.metadata_bytes);
         problems.push(Problem::new("metadata", fault).coded(ProblemCode::TooLarge));
     }
+    problems.extend(draft.metadata.as_ref().and_then(|metadata| limits.too_deep(metadata)));
     problems
 }
 
@@ -206,6 +207,21 @@ mod tests {
         let problems = Sealed::from_draft(bad, &Limits::default()).expect_err("two faults");
         let fields: Vec<_> = problems.iter().map(|p| p.field.as_str()).collect();
         assert_eq!(fields, ["title", "link"]);
+    }
+
+    #[test]
+    fn metadata_that_an_enricher_made_too_deep_does_not_pass() {
+        let deep =
+            |levels: usize| format!("{}{}", r#"{"a":"#.repeat(levels - 1) + "{}", "}".repeat(levels - 1));
+        for (levels, fits) in [(32, true), (33, false)] {
+            let metadata = Metadata::parse(deep(levels)).expect("an object");
+            let sealed =
+                Sealed::from_draft(Draft { metadata: Some(metadata), ..draft() }, &Limits::default());
+            let told = sealed.map(drop).map_err(|problems| problems[0].message.clone());
+            let expected =
+                if fits { Ok(()) } else { Err("metadata must nest at most 32 levels deep".to_owned()) };
+            assert_eq!(told, expected);
+        }
     }
 
     #[test]

@@ -117,8 +117,10 @@ impl Admin {
         follow(following, &self.metrics.cache_hits, || self.unread.hits());
         follow(following, &self.metrics.cache_misses, || self.unread.misses());
         self.metrics.queue_depth.set(i64::try_from(self.store.queue_depth()).unwrap_or(i64::MAX));
-        let free = self.store.free_space().unwrap_or(0);
-        self.metrics.store_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
+        let disk = self.store.disk();
+        let bytes = |bytes: Option<u64>| i64::try_from(bytes.unwrap_or(0)).unwrap_or(i64::MAX);
+        self.metrics.store_free_bytes.set(bytes(disk.as_ref().and_then(|disk| disk.free)));
+        self.metrics.store_wal_bytes.set(bytes(disk.map(|disk| disk.wal)));
         let rendered = self.metrics.render().and_then(|mut text| {
             configured::render(&self.snapshot.load(), self.clock.now(), &mut text)?;
             Ok(text)
@@ -164,6 +166,10 @@ impl Admin {
             }
             Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "a write took too long"),
         };
+        let disk = self.store.disk();
+        let full = disk.as_ref().is_some_and(|disk| disk.low);
+        let store =
+            if full && status == StatusCode::OK { "disk nearly full: sends are refused" } else { store };
         let stopping = self.draining.has_begun();
         if stopping {
             status = StatusCode::SERVICE_UNAVAILABLE;
@@ -184,6 +190,11 @@ impl Admin {
             "ready": status == StatusCode::OK,
             "stopping": stopping,
             "store": store,
+            "disk": disk.map(|disk| json!({
+                "free_bytes": disk.free,
+                "wal_bytes": disk.wal,
+                "wal_held_by": disk.holders.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            })),
             "generation": snapshot.generation,
             "hash": snapshot.summary.hash,
             "refused": self.metrics.config_refused.get() != 0,

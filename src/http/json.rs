@@ -279,25 +279,6 @@ pub fn is_blank(value: &RawValue) -> bool {
     serde_json::from_str::<Cow<'_, str>>(value.get()).is_ok_and(|text| text.trim().is_empty())
 }
 
-/// How deep a JSON text nests: `{}` is 1.
-pub fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,10 +352,5 @@ mod tests {
         for text in ["0", "-1", "9007199254740992", "1e300", "99999999999999999999"] {
             assert_eq!(parse(text), Err("n must be between 1 and 9007199254740991".into()), "{text}");
         }
-    }
-
-    #[test]
-    fn depth_counts_brackets_outside_strings() {
-        assert_eq!(depth(r#"{"a":"[[[\"[","b":[{}]}"#), 3);
     }
 }

@@ -128,13 +128,8 @@ fn read_metadata(field: json::Field, limits: &Limits) -> Result<Option<Metadata>
     if text.len() > limits.metadata_bytes {
         return fault(ProblemCode::TooLarge, format!("must be at most {} bytes", limits.metadata_bytes));
     }
-    if json::depth(text) > limits.metadata_depth {
-        return fault(
-            ProblemCode::TooDeep,
-            format!("must nest at most {} levels deep", limits.metadata_depth),
-        );
-    }
-    Ok(Some(Metadata::from_checked(text.to_owned())))
+    let metadata = Metadata::from_checked(text.to_owned());
+    limits.too_deep(&metadata).map_or(Ok(Some(metadata)), Err)
 }
 
 #[cfg(test)]

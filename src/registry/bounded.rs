@@ -22,7 +22,7 @@ const WITHIN: Duration = Duration::from_secs(3);
 /// How many may go on building past their time. A thread cannot be ended, and each takes a processor.
 const MOST_STUCK: usize = 2;
 
-/// Bytes of the stack of a thread that runs types: what the largest schema takes at the deepest metadata, twice.
+/// Bytes of the stack of a thread that runs types. A schema that may take more is checked on a thread of its own.
 pub const STACK: usize = 8 << 20;
 
 type Built<P> = Result<P, Vec<PluginProblem>>;

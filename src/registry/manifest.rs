@@ -7,11 +7,11 @@ use serde::{
     de::{DeserializeOwned, Error as _, MapAccess, Visitor},
 };
 use serde_json::Value;
-use serde_saphyr::{Spanned, UserMessageFormatter};
+use serde_saphyr::{Options, Spanned, UserMessageFormatter};
 
 use super::{PluginFolder, PluginProblem, build::is_name};
 use crate::{
-    config::TYPE_BYTES,
+    config::{TYPE_BYTES, one_document},
     domain::{Severity, TenantId},
 };
 
@@ -97,9 +97,16 @@ pub(super) fn read<T: DeserializeOwned>(folder: &PluginFolder) -> Result<T, Vec<
     yaml(text).map_err(|(line, text)| alone(manifest, line, text))
 }
 
+/// How deep a file may nest: more than the deepest metadata of a case, and no more than the stack has room for.
+const DEEPEST: usize = 100;
+
 /// Reads YAML. The error is one line of text, and the line of the file that it is about.
 pub(super) fn yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, (Option<u64>, String)> {
-    serde_saphyr::from_slice(bytes).map_err(|error| {
+    let text = std::str::from_utf8(bytes).map_err(|_| (None, "it is not UTF-8 text".to_owned()))?;
+    let mut options = Options::default();
+    options.reject_unsupported_tags = true;
+    options.budget.get_or_insert_default().max_depth = DEEPEST;
+    serde_saphyr::from_str_with_options(one_document(text), options).map_err(|error| {
         let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
         // The place is told beside the text.
         let end = text.rfind(" at line ").unwrap_or(text.len());

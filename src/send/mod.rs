@@ -164,6 +164,11 @@ impl Sending {
         draft: Draft,
         now: Timestamp,
     ) -> Result<Passed> {
+        let deep = draft.metadata.as_ref().and_then(|metadata| snapshot.limits.too_deep(metadata));
+        if let Some(problem) = deep {
+            self.count_problems(std::slice::from_ref(&problem));
+            return Err(Error::Refused(vec![problem]));
+        }
         let started = Instant::now();
         let (own_message, own_link) = (draft.message.is_some(), draft.link.is_some());
         let strict = snapshot.tenant(&principal.tenant)?.is_strict(&kind.name);

@@ -45,7 +45,7 @@ pub use open::{FileCopyError, OpenError, backup, is_shared, restore, shown};
 pub use page::{Page, PageQuery};
 pub use postgres::PostgresError;
 pub use sent::{Sent, SentPage, SentQuery};
-pub use space::DEFAULT_MIN_FREE_SPACE;
+pub use space::{DEFAULT_MIN_FREE_SPACE, Disk, Holder};
 pub use sqlite::{BackupError, Contents, OpenError as SqliteError};
 pub use whole::Whole;
 pub use withdraw::Withdrawal;
@@ -118,7 +118,7 @@ struct Inner {
     clock: Clock,
     wait: Duration,
     keep_changes: Duration,
-    space: Option<Space>,
+    space: Option<Arc<Space>>,
     /// How many batches were asked for that are stored whole or not at all.
     wholes: AtomicU64,
     running: watch::Receiver<()>,
@@ -203,7 +203,7 @@ impl Store {
 
     /// Whether the disk has room for notifications.
     fn has_space(&self) -> Result<()> {
-        if self.0.space.as_ref().is_some_and(Space::is_low) {
+        if self.0.space.as_ref().is_some_and(|space| space.is_low()) {
             return Err(Error::Busy { retry_after: space::RETRY });
         }
         Ok(())
@@ -327,9 +327,9 @@ impl Store {
         while running.changed().await.is_ok() {}
     }
 
-    /// Free bytes of the disk that the database is on, where it is this machine's and the system tells.
-    pub fn free_space(&self) -> Option<u64> {
-        self.0.space.as_ref().and_then(Space::free)
+    /// The disk that the database is on, where it is this machine's.
+    pub fn disk(&self) -> Option<Disk> {
+        self.0.space.as_ref().map(|space| space.disk())
     }
 
     /// How many commands wait for the writer.

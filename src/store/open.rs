@@ -7,6 +7,8 @@ use super::copy::{self, CopyError, Use};
 use super::engine::{Engine, Reads};
 use super::space::Space;
 use super::sqlite::{BackupError, Contents};
+use crate::config::check_store_url;
+
 use super::{CommitListener, Options, PostgresError, SqliteError, postgres, sqlite};
 
 /// Why the store cannot be opened. No text of it holds a password.
@@ -43,7 +45,7 @@ pub enum FileCopyError {
 pub(super) struct Opened {
     pub lanes: Vec<Box<dyn Engine>>,
     pub reads: Box<dyn Reads>,
-    pub space: Option<Space>,
+    pub space: Option<Arc<Space>>,
 }
 
 /// Opens the database at a URL, creates or migrates it. The listener is told of what other nodes change.
@@ -55,7 +57,7 @@ pub(super) async fn open(
     match scheme(url) {
         Some(Scheme::Sqlite) => {
             let (engine, reads) = sqlite::open(url, options).await?;
-            let space = Space::of(sqlite::path_of(url)?, options.min_free_space);
+            let space = engine.space();
             Ok(Opened { lanes: vec![Box::new(engine)], reads: Box::new(reads), space: Some(space) })
         }
         Some(Scheme::Postgres) => {
@@ -125,6 +127,10 @@ pub fn is_shared(url: &str) -> bool {
 /// a `?`.
 pub fn shown(url: &str) -> String {
     let Some(Scheme::Postgres) = scheme(url) else { return url.to_owned() };
+    if check_store_url(url).is_err() {
+        // A password may stand anywhere in it.
+        return "postgres://…".into();
+    }
     let (address, _) = url.split_once('?').unwrap_or((url, ""));
     let (scheme, rest) = address.split_once("://").unwrap_or(("postgres", ""));
     let at = rest.rsplit_once('@').map_or(rest, |(_, at)| at);
@@ -152,7 +158,9 @@ mod tests {
     fn a_password_is_not_shown() {
         for (url, says) in [
             ("sqlite:///var/lib/a@b.db", "sqlite:///var/lib/a@b.db"),
-            ("postgres://bell:se@cret@db:5432/bell?password=x", "postgres://db:5432/bell"),
+            ("postgres://bell:se%40cret@db:5432/bell?password=x", "postgres://db:5432/bell"),
+            ("postgres://bell:correct-horse?battery@db/bell", "postgres://…"),
+            ("postgres://bell:correct/horse@db/bell", "postgres://…"),
             ("postgresql:///bell?host=/run/pg&password=x", "postgresql:///bell"),
             ("postgres://db", "postgres://db"),
         ] {

@@ -1,7 +1,8 @@
 //! Free space of the database's disk: below a floor no notification is taken, so that there is room for what
-//! goes on (reads, marks, deletes) and for folding the log into the database.
+//! goes on (reads, marks, deletes) and for a checkpoint of the WAL, which then runs by itself (`sqlite/fold.rs`).
 
 use std::{
+    fmt, fs,
     path::PathBuf,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
@@ -16,6 +17,37 @@ pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 /// How often the system is asked, at most, in milliseconds.
 const LOOK_EVERY: u64 = 200;
+
+/// How the database's disk is.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    /// Free bytes, where the system tells.
+    pub free: Option<u64>,
+    /// Bytes of the WAL.
+    pub wal: u64,
+    /// Whether less is free than must be, so that no notification is taken.
+    pub low: bool,
+    /// While it is low: the other processes that keep the WAL from being reset, where the system tells.
+    pub holders: Vec<Holder>,
+}
+
+/// A process that reads the database, and by that keeps the WAL from being reset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub process: u32,
+    /// What it is called; empty where the system does not tell.
+    pub name: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.process, self.name)
+    }
+}
+
+/// The largest and the smallest size of the WAL that is kept for its next use.
+const KEPT_WAL: std::ops::RangeInclusive<u64> = 4 << 20..=256 << 20;
 
 pub(super) struct Space {
     database: PathBuf,
@@ -42,27 +74,94 @@ impl Space {
         self.low.load(Relaxed)
     }
 
-    /// Free bytes, where the system tells.
-    pub fn free(&self) -> Option<u64> {
-        self.found().map(|(free, _)| free)
+    /// How the disk is now.
+    pub fn disk(&self) -> Disk {
+        let low = self.look();
+        let holders = if low { self.holders() } else { Vec::new() };
+        Disk { free: self.found().map(|(free, _)| free), wal: self.wal(), low, holders }
     }
 
-    fn look(&self) {
-        let Some((free, size)) = self.found() else { return };
+    /// The most bytes of the WAL that are kept for its next use, by the size of the disk.
+    pub fn kept_wal(&self) -> u64 {
+        let size = self.found().map_or(u64::MAX, |(_, size)| size);
+        (size / 20).clamp(*KEPT_WAL.start(), *KEPT_WAL.end())
+    }
+
+    /// Looks now, and gives whether less is free than must be.
+    pub fn look(&self) -> bool {
+        let Some((free, size)) = self.found() else { return false };
         let floor = self.floor.unwrap_or_else(|| DEFAULT_MIN_FREE_SPACE.min(size / 20));
         let low = free < floor;
         if self.low.swap(low, Relaxed) != low {
-            let database = self.database.display();
+            let (database, wal) = (self.database.display(), self.wal());
             if low {
                 tracing::error!(
                     free,
                     floor,
+                    wal,
                     "the disk of {database} is nearly full: no notification is taken"
                 );
             } else {
-                tracing::info!(free, floor, "the disk of {database} has room again: notifications are taken");
+                tracing::info!(
+                    free,
+                    floor,
+                    wal,
+                    "the disk of {database} has room again: notifications are taken"
+                );
             }
         }
+        low
+    }
+
+    /// Logs what keeps the WAL from being reset.
+    pub fn log_holders(&self) {
+        let holders: Vec<_> = self.holders().iter().map(Holder::to_string).collect();
+        let by = if holders.is_empty() { "not known".to_owned() } else { holders.join(", ") };
+        tracing::warn!(wal = self.wal(), by, "the WAL cannot be reset: another process reads the database");
+    }
+
+    /// Bytes of the WAL. (It is not opened for this.)
+    fn wal(&self) -> u64 {
+        fs::metadata(self.beside("-wal")).map_or(0, |found| found.len())
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.database.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    }
+
+    /// The other processes that hold a reader's lock on the WAL. (The file that has the locks is not opened for this.)
+    #[cfg(target_os = "linux")]
+    fn holders(&self) -> Vec<Holder> {
+        use std::os::linux::fs::MetadataExt;
+        /// Where SQLite's locks of readers are: https://sqlite.org/walformat.html
+        const READERS: std::ops::RangeInclusive<u64> = 123..=127;
+        let Ok(file) = fs::metadata(self.beside("-shm")) else { return Vec::new() };
+        let device = file.st_dev();
+        let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
+        let file = format!("{major:02x}:{minor:02x}:{}", file.st_ino());
+        let mut holders = Vec::new();
+        for line in fs::read_to_string("/proc/locks").unwrap_or_default().lines() {
+            let fields: Vec<_> = line.split_whitespace().filter(|field| *field != "->").collect();
+            let [_, "POSIX", _, _, process, at, from, to] = fields[..] else { continue };
+            let within = |text: &str| text.parse().is_ok_and(|byte| READERS.contains(&byte));
+            let Ok(process) = process.parse() else { continue };
+            if at != file || process == std::process::id() || !(within(from) || within(to)) {
+                continue;
+            }
+            let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+            let holder = Holder { process, name: name.trim().to_owned() };
+            if !holders.contains(&holder) {
+                holders.push(holder);
+            }
+        }
+        holders
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn holders(&self) -> Vec<Holder> {
+        Vec::new()
     }
 
     /// Bytes that are free, and the disk's size. (The database is not opened for this.)

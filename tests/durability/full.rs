@@ -1,14 +1,17 @@
 //! A disk that is full, nearly full, or can only be read for a while: refusals are told, reads go on, nothing
 //! acknowledged is lost, and it goes on with no restart.
 
+use std::fs;
+
 use reqwest::Method;
+use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
 use super::{
     KEY, SECRET, SETTINGS,
     disk::Disk,
     load::{Load, inbox},
-    report, rounds,
+    outside, report, rounds,
 };
 use crate::{
     cli::gateway::{Gateway, Site, until},
@@ -106,8 +109,59 @@ async fn below_the_floor_only_sends_are_refused() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_a_reader_let_grow_is_truncated_without_a_restart() {
+    let site = Site::new(&format!("store: {{min_free_space: 8388608}}\n{SETTINGS}"));
+    let disk = Disk::below(&site);
+    let _small = disk.fault("small");
+    let gateway = block_in_place(|| disk.serve());
+    let size = || fs::metadata(site.path("bellboard.db-wal")).map_or(0, |found| found.len());
+    // A tool that reads for long, such as one that makes a backup.
+    let mut reader = outside(&site).await;
+    sqlx::raw_sql("BEGIN; SELECT count(*) FROM notification").execute(&mut reader).await.expect("read");
+    let users = [1, 2, 3, 4, 5, 6, 7, 8, 9, 100];
+    let batch = json!({"user_ids": users, "type": "custom", "title": "t", "message": "🔔".repeat(9_900)});
+    let headers = [("X-API-KEY", KEY), ("Content-Type", "application/json")];
+    block_in_place(|| {
+        until("sends are refused", || {
+            let sent = gateway.ask("POST", "/send-batch", &headers, &batch.to_string());
+            assert!([200, 503].contains(&sent.status), "{}", sent.body);
+            (sent.status == 503).then_some(())
+        });
+        assert!(size() > 16 << 20, "{}", size());
+        let reader = format!("{} (", std::process::id());
+        let ready = until("the reader is named", || {
+            let ready: Value = serde_json::from_str(&gateway.admin("/readyz").body).expect("JSON");
+            let held = ready["disk"]["wal_held_by"][0].as_str().is_some_and(|by| by.starts_with(&reader));
+            held.then_some(ready)
+        });
+        assert!(ready["store"].as_str().is_some_and(|store| store.contains("sends are refused")), "{ready}");
+        assert!(ready["disk"]["wal_bytes"].as_u64().is_some_and(|bytes| bytes > 16 << 20), "{ready}");
+        assert!(number(&gateway, "bellboard_store_wal_bytes") > 16 << 20);
+        gateway.logs("the WAL cannot be reset: another process reads the database");
+        assert_eq!(gateway.hello(KEY).status, 503);
+    });
+    drop(reader);
+    block_in_place(|| {
+        until("sends are taken again", || (gateway.hello(KEY).status == 201).then_some(()));
+        gateway.logs("has room again");
+    });
+    assert!(size() < 8 << 20, "{}", size());
+    report(
+        43,
+        "a disk filled by the log that a reader outside held for long",
+        "sends refused with 503, `/readyz` names the reader; taken again once it is gone, no restart",
+    );
+}
+
 fn metric(gateway: &Gateway) -> String {
     let metrics = gateway.admin("/metrics").body;
     let (_, rest) = metrics.split_once("\nbellboard_store_free_bytes ").expect("the metric is there");
     rest.to_owned()
+}
+
+fn number(gateway: &Gateway, name: &str) -> u64 {
+    let metrics = gateway.admin("/metrics").body;
+    let line = metrics.lines().find(|line| line.starts_with(name)).expect("the metric is there");
+    line.rsplit(' ').next().expect("a value").parse().expect("a number")
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     excerpt::{excerpt, shorten},
     settings::{self, Mode},
+    stack,
 };
 
 /// The entry in the list of components.
@@ -37,9 +38,8 @@ struct Settings {
 /// The file when the settings name none.
 const FILE: &str = "metadata.schema.json";
 
-/// The most objects of a schema. Checking may go through all of them, one within the other, at each level of
-/// the metadata, and a stack that has no room for that takes the whole process down (at the deepest metadata
-/// that may be, some 300 objects fill 2 MiB; measured).
+/// The most objects of a schema. With the depth of the metadata they bound the stack that checking takes; see
+/// [`stack`](crate::stack).
 const MAX_SCHEMAS: usize = 500;
 
 /// The most characters of a problem's field and of its fault.
@@ -50,6 +50,8 @@ static EMPTY: LazyLock<Value> = LazyLock::new(|| Value::Object(Map::new()));
 
 struct JsonSchema {
     schema: jsonschema::Validator,
+    /// How many objects it was made from.
+    objects: usize,
     mode: Mode,
 }
 
@@ -64,21 +66,50 @@ fn build(settings: Value, resources: &Resources) -> Result<Component, String> {
             (schema.map_err(|e| format!("`{file}` is not JSON: {e}"))?, file)
         }
     };
-    let schemas = objects(&schema);
-    if schemas > MAX_SCHEMAS {
-        return Err(format!("`{origin}` has {schemas} objects; {MAX_SCHEMAS} are the most"));
+    let objects = objects(&schema);
+    if objects > MAX_SCHEMAS {
+        return Err(format!("`{origin}` has {objects} objects; {MAX_SCHEMAS} are the most"));
+    }
+    if let Some(reference) = outside(&schema) {
+        let reference = excerpt(reference);
+        return Err(format!(
+            "`{origin}` refers to {reference}: only what stands in the schema itself can be used"
+        ));
     }
     // Nothing is fetched, and a pattern takes time in proportion to what it reads.
-    let schema = jsonschema::options()
-        .offline()
-        .with_pattern_options(PatternOptions::regex())
-        .should_validate_formats(formats)
-        .build(&schema)
-        .map_err(|e| {
-            let (fault, place) = (shorten(&e.to_string(), MAX_TEXT), e.instance_path());
-            format!("`{origin}` is not a JSON Schema: {fault} (at `{place}`)")
-        })?;
-    Ok(Component::Validator(Box::new(JsonSchema { schema, mode })))
+    let compile = || {
+        jsonschema::options()
+            .offline()
+            .with_pattern_options(PatternOptions::regex())
+            .should_validate_formats(formats)
+            .build(&schema)
+            .map_err(|e| {
+                let (fault, place) = (shorten(&e.to_string(), MAX_TEXT), e.instance_path());
+                format!("`{origin}` is not a JSON Schema: {fault} (at `{place}`)")
+            })
+    };
+    let compiled = stack::with_room(objects * stack::COMPILING, compile);
+    let schema = compiled.map_err(|e| format!("`{origin}` cannot be compiled: {e}"))??;
+    Ok(Component::Validator(Box::new(JsonSchema { schema, objects, mode })))
+}
+
+/// A reference to a schema of JSON Schema itself: the library knows those by their URLs, and they are not among the
+/// objects that are counted.
+fn outside(schema: &Value) -> Option<&str> {
+    let names_one = |text: &&str| {
+        let document = text.split('#').next().unwrap_or_default();
+        document.contains('%') || document.to_ascii_lowercase().contains("json-schema.org")
+    };
+    match schema {
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| match (name.as_str(), value) {
+            ("$ref" | "$dynamicRef" | "$recursiveRef" | "$id" | "id", Value::String(text)) => {
+                Some(text.as_str()).filter(names_one)
+            }
+            (_, value) => outside(value),
+        }),
+        Value::Array(items) => items.iter().find_map(outside),
+        _ => None,
+    }
 }
 
 /// How many objects a value has, itself among them: no fewer than there are schemas in it.
@@ -92,7 +123,17 @@ fn objects(value: &Value) -> usize {
 
 impl Validator for JsonSchema {
     fn validate(&self, draft: &Draft, _: &Context, problems: &mut Problems) {
-        let metadata = draft.metadata.as_ref().map_or(&*EMPTY, |m| m.value());
+        let (metadata, depth) = draft.metadata.as_ref().map_or((&*EMPTY, 1), |m| (m.value(), m.depth()));
+        // What stands in the deepest object is one level more, and so is the name of a key.
+        let stack = self.objects * (depth + 2) * stack::CHECKING;
+        if stack::with_room(stack, || self.check(metadata, problems)).is_err() {
+            problems.push(Problem::new("metadata", "cannot be checked now: the system has no memory for it"));
+        }
+    }
+}
+
+impl JsonSchema {
+    fn check(&self, metadata: &Value, problems: &mut Problems) {
         // Nearly all hold, and asking only whether they do allocates nothing.
         if self.schema.is_valid(metadata) {
             return;
@@ -253,10 +294,19 @@ mod tests {
             json!({"$ref": "https://example.com/schema.json"}),
             json!({"$ref": "file:///etc/passwd"}),
             json!({"$ref": "other.json"}),
+            json!({"$id": "https://example.com/a", "$ref": "b"}),
             json!({"pattern": "(?=x)y"}),
             json!({"type": "number?"}),
         ] {
             assert!(error(BUILDER, json!({"schema": schema})).contains("is not a JSON Schema"), "{schema}");
+        }
+        // The schemas of JSON Schema itself are not among the objects that bound the stack.
+        for schema in [
+            json!({"$ref": "http://json-schema.org/draft-07/schema#"}),
+            json!({"$id": "https://JSON-schema.org/draft/2020-12/a", "items": {"$ref": "schema"}}),
+            json!({"items": [{"$dynamicRef": "https://json%2Dschema.org/draft/2020-12/schema#meta"}]}),
+        ] {
+            assert!(error(BUILDER, json!({"schema": schema})).contains("refers to"), "{schema}");
         }
         assert!(error(BUILDER, json!(null)).contains("no file `metadata.schema.json`"));
         assert!(error(BUILDER, json!({"file": "a", "schema": {}})).contains("either"));

@@ -15,6 +15,7 @@ mod required_fields;
 mod safe_link;
 mod settings;
 mod severity;
+mod stack;
 mod template;
 #[cfg(test)]
 mod testing;

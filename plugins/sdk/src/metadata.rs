@@ -11,6 +11,7 @@ use serde_json::{Map, Value, value::RawValue};
 #[derive(Clone, Default)]
 pub struct Metadata {
     text: String,
+    depth: usize,
     /// Always an object.
     value: OnceLock<Value>,
 }
@@ -22,22 +23,30 @@ impl Metadata {
     /// else than what its text says, so no metadata may hold one.
     pub const RESERVED: &'static str = "$serde_json::private::";
 
+    /// The deepest nesting that a gateway may be configured to accept.
+    pub const MAX_DEPTH: usize = 64;
+
     /// Takes the text of a JSON object. The error says why it is not one.
     pub fn parse(text: impl Into<String>) -> Result<Self, String> {
         let text = text.into();
         let map: Map<String, Value> = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-        Ok(Self { text, value: OnceLock::from(Value::Object(map)) })
+        Ok(Self { depth: depth(&text), text, value: OnceLock::from(Value::Object(map)) })
     }
 
     /// Takes text that a decoder has already proved to be a JSON object, without parsing it again.
     pub fn from_checked(text: String) -> Self {
-        debug_assert!(serde_json::from_str::<Map<String, Value>>(&text).is_ok());
-        Self { text, value: OnceLock::new() }
+        debug_assert!(text.starts_with('{') && text.ends_with('}'));
+        Self { depth: depth(&text), text, value: OnceLock::new() }
     }
 
     /// The object as text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// How deep it nests: `{}` is 1.
+    pub fn depth(&self) -> usize {
+        self.depth
     }
 
     /// The parsed object. Numbers beyond 64 bits are rounded here, never in the text.
@@ -64,7 +73,9 @@ impl Metadata {
         // The text is a JSON object, so its last brace closes it.
         let end = self.text.rfind('}').unwrap_or(self.text.len());
         let head = self.text[..end].trim_end();
+        let value = value.to_string();
         self.text = format!("{head}{comma}{}:{value}}}", Value::from(key));
+        self.depth = self.depth.max(1 + depth(&value));
         self.value = OnceLock::new();
     }
 
@@ -72,6 +83,25 @@ impl Metadata {
     pub fn empty() -> Self {
         Self::from_checked("{}".to_owned())
     }
+}
+
+/// How deep a JSON text nests: `{}` is 1.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 impl std::fmt::Debug for Metadata {
@@ -118,6 +148,14 @@ mod tests {
         let mut empty = Metadata::parse("{ }").expect("an object");
         empty.insert_default("a", &json!(null));
         assert_eq!(empty.text(), r#"{"a":null}"#);
+    }
+
+    #[test]
+    fn depth_counts_brackets_outside_strings() {
+        let mut metadata = Metadata::parse(r#"{"a":"[[[\"[","b":[{}]}"#).expect("an object");
+        assert_eq!(metadata.depth(), 3);
+        metadata.insert_default("c", &serde_json::json!([[[[1]]]]));
+        assert_eq!(metadata.depth(), 5);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::domain::{Permission, TenantId, Timestamp};
 
 mod folder;
 mod guard;
+mod meant;
 mod problems;
 
 const KEY: &str = "Abcdefghijklmnopqrstuvwxyz+/0123456789==";

@@ -4,12 +4,14 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tokio::time::timeout;
 
 use super::ask::{Ask, Session};
 use super::error::{internal, is_passing, leaves_connection, timed_out};
+use crate::config::check_store_url;
 use crate::domain::Result;
 use crate::store::Options;
 use sqlx::postgres::PgRow;
@@ -18,7 +20,7 @@ use sqlx::postgres::PgRow;
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
     /// The URL says what the store does not know.
-    #[error("the store's URL: {0}")]
+    #[error("the store's URL {0}")]
     Url(String),
     /// The database cannot be reached.
     #[error("the database {0} cannot be opened: {1}")]
@@ -26,6 +28,12 @@ pub enum PostgresError {
     /// The schema cannot be brought up to date.
     #[error("the database {0} cannot be migrated: {1}")]
     Migrate(String, sqlx::Error),
+    /// The role may not create tables.
+    #[error(
+        "the database {0} cannot be migrated: the role {1} may not create tables in its schema; as the schema's owner run \
+         GRANT CREATE ON SCHEMA {2} TO \"{1}\""
+    )]
+    MayNotCreate(String, String, String),
     /// Another node did not come to an end with it, or others did not let go of its tables.
     #[error(
         "the database {0} could not be migrated in {1:?}: another node is at it, or others hold its tables, as a dump does"
@@ -38,23 +46,6 @@ pub enum PostgresError {
     )]
     Newer(String, i64, i64),
 }
-
-/// The parameters of the URL that count. (sqlx would pass over any other, and log its value.)
-const PARAMETERS: &[&str] = &[
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "host",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-    "statement-cache-capacity",
-];
-const MODES: &[&str] = &["disable", "prefer", "require", "verify-ca", "verify-full"];
 
 /// What connections are called where the URL does not say.
 const APPLICATION: &str = "bellboard";
@@ -71,6 +62,19 @@ const BY_KEYS: [(&str, &str); 5] = [
     ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
+
+/// The certificates that the system trusts, as PEM.
+fn trusted_by_system() -> Result<Vec<u8>, PostgresError> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let fault = "says sslrootcert=system, but this system has no certificates: install ca-certificates, or name a file";
+        return Err(PostgresError::Url(fault.into()));
+    }
+    let pem = |certificate: &[u8]| {
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(certificate))
+    };
+    Ok(found.certs.iter().map(|certificate| pem(certificate)).collect::<String>().into_bytes())
+}
 
 /// The database: reads go through a few connections that are shared; each lane has one of its own.
 pub(super) struct Database {
@@ -100,27 +104,25 @@ pub(super) struct Times {
 impl Database {
     /// Reads the URL. Nothing connects yet.
     pub fn of(url: &str, settings: &Options) -> Result<Self, PostgresError> {
+        check_store_url(url).map_err(PostgresError::Url)?;
         let query = url.split_once('?').map_or("", |(_, query)| query);
-        let mut named = true;
-        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            if !PARAMETERS.contains(&name) {
-                let known = PARAMETERS.join(", ");
-                return Err(PostgresError::Url(format!("unknown parameter {name}; it knows {known}")));
-            }
-            if name == "sslmode" && !MODES.contains(&value) {
-                return Err(PostgresError::Url(format!("sslmode must be one of {}", MODES.join(", "))));
-            }
-            named &= name != "statement-cache-capacity" || value != "0";
-        }
+        let parameter = |name: &str| {
+            let mut all = query.split('&').filter_map(|parameter| parameter.split_once('='));
+            all.find(|(known, _)| *known == name).map(|(_, value)| value)
+        };
+        let named = parameter("statement-cache-capacity") != Some("0");
         let fault = |e: sqlx::Error| PostgresError::Url(e.to_string());
         let mut options = PgConnectOptions::from_str(url).map_err(fault)?.disable_statement_logging();
+        if parameter("sslrootcert") == Some("system") {
+            // As libpq has it: whom the system trusts, and the host's name is checked.
+            options = options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert_from_pem(trusted_by_system()?);
+        }
         // Poolers refuse it, and no number here has a fraction.
         options = options.extra_float_digits(None);
         if options.get_application_name().is_none() {
             options = options.application_name(APPLICATION);
         }
-        if !query.contains("statement-cache-capacity") {
+        if parameter("statement-cache-capacity").is_none() {
             options = options.statement_cache_capacity(STATEMENTS);
         }
         let (statement, lock) = (settings.statement_timeout.as_millis(), settings.lock_timeout.as_millis());

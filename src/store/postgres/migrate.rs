@@ -53,7 +53,11 @@ pub(super) async fn run(database: &Database) -> Result<(), PostgresError> {
         if applied.newest >= newest_known() {
             break;
         }
-        let rest = match apply(database, &mut connection).await.map_err(failed)? {
+        let tried = match apply(database, &mut connection).await {
+            Err(error) if is_denied(&error) => return Err(denied(database, error).await),
+            tried => tried.map_err(failed)?,
+        };
+        let rest = match tried {
             Try::Applied => break,
             Try::Taken => LOOK,
             Try::Held => BREATH,
@@ -144,6 +148,28 @@ async fn missing(connection: &mut PgConnection) -> sqlx::Result<bool> {
         note.run(&mut on).await?;
     }
     Ok(true)
+}
+
+/// Whether the role lacks a right.
+fn is_denied(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|told| told.code());
+    code.is_some_and(|code| code == "42501" || code == "3F000")
+}
+
+/// What to grant, where it is the right to create tables that the role lacks.
+async fn denied(database: &Database, error: sqlx::Error) -> PostgresError {
+    let query = "SELECT current_user::text, s, has_schema_privilege(s, 'CREATE')
+                   FROM (SELECT coalesce(current_schema(), 'public')::text AS s) AS schema";
+    let found: sqlx::Result<(String, String, bool)> = async {
+        let mut connection = database.connect().await?;
+        let row = sqlx::raw_sql(query).fetch_one(&mut connection).await?;
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+    }
+    .await;
+    match found {
+        Ok((role, schema, false)) => PostgresError::MayNotCreate(database.shown.clone(), role, schema),
+        _ => PostgresError::Migrate(database.shown.clone(), error),
+    }
 }
 
 /// Whether others held what was asked for: a wait ended, or two waited for each other.

@@ -3,7 +3,7 @@
 //! folds a log that has grown long while all wait for it, has little left to fold.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{Connection, Row, SqliteConnection};
@@ -11,6 +11,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::store::engine::Failure;
+use crate::store::space::Space;
+
+/// How often the disk's free space is looked at: below the floor no send is written that would reset the WAL, so it
+/// is reset and truncated here.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often it is logged that a reader prevents that.
+const WARN: Duration = Duration::from_secs(60);
 
 /// How long after a write the log is folded.
 const AFTER: Duration = Duration::from_millis(250);
@@ -27,12 +34,13 @@ pub(super) struct Folds {
 
 impl Folds {
     /// Begins; to be called where tokio runs.
-    pub fn begin(options: SqliteConnectOptions) -> Self {
+    pub fn begin(options: SqliteConnectOptions, space: Arc<Space>) -> Self {
         let (wrote, writes) = watch::channel(());
         let fatal = Arc::<OnceLock<String>>::default();
         let (end, ended) = oneshot::channel();
         let task = tokio::spawn(fold_after_writes(
             options.synchronous(SqliteSynchronous::Full),
+            space,
             writes,
             ended,
             fatal.clone(),
@@ -60,19 +68,42 @@ impl Folds {
 
 async fn fold_after_writes(
     options: SqliteConnectOptions,
+    space: Arc<Space>,
     mut writes: watch::Receiver<()>,
     mut ended: oneshot::Receiver<()>,
     fatal: Arc<OnceLock<String>>,
 ) {
     let mut connection = None;
-    while writes.changed().await.is_ok() {
-        tokio::select! {
-            () = tokio::time::sleep(AFTER) => {}
-            _ = &mut ended => break,
-        }
-        writes.mark_unchanged();
-        match fold(connection.take(), &options).await {
-            Ok(open) => connection = Some(open),
+    let mut warned: Option<Instant> = None;
+    loop {
+        let written = tokio::select! {
+            written = writes.changed() => written.map(|()| true),
+            () = tokio::time::sleep(LOOK) => Ok(false),
+        };
+        let low = match written {
+            Err(_) => break,
+            Ok(true) => {
+                tokio::select! {
+                    () = tokio::time::sleep(AFTER) => {}
+                    _ = &mut ended => break,
+                }
+                writes.mark_unchanged();
+                space.is_low()
+            }
+            Ok(false) if space.look() => true,
+            Ok(false) => continue,
+        };
+        match fold(connection.take(), &options, low).await {
+            Ok((open, reset)) => {
+                connection = Some(open);
+                if low && reset {
+                    space.look();
+                    warned = None;
+                } else if low && warned.is_none_or(|at| at.elapsed() > WARN) {
+                    space.log_holders();
+                    warned = Some(Instant::now());
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "the database's log was not folded in");
                 // Anything else passes: it stays in the log, where nothing of it is lost, and is folded later.
@@ -87,16 +118,26 @@ async fn fold_after_writes(
     }
 }
 
-/// Folds what no reader holds back.
+/// Folds what no reader holds back. `truncate` resets the WAL too and gives its space back, unless somebody reads or
+/// writes; says whether it did.
 async fn fold(
     connection: Option<SqliteConnection>,
     options: &SqliteConnectOptions,
-) -> sqlx::Result<SqliteConnection> {
+    truncate: bool,
+) -> sqlx::Result<(SqliteConnection, bool)> {
     let mut connection = match connection {
         Some(open) => open,
         None => SqliteConnection::connect_with(options).await?,
     };
     let folded = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut connection).await?;
     tracing::trace!(pages = folded.try_get::<i64, _>(2)?, "folded the log");
-    Ok(connection)
+    let mut reset = false;
+    if truncate {
+        // It waits for readers with the writer's lock held: so not at all.
+        let query = "PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)";
+        let row = sqlx::raw_sql(query).fetch_all(&mut connection).await?;
+        let busy = row.last().map(|row| row.try_get::<i64, _>(0)).transpose()?;
+        reset = busy == Some(0);
+    }
+    Ok((connection, reset))
 }

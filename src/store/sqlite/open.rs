@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -12,7 +13,7 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 use super::{
     backup::finish_restore, copy::unfinished, reads::SqliteReads, sound::make_sure, writes::SqliteEngine,
 };
-use crate::store::{self, Options};
+use crate::store::{self, Options, space::Space};
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +88,8 @@ pub(in crate::store) async fn open(
 ) -> Result<(SqliteEngine, SqliteReads), store::OpenError> {
     let path = path_of(url)?;
     let lock = lock(&path)?;
-    let options = options(&path, settings.wait);
+    let space = Arc::new(Space::of(path.clone(), settings.min_free_space));
+    let options = options(&path, settings.wait).pragma("journal_size_limit", space.kept_wal().to_string());
     let failed = |e| store::OpenError::from(OpenError::Database(path.clone(), e));
     finish_restore(&path).map_err(|e| failed(e.into()))?;
     create_private(&path).map_err(|e| failed(e.into()))?;
@@ -98,7 +100,7 @@ pub(in crate::store) async fn open(
         return Err(store::OpenError::Unfinished(path.display().to_string(), source));
     }
     assert_durable(&mut writer).await?;
-    let engine = SqliteEngine::new(options.clone(), writer, lock).await.map_err(failed)?;
+    let engine = SqliteEngine::new(options.clone(), writer, lock, space).await.map_err(failed)?;
     let pool = readers(&options, settings).await.map_err(failed)?;
     Ok((engine, SqliteReads::new(pool)))
 }
@@ -213,8 +215,7 @@ pub(super) async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Resu
         .synchronous(SqliteSynchronous::Full)
         .pragma("cache_size", "-8192")
         .pragma("mmap_size", MAPPED)
-        .pragma("wal_autocheckpoint", "20000")
-        .pragma("journal_size_limit", "268435456");
+        .pragma("wal_autocheckpoint", "20000");
     SqliteConnection::connect_with(&options).await
 }
 

@@ -1,5 +1,7 @@
 //! Applies a batch of commands in one transaction.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
@@ -12,6 +14,7 @@ use super::{audit, deleted, drift, expire, marks, purge, send, users, withdraw};
 use crate::domain::{Change, Timestamp};
 use crate::store::command::{Command, Outcome};
 use crate::store::engine::{Applied, Engine, Failure};
+use crate::store::space::Space;
 
 pub(in crate::store) struct SqliteEngine {
     options: SqliteConnectOptions,
@@ -21,6 +24,7 @@ pub(in crate::store) struct SqliteEngine {
     next_id: i64,
     heads: Heads,
     folds: Folds,
+    space: Arc<Space>,
     /// Released once the connection is closed.
     _lock: Lock,
 }
@@ -60,11 +64,17 @@ impl SqliteEngine {
         options: SqliteConnectOptions,
         mut connection: SqliteConnection,
         lock: Lock,
+        space: Arc<Space>,
     ) -> sqlx::Result<Self> {
         let next_id = next_id(&mut connection).await?;
-        let folds = Folds::begin(options.clone());
+        let folds = Folds::begin(options.clone(), space.clone());
         let heads = Heads::default();
-        Ok(Self { options, connection: Some(connection), next_id, heads, folds, _lock: lock })
+        Ok(Self { options, connection: Some(connection), next_id, heads, folds, space, _lock: lock })
+    }
+
+    /// The disk that the database is on.
+    pub(in crate::store) fn space(&self) -> Arc<Space> {
+        self.space.clone()
     }
 
     async fn connected(&mut self) -> Result<&mut SqliteConnection, Failure> {

@@ -215,3 +215,20 @@ async fn a_sender_that_comes_too_often_is_told_in_the_way_it_understands() {
         assert!(answer.header("ratelimit").starts_with("\"key\";r=0"), "{answer:?}");
     }
 }
+
+#[tokio::test]
+async fn metadata_nests_no_deeper_than_that_of_a_send() {
+    let user = fresh_id();
+    let event = |levels: usize| {
+        let data = (1..levels).fold(json!({}), |inner, _| json!({"a": inner}));
+        json!({"title": "Deep", "user_id": user, "data": data})
+    };
+    // The mapping puts it one level further down.
+    post("anything", &event(31)).await.expect(200);
+    for levels in [32, 100] {
+        let told = post("anything", &event(levels)).await.expect(400).json();
+        let reason = told["reason"].as_str().expect("a reason").to_owned();
+        assert!(reason.contains("metadata must nest at most 32 levels deep"), "{told}");
+    }
+    assert_eq!(titles(&inbox(user).await), ["Deep"]);
+}

@@ -109,10 +109,12 @@ async fn what_is_wrong_with_a_url_is_told_without_its_password() {
     let cases = [
         ("mysql://u:se-cret@h/d", "sqlite://PATH"),
         ("postgres://u:se-cret@127.0.0.1:1/d", "127.0.0.1:1/d"),
-        ("postgres://u:se-cret@h/d?sslmod=require", "unknown parameter sslmod"),
-        ("postgres://u:se-cret@h/d?sslmode=allow", "sslmode must be one of"),
+        ("postgres://u:se-cret@h/d?sslmod=require", "did you mean sslmode?"),
+        ("postgres://u:se-cret@h/d?sslmode=allow", "must have an sslmode of"),
         ("postgres://u:se-cret@h:port/d", "URL"),
         ("postgres://u@127.0.0.1:1/d?password=se-cret", "127.0.0.1:1/d"),
+        ("postgres://u:se-cret?se-cret@h/d", "%3F"),
+        ("postgres://u:se-cret@h1,h2/d?target_session_attrs=read-write", "several hosts"),
     ];
     for (url, says) in cases {
         let options =
@@ -122,6 +124,37 @@ async fn what_is_wrong_with_a_url_is_told_without_its_password() {
             assert!(!text.contains("se-cret"), "{url}: {text}");
         }
         assert!(error.to_string().contains(says), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_create_tables_is_told_which_grant_it_needs() {
+    let bed = Bed::postgres();
+    let role = format!("guest_{}", bed.url.rsplit('/').next().expect("a name"));
+    bed.database()
+        .sql(&format!("REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE ROLE {role} LOGIN"))
+        .await;
+    let url = bed.url.replace("//bell@", &format!("//{role}@"));
+    let open = || Store::open(&url, Options::default(), Arc::new(()), Arc::new(()));
+    let error = open().await.err().expect("refused").to_string();
+    let grant = format!("GRANT CREATE ON SCHEMA public TO \"{role}\"");
+    assert!(error.ends_with(&grant), "{error}");
+    bed.database().sql(&grant).await;
+    open().await.expect("opens").close().await;
+    bed.database().sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_certificate_may_be_one_that_the_system_trusts() {
+    let server = crate::support::postgres::Server::start(&["ssl=on"]);
+    let url = server.url("postgres").replace("127.0.0.1", "localhost") + "?sslrootcert=system";
+    let site = crate::cli::gateway::Site::new(&format!("store: {{url: '{url}'}}\n"));
+    let fixture = |name: &str| format!("{}/tests/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    for (trusted, code) in [("ca.pem", 0), ("cert.pem", 1)] {
+        let mut command = site.command(&["migrate"]);
+        command.env("SSL_CERT_FILE", fixture(trusted)).env_remove("SSL_CERT_DIR");
+        let ended = tokio::task::block_in_place(|| crate::cli::gateway::Ended::of(command));
+        assert_eq!(ended.code, Some(code), "{trusted}: {}", ended.err);
     }
 }
 
