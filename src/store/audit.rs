@@ -62,7 +62,7 @@ impl Store {
             action: query.action,
             principal: query.principal.as_deref(),
         };
-        let found = self.0.reads.audit(tenant, &window).await?;
+        let found = self.0.reads.of(tenant).await?.audit(tenant, &window).await?;
         let (records, next) = found.page(query.limit, |record| record.seq);
         Ok(AuditPage { records, next })
     }

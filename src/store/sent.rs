@@ -87,11 +87,11 @@ impl Store {
     /// A page of what was sent in a tenant and still stands in an inbox.
     pub async fn sent(&self, tenant: &TenantId, query: &SentQuery) -> Result<SentPage> {
         let from = match query.since {
-            Some(at) => self.last_id_before(at).await? + 1,
+            Some(at) => self.last_id_before(tenant, at).await? + 1,
             None => 1,
         };
         let end = match query.until {
-            Some(at) => self.last_id_before(at).await? + 1,
+            Some(at) => self.last_id_before(tenant, at).await? + 1,
             None => i64::MAX,
         };
         let window = SentWindow {
@@ -105,12 +105,12 @@ impl Store {
             deleted: query.deleted,
             now: self.0.clock.now(),
         };
-        let found = self.0.reads.sent(tenant, &window).await?;
+        let found = self.0.reads.of(tenant).await?.sent(tenant, &window).await?;
         let (sent, next) = found.page(query.limit, |sent| sent.notification.id.get());
         Ok(SentPage { sent, next: next.and_then(|id| NotificationId::new(id).ok()) })
     }
 
-    async fn last_id_before(&self, at: Timestamp) -> Result<i64> {
-        Ok(self.0.reads.last_before(at).await?.map_or(0, NotificationId::get))
+    async fn last_id_before(&self, tenant: &TenantId, at: Timestamp) -> Result<i64> {
+        Ok(self.0.reads.of(tenant).await?.last_before(at).await?.map_or(0, NotificationId::get))
     }
 }
