@@ -68,7 +68,8 @@ async fn measure(
         Arc::new(KeyedSends::new(Sends { template, users: settings.users })),
     ];
     noise.fill_large_inbox().await?;
-    let mut taken: Vec<Taken> = Kind::ALL.into_iter().map(Taken::new).collect();
+    let mut taken: Vec<Taken> =
+        Kind::ALL.into_iter().filter(|kind| settings.makes(*kind)).map(Taken::new).collect();
     for round in 0..settings.rounds() {
         for taken in &mut taken {
             noise.prepare(taken.kind).await?;

@@ -60,6 +60,10 @@ impl Kind {
     }
 }
 
+/// What the kinds are called, but for none.
+pub const NAMES: [&str; 7] =
+    ["elsewhere", "sends_limited", "sends", "batches", "refused_sends", "mark_all", "filtered_lists"];
+
 /// Inboxes that are marked read in a slice, and how much is in each.
 const INBOXES: u64 = 2;
 const OF_AN_INBOX: u64 = 100_000;

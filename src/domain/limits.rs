@@ -26,6 +26,13 @@ pub struct Limits {
     pub batch_items: usize,
 }
 
+impl Limits {
+    /// Bytes of the largest notification, about: four for each character, and the names of its fields.
+    pub fn notification_bytes(&self) -> usize {
+        (self.title + self.message + self.link) * 4 + self.metadata_bytes + 1_024
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -26,11 +26,11 @@ use tokio::{
 use super::{
     Tag,
     admit::{Admitted, MayManageUsers},
-    bodies::Held,
     body::{FromBody, announced},
     context::Context,
     error::{Failure, WrongContentType},
     faults, json,
+    memory::Reservation,
     wire::{Id, ImportResult, UserRequest},
 };
 use crate::{
@@ -225,7 +225,7 @@ fn read_line(text: &[u8], user_id: &mut Option<i64>) -> Result<(UserId, Profile)
 /// The body of an import, not yet read, and the room for its results.
 pub struct Lines {
     body: HttpBody,
-    room: Held,
+    room: Reservation,
 }
 
 impl<'a> ApiExtractor<'a> for Lines {
@@ -255,8 +255,8 @@ impl<'a> ApiExtractor<'a> for Lines {
         {
             let most = announced(request).map(|bytes| bytes.saturating_mul(RESULTS_A_BYTE));
             let most = most.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(RESULTS_BYTES);
-            let mut room = Context::of(request).map_err(Failure)?.room();
-            room.grow(most.min(RESULTS_BYTES)).map_err(Failure)?;
+            let mut room = Context::of(request).map_err(Failure)?.reservation();
+            room.reserve(most.min(RESULTS_BYTES)).map_err(Failure)?;
             Ok(Self { body: body.take()?, room })
         } else {
             Err(WrongContentType(LINES).into())

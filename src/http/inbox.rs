@@ -27,9 +27,10 @@ pub struct InboxApi;
 impl InboxApi {
     /// List the caller's notifications
     ///
-    /// Newest first, by id. The list and the unread count are read at the same instant. A page with a filter may be
-    /// short, or empty, and yet have a `next_cursor`, as each examines a bounded number of notifications: only a page
-    /// without one is the last. The path with a slash at its end answers the same.
+    /// Newest first, by id. The list and the unread count are read at the same instant. A page may be short and yet have
+    /// a `next_cursor`, as it holds a mebibyte at most; one with a filter may be empty, as each examines a bounded number
+    /// of notifications. Only a page without a `next_cursor` is the last. The path with a slash at its end answers the
+    /// same.
     #[oai(path = "/", method = "get", operation_id = "listNotifications", tag = "Tag::Inbox")]
     async fn list(
         &self,

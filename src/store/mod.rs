@@ -271,23 +271,6 @@ impl Store {
         }
     }
 
-    /// A page of an inbox with its head, of one state, after what is due was expired.
-    ///
-    /// # Errors
-    /// [`Error::UserNotFound`].
-    pub async fn page(&self, tenant: &TenantId, user: UserId, query: &PageQuery) -> Result<Page> {
-        let inbox = key(tenant, user);
-        let now = self.0.clock.now();
-        loop {
-            let page =
-                self.0.reads.of(tenant).await?.page(&inbox, query).await?.ok_or(Error::UserNotFound(user))?;
-            if !page.head.expiry_due(now) {
-                return Ok(page);
-            }
-            self.submit(Command::Expire(inbox.clone(), now)).await?;
-        }
-    }
-
     /// One user.
     ///
     /// # Errors
