@@ -7,6 +7,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use crate::{
     Result,
     gateway::{self, Site},
+    noise::Kind,
 };
 
 /// The cases that a run can measure, in the order in which a round does.
@@ -44,6 +45,9 @@ pub struct Settings {
     /// With --fair: the steady rate a second, of sends and of marks each.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub fair_rate: u32,
+    /// With --fair: the kinds of noise to measure beside none, with commas between [default: all].
+    #[arg(long, value_delimiter = ',', value_parser = crate::noise::NAMES)]
+    noise: Vec<String>,
     /// Measures instead the same work on 10 thousand stored notifications and on 10 million (--rows), and what
     /// the gateway takes to start and in memory. Takes some five minutes and 6 GB in --dir, with --quick (a
     /// million) one. On PostgreSQL they are two new databases of the server.
@@ -119,6 +123,13 @@ impl Settings {
     /// Whether this case is to be measured.
     pub fn wants(&self, case: &str) -> bool {
         self.cases.is_empty() || self.cases.iter().any(|wanted| wanted == case)
+    }
+
+    /// Whether this kind of noise is to be measured.
+    pub fn makes(&self, noise: Kind) -> bool {
+        noise == Kind::Alone
+            || self.noise.is_empty()
+            || self.noise.iter().any(|wanted| wanted == noise.name())
     }
 
     /// Notifications stored before anything is measured: one a user, and a full page a reader.

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::{
@@ -90,15 +93,48 @@ impl Case for Sends {
     }
 }
 
+/// The same, each with an idempotency key of its own.
+pub struct KeyedSends {
+    sends: Sends,
+    key: AtomicU64,
+}
+
+impl KeyedSends {
+    pub fn new(sends: Sends) -> Self {
+        Self { sends, key: AtomicU64::new(0) }
+    }
+}
+
+impl Case for KeyedSends {
+    fn status(&self) -> u16 {
+        201
+    }
+
+    fn next(&self, random: &mut Random, out: &mut Vec<u8>) -> Option<u64> {
+        let place = self.sends.next(random, out)?;
+        let line = format!("Idempotency-Key: bench-{}\r\n", self.key.fetch_add(1, Ordering::Relaxed));
+        let first = out.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        out.splice(first..first, line.into_bytes());
+        Some(place)
+    }
+}
+
 /// Batches of sends to users drawn at random.
 pub struct Batches {
     request: Vec<u8>,
     /// Where each send's user stands.
     users_at: Vec<usize>,
+    /// The first of the users, by place, and how many there are.
+    first: u64,
     users: u64,
 }
 
 impl Batches {
+    /// Batches to one user.
+    pub fn to_one(credentials: &Credentials, place: u64, items: u64) -> Self {
+        Self { first: place, ..Self::new(credentials, 1, items) }
+    }
+
     pub fn new(credentials: &Credentials, users: u64, items: u64) -> Self {
         let item = body("/services/167");
         let items: Vec<_> = (0..items).map(|_| item.as_str()).collect();
@@ -106,7 +142,7 @@ impl Batches {
         let head = head("send-batch", credentials, list.len());
         let first = head.len() + r#"{"items":["#.len() + USER_AT;
         let users_at = (0..items.len()).map(|place| first + place * (item.len() + 1)).collect();
-        Self { request: (head + &list).into_bytes(), users_at, users }
+        Self { request: (head + &list).into_bytes(), users_at, first: 0, users }
     }
 }
 
@@ -123,7 +159,7 @@ impl Case for Batches {
         out.clear();
         out.extend_from_slice(&self.request);
         for at in &self.users_at {
-            write_user(&mut out[*at..*at + USER_DIGITS], random.below(self.users));
+            write_user(&mut out[*at..*at + USER_DIGITS], self.first + random.below(self.users));
         }
         Some(0)
     }
@@ -188,6 +224,20 @@ impl Reads {
     /// A page of fifty, full.
     pub fn list(tokens: &[String]) -> Self {
         Self::new(tokens, "/?limit=50", br#""next_cursor":""#)
+    }
+
+    /// A page of twenty, however many there are.
+    pub fn page(tokens: &[String]) -> Self {
+        Self::new(tokens, "/?limit=20", br#""unread_count":"#)
+    }
+
+    /// Pages of one inbox that show nothing, as nothing in it is of the type, or unread.
+    pub fn filtered(token: &String) -> Self {
+        let mut reads =
+            Self::new(std::slice::from_ref(token), "/?limit=1&type=nosuch", br#""notifications":[]"#);
+        let unread = Self::new(std::slice::from_ref(token), "/?unread=true", reads.expect);
+        reads.requests.extend(unread.requests);
+        reads
     }
 
     /// The unread count.

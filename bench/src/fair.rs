@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     Result,
     args::Settings,
-    cases::{Marks, SendTemplate, Sends, Unread},
+    cases::{KeyedSends, Marks, Reads, SendTemplate, Sends, Unread},
     credentials::Credentials,
     fill::Filler,
     gateway::Gateway,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What the quiet tenant does, all at once.
-const QUIET: [&str; 2] = ["send", "mark_read"];
+const QUIET: [&str; 4] = ["send", "mark_read", "list", "send_keyed"];
 /// The longest that a slice may take for which marks are laid by, in seconds.
 const LONGEST_SLICE: u64 = 20;
 
@@ -62,10 +62,14 @@ async fn measure(
     eprintln!("Filling: {} notifications of {} users", settings.rows(), settings.users);
     filler.in_turn(settings.rows(), settings.users, settings.fill_within()).await?;
     let cases: [Arc<dyn Case>; QUIET.len()] = [
-        Arc::new(Sends { template, users: settings.users }),
+        Arc::new(Sends { template: Arc::clone(&template), users: settings.users }),
         Arc::new(Marks::new(quiet, Arc::clone(&unread))),
+        Arc::new(Reads::page(&quiet.tokens)),
+        Arc::new(KeyedSends::new(Sends { template, users: settings.users })),
     ];
-    let mut taken: Vec<Taken> = Kind::ALL.into_iter().map(Taken::new).collect();
+    noise.fill_large_inbox().await?;
+    let mut taken: Vec<Taken> =
+        Kind::ALL.into_iter().filter(|kind| settings.makes(*kind)).map(Taken::new).collect();
     for round in 0..settings.rounds() {
         for taken in &mut taken {
             noise.prepare(taken.kind).await?;
@@ -87,8 +91,8 @@ async fn measure(
     }
     if !settings.json {
         println!(
-            "{:<15}{:>10}  {:<10}{:>10}{:>10}{:>10}{:>8}",
-            "noise", "noise/s", "case", "requests", "p50 ms", "p99 ms", "factor"
+            "{:<15}{:>10}  {:<10}{:>10}{:>10}{:>8}{:>10}{:>8}",
+            "noise", "noise/s", "case", "requests", "p50 ms", "factor", "p99 ms", "factor"
         );
     }
     rows(taken).iter().for_each(|row| report::line(row, settings.json));
@@ -115,6 +119,8 @@ struct Row {
     noise_per_second: f64,
     case: &'static str,
     p50_ms: f64,
+    /// The p50 in proportion to the one alone.
+    p50_factor: f64,
     p99_ms: f64,
     /// The p99 in proportion to the one alone.
     factor: f64,
@@ -125,12 +131,13 @@ impl Display for Row {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:<15}{:>10.0}  {:<10}{:>10}{:>10.2}{:>10.2}{:>8.2}",
+            "{:<15}{:>10.0}  {:<10}{:>10}{:>10.2}{:>8.2}{:>10.2}{:>8.2}",
             self.noise,
             self.noise_per_second,
             self.case,
             self.requests,
             self.p50_ms,
+            self.p50_factor,
             self.p99_ms,
             self.factor
         )
@@ -144,15 +151,16 @@ fn rows(taken: Vec<Taken>) -> Vec<Row> {
         let noise_per_second = rounded(median(rates), 1);
         for (place, mut micros) in micros.into_iter().enumerate() {
             micros.sort_unstable();
-            let p99_ms = percentile(&micros, 0.99);
-            let alone = rows.get(place).map_or(p99_ms, |row| row.p99_ms);
+            let (p50_ms, p99_ms) = (percentile(&micros, 0.5), percentile(&micros, 0.99));
+            let alone = rows.get(place).map_or((p50_ms, p99_ms), |row| (row.p50_ms, row.p99_ms));
             rows.push(Row {
                 noise: kind.name(),
                 noise_per_second,
                 case: QUIET[place],
-                p50_ms: percentile(&micros, 0.5),
+                p50_ms,
+                p50_factor: rounded(p50_ms / alone.0.max(0.001), 2),
                 p99_ms,
-                factor: rounded(p99_ms / alone.max(0.001), 2),
+                factor: rounded(p99_ms / alone.1.max(0.001), 2),
                 requests: micros.len(),
             });
         }
@@ -166,9 +174,19 @@ mod tests {
 
     #[test]
     fn a_factor_compares_with_the_same_case_alone() {
-        let took = |kind, send, mark| Taken { kind, rates: vec![1.0], micros: [vec![send], vec![mark]] };
+        let took = |kind, send, mark| {
+            let mut taken = Taken::new(kind);
+            (taken.rates, taken.micros[0], taken.micros[1]) = (vec![1.0], vec![send], vec![mark]);
+            taken
+        };
         let rows = rows(vec![took(Kind::Alone, 1_000, 2_000), took(Kind::Sends, 3_000, 3_000)]);
-        let factors: Vec<_> = rows.iter().map(|row| row.factor).collect();
-        assert_eq!(factors, [1.0, 1.0, 3.0, 1.5]);
+        let of = |noise: &str| -> Vec<_> {
+            rows.iter()
+                .filter(|row| row.noise == noise)
+                .take(2)
+                .map(|row| (row.p50_factor, row.factor))
+                .collect()
+        };
+        assert_eq!((of("alone"), of("sends")), (vec![(1.0, 1.0); 2], vec![(3.0, 3.0), (1.5, 1.5)]));
     }
 }

@@ -11,7 +11,9 @@ use std::{
 
 use crate::{
     Result,
-    cases::{SendTemplate, Unread},
+    cases::{Batches, SendTemplate, Unread},
+    connection::Connection,
+    credentials::Credentials,
     load::{self, Case, Random},
 };
 
@@ -48,6 +50,19 @@ impl Filler {
             return Ok(());
         }
         self.send(missing, self.readers, longest).await?;
+        Ok(())
+    }
+
+    /// Sends `rows` notifications to the user with this place, in batches of a thousand.
+    pub async fn batches_to(&self, place: u64, rows: u64, credentials: &Credentials) -> Result<()> {
+        let batch = Batches::to_one(credentials, place, 1_000);
+        let mut connection = Connection::open(self.address).await?;
+        let (mut random, mut request) = (Random::fresh(), Vec::new());
+        for _ in 0..rows.div_ceil(1_000) {
+            batch.next(&mut random, &mut request);
+            let answer = connection.exchange(&request).await?;
+            load::accept(&batch, 0, &answer)?;
+        }
         Ok(())
     }
 

@@ -5,10 +5,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use crate::{
     Result,
     args::Settings,
-    cases::{Batches, MarksAll, RefusedSends, SendTemplate, Sends, Unread},
+    cases::{Batches, MarksAll, Reads, RefusedSends, SendTemplate, Sends, Unread},
+    connection::Connection,
     credentials::Credentials,
     fill::Filler,
-    load::{self, Case},
+    load::{self, Case, Random},
     paced::{self, Stop},
 };
 
@@ -29,10 +30,12 @@ pub enum Kind {
     Refused,
     /// Inboxes of a hundred thousand marked read at once.
     MarkAll,
+    /// Pages of one large inbox with filters that nothing passes.
+    Filtered,
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Alone,
         Self::Elsewhere,
         Self::Limited,
@@ -40,6 +43,7 @@ impl Kind {
         Self::Batches,
         Self::Refused,
         Self::MarkAll,
+        Self::Filtered,
     ];
 
     pub fn name(self) -> &'static str {
@@ -51,13 +55,22 @@ impl Kind {
             Self::Batches => "batches",
             Self::Refused => "refused_sends",
             Self::MarkAll => "mark_all",
+            Self::Filtered => "filtered_lists",
         }
     }
 }
 
+/// What the kinds are called, but for none.
+pub const NAMES: [&str; 7] =
+    ["elsewhere", "sends_limited", "sends", "batches", "refused_sends", "mark_all", "filtered_lists"];
+
 /// Inboxes that are marked read in a slice, and how much is in each.
 const INBOXES: u64 = 2;
 const OF_AN_INBOX: u64 = 100_000;
+/// The reader of the large inbox, how much is in it, and clients that list it.
+const LARGE_INBOX: u64 = INBOXES;
+const OF_LARGE_INBOX: u64 = 300_000;
+const LISTS: u64 = 16;
 /// Batches at once, and sends in each.
 const BATCHES: u64 = 4;
 const OF_A_BATCH: u64 = 1_000;
@@ -73,19 +86,32 @@ pub struct Noise<'a> {
 }
 
 impl Noise<'_> {
-    /// Lays by what the noise needs.
-    pub async fn prepare(&self, kind: Kind) -> Result<()> {
-        if kind != Kind::MarkAll {
-            return Ok(());
-        }
-        let filler = Filler {
+    /// Fills the large inbox and marks it read, once.
+    pub async fn fill_large_inbox(&self) -> Result<()> {
+        self.filler().batches_to(LARGE_INBOX, OF_LARGE_INBOX, self.credentials).await?;
+        let token = &self.credentials.tokens[LARGE_INBOX as usize];
+        let mut mark = Vec::new();
+        MarksAll::new(std::slice::from_ref(token)).next(&mut Random::fresh(), &mut mark);
+        let status = Connection::open(self.gateway).await?.exchange(&mark).await?.status;
+        if status == 200 { Ok(()) } else { Err(format!("marking the large inbox: status {status}").into()) }
+    }
+
+    fn filler(&self) -> Filler {
+        Filler {
             address: self.gateway,
             connections: self.settings.connections,
             template: Arc::new(SendTemplate::new(self.credentials)),
             readers: 0,
             unread: Arc::new(Unread::default()),
-        };
-        filler.in_turn(INBOXES * OF_AN_INBOX, INBOXES, self.settings.fill_within()).await
+        }
+    }
+
+    /// Lays by what the noise needs.
+    pub async fn prepare(&self, kind: Kind) -> Result<()> {
+        if kind != Kind::MarkAll {
+            return Ok(());
+        }
+        self.filler().in_turn(INBOXES * OF_AN_INBOX, INBOXES, self.settings.fill_within()).await
     }
 
     /// Makes the noise for this long, or until what was laid by is used up; gives how much a second it was.
@@ -111,6 +137,10 @@ impl Noise<'_> {
             }
             Kind::MarkAll => {
                 (self.gateway, 1, Arc::new(MarksAll::new(&self.credentials.tokens[..INBOXES as usize])))
+            }
+            Kind::Filtered => {
+                let token = &self.credentials.tokens[LARGE_INBOX as usize];
+                (self.gateway, LISTS, Arc::new(Reads::filtered(token)))
             }
         };
         Ok(load::drive(&[address], connections, length, &case).await?.rate())

@@ -94,11 +94,16 @@ fn pass(snapshot: &Snapshot, hook: &Hook, works: &Works, now: Timestamp) -> Resu
         return Ok(Admitted { principal, limit, account });
     };
     hook.usage.refused(KeyRefusal::Limit);
-    let error = match works.overload {
+    let error = overloaded(works, retry_after);
+    Err(Refusal { limit: Some(limit), whose: Some(principal), ..Refusal::of(error) })
+}
+
+/// What a hook answers a sender that brings too much.
+pub fn overloaded(works: &Works, retry_after: Duration) -> Error {
+    match works.overload {
         Overload::TooMany => Error::RateLimited { retry_after },
         Overload::Unavailable => Error::Busy { retry_after },
-    };
-    Err(Refusal { limit: Some(limit), whose: Some(principal), ..Refusal::of(error) })
+    }
 }
 
 fn refuse(snapshot: &Snapshot, hook: &Hook, failure: AuthFailure, client: IpAddr) -> Refusal {

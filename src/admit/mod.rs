@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub use client::client_address;
-pub use hook::{Knock, knock};
+pub use hook::{Knock, knock, overloaded};
 
 /// What a request shows of where it comes from and who sent it.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,7 @@ pub struct Admitted {
 }
 
 /// Whose limits a request spends, should it come to cost more than one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Account {
     /// The place of its tenant in the snapshot.
     tenant: usize,
@@ -66,13 +66,23 @@ pub struct Account {
 }
 
 impl Account {
+    /// The most requests that pass at once.
+    pub fn burst(&self, snapshot: &Snapshot) -> u32 {
+        snapshot.limiters.burst(self.tenant, self.spender)
+    }
+
+    /// Spends one further request of one that was admitted and goes on.
+    pub fn spend_one(&self, snapshot: &Snapshot) -> LimitStatus {
+        snapshot.limiters.check_more(self.tenant, self.spender, NonZeroU32::MIN)
+    }
+
     /// Spends further requests for one that was admitted and turned out to be worth so many: all of them, or none.
     /// Gives what the tightest of its limits says.
     ///
     /// # Errors
     /// Where so many never pass at once, the number that do.
     pub fn spend(&self, snapshot: &Snapshot, requests: usize) -> Result<Option<LimitStatus>, u32> {
-        let burst = snapshot.limiters.burst(self.tenant, self.spender);
+        let burst = self.burst(snapshot);
         let requests = u32::try_from(requests).ok().filter(|n| *n <= burst).ok_or(burst)?;
         let more = NonZeroU32::new(requests.saturating_sub(1));
         let limit = more.map(|more| snapshot.limiters.check_more(self.tenant, self.spender, more));

@@ -124,7 +124,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
         audit: audit.clone(),
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
-        bodies: http::Bodies::new(config.server.max_body_memory),
+        memory: http::Budget::new(config.server.max_body_memory),
         body_timeout: config.server.request_timeout,
         streams: Arc::clone(&streams),
         connections: public.most,

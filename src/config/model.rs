@@ -99,7 +99,7 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// Open connections of the public listener; further ones wait.
     pub max_connections: usize,
-    /// Bytes that all bodies of requests may hold together; those of one tenant half as many.
+    /// Bytes that the bodies of all requests and answers may hold together; those of one tenant half as many.
     pub max_body_memory: usize,
 }
 

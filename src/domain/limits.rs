@@ -37,6 +37,11 @@ impl Limits {
         (metadata.depth() > self.metadata_depth)
             .then(|| Problem::new("metadata", fault).coded(ProblemCode::TooDeep))
     }
+
+    /// Bytes of the largest notification, about: four for each character, and the names of its fields.
+    pub fn notification_bytes(&self) -> usize {
+        (self.title + self.message + self.link) * 4 + self.metadata_bytes + 1_024
+    }
 }
 
 impl Default for Limits {

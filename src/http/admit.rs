@@ -87,6 +87,11 @@ impl<N> Admitted<N> {
         limit.retry_after.map_or(Ok(()), |retry_after| Err(Error::RateLimited { retry_after }))
     }
 
+    /// Whose limits the request spends, for what goes on after its answer has begun.
+    pub fn account(&self) -> Account {
+        self.account.clone()
+    }
+
     /// The caller as the audit record names them.
     pub fn actor(&self) -> Actor {
         let request_id = self.context.request_id().to_owned();

@@ -15,6 +15,8 @@ use poem_openapi::{
     types::Type,
 };
 
+use super::memory;
+
 /// A JSON answer of the shape `T` with a fixed status.
 pub struct Answer<T, const STATUS: u16 = 200> {
     text: String,
@@ -30,10 +32,12 @@ impl<T, const STATUS: u16> Answer<T, STATUS> {
 
 impl<T: Type, const STATUS: u16> IntoResponse for Answer<T, STATUS> {
     fn into_response(self) -> Response {
-        Response::builder()
+        let length = self.text.len();
+        let response = Response::builder()
             .status(StatusCode::from_u16(STATUS).unwrap_or_default())
             .content_type("application/json")
-            .body(self.text)
+            .body(self.text);
+        memory::counted(response, length)
     }
 }
 

@@ -12,9 +12,9 @@ use poem_openapi::{
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{
-    bodies::Held,
     context::Context,
     error::{Failure, TooSlow, WrongContentType},
+    memory::Reservation,
 };
 use crate::domain::{Limits, Result};
 
@@ -67,10 +67,10 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
         if length.is_some_and(|bytes| bytes > (most + PASSED_OVER) as u64) {
             return Err(ReadBodyError::PayloadTooLarge.into());
         }
-        let bytes = read(body.take()?, length, most, context.room());
-        let (bytes, room) =
+        let bytes = read(body.take()?, length, most, context.reservation());
+        let (bytes, reservation) =
             tokio::time::timeout(context.services().body_timeout, bytes).await.map_err(|_| TooSlow)??;
-        context.keep(room);
+        context.keep(reservation);
         let mut text = &*bytes;
         if !T::REQUIRED && text.is_empty() {
             text = b"{}";
@@ -82,13 +82,13 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
     }
 }
 
-/// Reads at most so many bytes, as far as there is room.
+/// Reads at most so many bytes, as far as there is memory.
 async fn read(
     body: poem::Body,
     announced: Option<u64>,
     limit: usize,
-    mut room: Held,
-) -> poem::Result<(Vec<u8>, Held)> {
+    mut reservation: Reservation,
+) -> poem::Result<(Vec<u8>, Reservation)> {
     let mut body = body.into_async_read();
     // One more than most have, so that their end is seen without growing. A long one proves itself first.
     let expected = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0).min(4_096);
@@ -98,8 +98,8 @@ async fn read(
         if (&mut body).take(left).read_buf(&mut bytes).await.map_err(ReadBodyError::from)? == 0 {
             break bytes.len() > limit;
         }
-        if let Err(busy) = room.grow(bytes.len()) {
-            drop((bytes, room));
+        if let Err(busy) = reservation.reserve(bytes.len()) {
+            drop((bytes, reservation));
             // Not for long: one that comes slowly is not worth it.
             let _ = tokio::time::timeout(BREATH, pass_over(body)).await;
             return Err(Failure(busy).into());
@@ -109,7 +109,7 @@ async fn read(
         pass_over(body).await?;
         return Err(ReadBodyError::PayloadTooLarge.into());
     }
-    Ok((bytes, room))
+    Ok((bytes, reservation))
 }
 
 /// A client that is still writing when the connection closes does not see the answer.

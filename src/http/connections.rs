@@ -23,6 +23,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+use super::memory::Unwritten;
+
 /// What holds for the connections of one listener.
 #[derive(Debug, Clone)]
 pub struct Bounds {
@@ -105,6 +107,7 @@ pub struct Connection {
     /// Since when an answer waits for the other side to take it.
     waits: Option<Instant>,
     waiting: Waiting,
+    unwritten: Unwritten,
     /// Fires now and then to look at the two. It is not set again with every byte, which would cost more
     /// than reading the time.
     timer: Pin<Box<Sleep>>,
@@ -123,6 +126,7 @@ impl Connection {
             written: now,
             waits: None,
             waiting: Waiting::default(),
+            unwritten: Unwritten::default(),
             timer: Box::pin(sleep_until(now + bounds.idle)),
             ended: false,
             _place: place,
@@ -132,6 +136,11 @@ impl Connection {
     /// Tells, also when somebody else has the connection, whether something waits.
     pub fn waiting(&self) -> Waiting {
         self.waiting.clone()
+    }
+
+    /// What the answers hold that the connection was given.
+    pub fn unwritten(&self) -> Unwritten {
+        self.unwritten.clone()
     }
 
     /// Sends each piece at once, however small.
@@ -199,6 +208,7 @@ impl AsyncWrite for Connection {
 
     /// Asked for only when all that was to be written has been.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.unwritten.written();
         if self.waits.take().is_some() {
             self.waiting.0.store(false, Ordering::Relaxed);
         }

@@ -9,7 +9,11 @@ use std::{
 
 use poem::{Request, http::HeaderMap};
 
-use super::{bodies::Held, direct::is_direct, services::Services};
+use super::{
+    direct::is_direct,
+    memory::{Reservation, Share},
+    services::Services,
+};
 use crate::{
     admit::Presented,
     domain::{Error, TenantId, Timestamp},
@@ -28,7 +32,8 @@ struct Inner {
     now: Timestamp,
     limit: Mutex<Option<LimitStatus>>,
     tenant: OnceLock<TenantId>,
-    body: Mutex<Option<Held>>,
+    body: Mutex<Option<Reservation>>,
+    answer: Mutex<Option<Reservation>>,
 }
 
 impl Context {
@@ -41,6 +46,7 @@ impl Context {
             limit: Mutex::new(None),
             tenant: OnceLock::new(),
             body: Mutex::new(None),
+            answer: Mutex::new(None),
             services: Arc::clone(services),
         }))
     }
@@ -89,14 +95,32 @@ impl Context {
         }
     }
 
-    /// Room for this request's body: its tenant's, once it is admitted, else that of all who are still to be.
-    pub fn room(&self) -> Held {
-        Held::new(&self.0.services.bodies, self.0.tenant.get())
+    /// A reservation for this request or its answer: its tenant's, once it is admitted, else that of all who are still
+    /// to be authenticated.
+    pub fn reservation(&self) -> Reservation {
+        let share = self.0.tenant.get().cloned().map_or(Share::Pending, Share::Tenant);
+        Reservation::new(&self.0.services.memory, [share])
     }
 
-    /// Keeps that room until the request ends.
-    pub fn keep(&self, body: Held) {
+    /// Holds the body's memory until the request ends.
+    pub fn keep(&self, body: Reservation) {
         *self.0.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+    }
+
+    /// Reserves memory for the answer to a change, before it is made: afterwards it is too late to refuse it.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the tenant has no more.
+    pub fn reserve_answer(&self, length: usize) -> Result<(), Error> {
+        let mut answer = self.reservation();
+        answer.reserve(length)?;
+        *self.0.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        Ok(())
+    }
+
+    /// What was reserved for the answer, if anything was.
+    pub fn reserved_answer(&self) -> Option<Reservation> {
+        self.0.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The limit that this request was counted under.

@@ -16,7 +16,8 @@ use url::form_urlencoded;
 use super::{
     context::Context,
     cors, dry_run,
-    error::Asker,
+    error::{Asker, Failure},
+    memory::{self, Charge},
     routes::{Route, Routes},
     send_batch,
     services::Services,
@@ -73,7 +74,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for Entry<E> {
         let origin = cors::origin(request.headers(), &context);
         let mut answer = match cors::preflight(&request, &context, route) {
             Some(answer) => answer,
-            None => self.answer(request, route, &context).await,
+            None => {
+                let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+                let asker = Asker::of(request.headers(), context.request_id());
+                charged(self.answer(request, route, &context).await, safe, &context, &asker)
+            }
         };
 
         if let Some(limit) = context.limit() {
@@ -92,6 +97,21 @@ impl<E: Endpoint<Output = Response>> Endpoint for Entry<E> {
         self.services.metrics.request(route, method, answer.status().as_str(), started.elapsed());
         Ok(answer)
     }
+}
+
+/// Charges an answer to its caller until it is written. One that tells only what is there is refused where there is no
+/// memory for it; what made a change reserved before.
+fn charged(mut answer: Response, safe: bool, context: &Context, asker: &Asker<'_>) -> Response {
+    let Some(length) = memory::length(&answer) else { return answer };
+    let reserved = context.reserved_answer();
+    let mut reservation = reserved.unwrap_or_else(|| context.reservation());
+    if !safe {
+        reservation.settle(length);
+    } else if let Err(busy) = reservation.reserve(length) {
+        return asker.failed(&Failure(busy).into(), None);
+    }
+    answer.extensions_mut().insert(Charge::new(reservation));
+    answer
 }
 
 /// Both forms of a path are served: the contract lists an inbox with a slash at its end.

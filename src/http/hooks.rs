@@ -23,12 +23,16 @@ use super::{
     wire::HookResponse,
 };
 use crate::{
-    admit::{Knock, knock},
+    admit::{Admitted, Knock, knock, overloaded},
     auth::Shown,
     domain::{Error, Limits, Result},
     registry,
     send::Received,
+    snapshot::Count,
 };
+
+/// Maximum number of notifications that one delivery comes to.
+const MAX_NOTIFICATIONS: usize = 500;
 
 /// Receiving from senders that cannot speak the API.
 pub struct HooksApi;
@@ -42,6 +46,9 @@ impl HooksApi {
     /// become notifications. An event that comes again stores nothing twice where it has an id. What the hook has no
     /// rule for is counted as ignored. Where some of the events cannot be stored the others are, and the answer is
     /// an error: the sender can bring all of them again.
+    ///
+    /// Each notification costs one request of the hook's rate limit; where it has not as many, nothing is stored. A
+    /// delivery comes to 500 at most, or as many as the limit lets pass at once, with summaries in place of the rest.
     #[oai(path = "/hooks/:hook_id", method = "post", operation_id = "receiveEvent", tag = "Tag::Sending")]
     async fn receive(
         &self,
@@ -52,14 +59,16 @@ impl HooksApi {
     ) -> poem::Result<Answer<HookResponse>> {
         // The door was chosen by it.
         let _ = hook_id;
-        let AtTheDoor { context, knock, headers } = caller;
+        let AtTheDoor { context, knock, headers, admitted } = caller;
         let Body((), bytes) = body;
         let (snapshot, now) = (context.snapshot(), context.now());
         let client = knock.client();
-        let admitted = knock
+        let entered = knock
             .enter(snapshot, &bytes, now)
             .map_err(|refusal| admit::refused(&context, refusal, || client))?;
-        admitted.iter().for_each(|admitted| admit::note(&context, admitted));
+        entered.iter().for_each(|admitted| admit::note(&context, admitted));
+        let account = admitted.or(entered).map(|admitted| admitted.account);
+        let account = account.ok_or(Failure(Error::Internal("a sender that nothing admitted".into())))?;
         let hook = &*knock.hook;
         let works =
             hook.works.as_ref().ok_or(Failure(Error::Internal("a hook that does not work".into())))?;
@@ -69,7 +78,15 @@ impl HooksApi {
         let request = registry::Request { body: &bytes, event, headers };
         let mapped = works.mapping.map(request, &works.reception, &snapshot.limits);
         let sending = &context.services().sending;
-        let received = sending.receive(snapshot, hook, mapped, now, context.request_id()).await;
+        let most = MAX_NOTIFICATIONS.min(account.burst(snapshot) as usize);
+        let spend = |notifications: usize| {
+            let Ok(Some(limit)) = account.spend(snapshot, notifications) else { return Ok(()) };
+            context.note_limit(limit);
+            let Some(retry_after) = limit.retry_after else { return Ok(()) };
+            hook.tally.add(Count::Failed, notifications as u64);
+            Err(overloaded(works, retry_after))
+        };
+        let received = sending.receive(snapshot, hook, mapped, now, context.request_id(), most, spend).await;
         Ok(Answer::new(answer(&received.map_err(Failure)?)))
     }
 }
@@ -80,6 +97,8 @@ struct AtTheDoor {
     knock: Knock,
     /// The headers that the mapping reads, in its order.
     headers: Vec<Option<String>>,
+    /// The verdict, where the head alone gave it.
+    admitted: Option<Admitted>,
 }
 
 impl<'a> ApiExtractor<'a> for AtTheDoor {
@@ -124,7 +143,7 @@ impl<'a> ApiExtractor<'a> for AtTheDoor {
         let mapping = knock.hook.works.as_ref().map(|works| &works.mapping);
         let names = mapping.iter().flat_map(|mapping| &mapping.headers);
         let headers = names.map(|name| one(request, name).map(str::to_owned)).collect();
-        Ok(Self { context, knock, headers })
+        Ok(Self { context, knock, headers, admitted })
     }
 }
 
@@ -177,11 +196,15 @@ pub fn read_event(body: &[u8]) -> Result<Value> {
 }
 
 fn answer(received: &Received) -> String {
-    let Received { stored, repeated, ignored, unknown } = received;
+    let Received { stored, repeated, ignored, unknown, summarized } = received;
     let mut text = String::from(r#"{"result":"Success","message":"Received""#);
     let _ = write!(
         text,
-        r#","stored":{stored},"repeated":{repeated},"ignored":{ignored},"unknown_recipients":{unknown}}}"#
+        r#","stored":{stored},"repeated":{repeated},"ignored":{ignored},"unknown_recipients":{unknown}"#
     );
+    if *summarized > 0 {
+        let _ = write!(text, r#","summarized":{summarized}"#);
+    }
+    text.push('}');
     text
 }

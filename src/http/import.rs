@@ -26,14 +26,15 @@ use tokio::{
 use super::{
     Tag,
     admit::{Admitted, MayManageUsers},
-    bodies::Held,
     body::{FromBody, announced},
     context::Context,
     error::{Failure, WrongContentType},
     faults, json,
+    memory::Reservation,
     wire::{Id, ImportResult, UserRequest},
 };
 use crate::{
+    admit::Account,
     audit::Audit,
     directory::Directory,
     domain::{Actor, AuditAction, AuditEntry, Error, Limits, Profile, Result, TenantId, User, UserId},
@@ -62,8 +63,8 @@ impl ImportApi {
     ///
     /// One JSON object a line: `user_id` and the fields of a profile. The answer streams one result a
     /// line, in order, while the body is still being read: a line that fails does not stop the others. A client
-    /// that reads nothing before it has sent all should send at most 65,536 lines at a time. An import counts
-    /// as one request of the rate limit. The body may be called `application/octet-stream`, as generated clients
+    /// that reads nothing before it has sent all should send at most 65,536 lines at a time. Each line costs one
+    /// request of the rate limit, and waits until the limit lets it pass. The body may be called `application/octet-stream`, as generated clients
     /// do, or `application/x-ndjson`.
     #[oai(path = "/import", method = "post", operation_id = "importUsers", tag = "Tag::Users")]
     async fn import(&self, caller: Admitted<MayManageUsers>, body: Lines) -> ResultLines {
@@ -77,11 +78,13 @@ impl ImportApi {
             lines: Default::default(),
         });
         let wait = caller.services.body_timeout;
+        let (context, account) = (caller.context.clone(), caller.account());
         let (results, answer) = mpsc::channel(RESULTS_WAITING);
         // The body is read whether or not the answer is: many clients read nothing before they have sent all.
         tokio::spawn(async move {
             let mut lines = pin!(
                 lines(body.into_async_read(), wait)
+                    .then(|line| paced(line, context.clone(), account.clone()))
                     .map(|line| {
                         let (directory, tenant, tally) =
                             (directory.clone(), tenant.clone(), Arc::clone(&tally));
@@ -122,6 +125,16 @@ fn lines(body: impl AsyncRead + Send + Unpin + 'static, wait: Duration) -> impl 
         };
         Some(((number, line), (reader, number, last)))
     })
+}
+
+/// Waits until the rate limit lets a line pass. The first was paid for with the request.
+async fn paced(line: Line, context: Context, account: Account) -> Line {
+    while line.0 > 1
+        && let Some(retry_after) = account.spend_one(context.snapshot()).retry_after
+    {
+        tokio::time::sleep(retry_after).await;
+    }
+    line
 }
 
 async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Vec<u8>>> {
@@ -225,7 +238,7 @@ fn read_line(text: &[u8], user_id: &mut Option<i64>) -> Result<(UserId, Profile)
 /// The body of an import, not yet read, and the room for its results.
 pub struct Lines {
     body: HttpBody,
-    room: Held,
+    room: Reservation,
 }
 
 impl<'a> ApiExtractor<'a> for Lines {
@@ -255,8 +268,8 @@ impl<'a> ApiExtractor<'a> for Lines {
         {
             let most = announced(request).map(|bytes| bytes.saturating_mul(RESULTS_A_BYTE));
             let most = most.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(RESULTS_BYTES);
-            let mut room = Context::of(request).map_err(Failure)?.room();
-            room.grow(most.min(RESULTS_BYTES)).map_err(Failure)?;
+            let mut room = Context::of(request).map_err(Failure)?.reservation();
+            room.reserve(most.min(RESULTS_BYTES)).map_err(Failure)?;
             Ok(Self { body: body.take()?, room })
         } else {
             Err(WrongContentType(LINES).into())

@@ -27,8 +27,10 @@ pub struct InboxApi;
 impl InboxApi {
     /// List the caller's notifications
     ///
-    /// Newest first, by id. The list and the unread count are read at the same instant. The path
-    /// with a slash at its end answers the same.
+    /// Newest first, by id. The list and the unread count are read at the same instant. A page may be short and yet have
+    /// a `next_cursor`, as it holds a mebibyte at most; one with a filter may be empty, as each examines a bounded number
+    /// of notifications. Only a page without a `next_cursor` is the last. The path with a slash at its end answers the
+    /// same.
     #[oai(path = "/", method = "get", operation_id = "listNotifications", tag = "Tag::Inbox")]
     async fn list(
         &self,
@@ -56,8 +58,8 @@ impl InboxApi {
         text.push_str(r#"{"result":"Success","notifications":"#);
         render::array(&mut text, &page.notifications, render::notification);
         let _ = write!(text, r#","unread_count":{}"#, page.head.unread);
-        if let Some(last) = page.notifications.last().filter(|_| page.more) {
-            let _ = write!(text, r#","next_cursor":"{}""#, cursor::write(last.id.get()));
+        if let Some(next) = page.next {
+            let _ = write!(text, r#","next_cursor":"{}""#, cursor::write(next.get()));
         }
         text.push('}');
         Ok(at(Answer::new(text), page.head.event_id()))

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::FutureExt;
 use poem::{Endpoint, Response};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -29,9 +29,25 @@ pub struct Bound {
 /// Binds an address; the error names the field that gave it.
 pub async fn bind(field: &str, address: SocketAddr, bounds: Bounds) -> Result<Bound, String> {
     let fault = |e: std::io::Error| format!("{field}: cannot listen on {address}: {e}");
-    let listener = TcpListener::bind(address).await.map_err(fault)?;
+    let listener = listen(address).map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
     Ok(Bound { address, bounds, listener })
+}
+
+/// Bytes that the system takes of an answer ahead of its reader, doubled for its own use. It would take up to 4 MiB,
+/// which count towards a container's memory and towards nobody's share.
+const SEND_BUFFER: u32 = 128 << 10;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    // Each connection inherits it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The order to stop: SIGTERM or SIGINT. It is heard from the making of this value on.

@@ -32,6 +32,10 @@ impl MarkApi {
     ) -> poem::Result<Answer<NotificationResponse>> {
         let owner = caller.inbox()?;
         let id = notification_id(id.0).map_err(Failure)?;
+        caller
+            .context
+            .reserve_answer(caller.context.snapshot().limits.notification_bytes())
+            .map_err(Failure)?;
         let marked = caller.services.inbox.mark_read(owner, id).await.map_err(Failure)?;
         Ok(one(&marked))
     }
@@ -48,6 +52,10 @@ impl MarkApi {
     ) -> poem::Result<Answer<NotificationResponse>> {
         let owner = caller.inbox()?;
         let id = notification_id(id.0).map_err(Failure)?;
+        caller
+            .context
+            .reserve_answer(caller.context.snapshot().limits.notification_bytes())
+            .map_err(Failure)?;
         let marked = caller.services.inbox.mark_unread(owner, id).await.map_err(Failure)?;
         Ok(one(&marked))
     }
@@ -101,6 +109,10 @@ impl MarkApi {
         let owner = caller.inbox()?;
         let id = notification_id(id.0).map_err(Failure)?;
         let within = caller.context.snapshot().restore_time;
+        caller
+            .context
+            .reserve_answer(caller.context.snapshot().limits.notification_bytes())
+            .map_err(Failure)?;
         let restored = caller.services.inbox.restore(owner, id, within).await.map_err(Failure)?;
         Ok(one(&restored))
     }

@@ -22,6 +22,8 @@ use crate::{
 
 /// How many notifications one request may name.
 const MOST_IDS: usize = 1_000;
+/// Bytes of an id in an answer, with its comma.
+const AN_ID: usize = 17;
 
 /// Marking and deleting several.
 pub struct MarkManyApi;
@@ -39,6 +41,7 @@ impl MarkManyApi {
         body: Body<NotificationIdsRequest>,
     ) -> poem::Result<Answer<ManyChangedResponse>> {
         let owner = caller.inbox()?;
+        caller.context.reserve_answer(body.0.len() * AN_ID).map_err(Failure)?;
         let marked = caller.services.inbox.mark_many_read(owner, &body.0).await.map_err(Failure)?;
         Ok(changed(&marked))
     }
@@ -54,6 +57,7 @@ impl MarkManyApi {
         body: Body<NotificationIdsRequest>,
     ) -> poem::Result<Headed<Answer<ManyChangedResponse>>> {
         let owner = caller.inbox()?;
+        caller.context.reserve_answer(body.0.len() * AN_ID).map_err(Failure)?;
         let deleted = caller.services.inbox.delete_many(owner, &body.0).await.map_err(Failure)?;
         Ok(restorable(changed(&deleted), &caller))
     }

@@ -8,7 +8,6 @@ mod admin;
 mod admit;
 mod answer;
 mod audit;
-mod bodies;
 mod body;
 mod configured;
 mod connections;
@@ -32,7 +31,9 @@ mod json;
 pub mod listen;
 mod mark;
 mod mark_many;
+mod memory;
 mod params;
+mod pieces;
 mod render;
 mod routes;
 mod send;
@@ -56,10 +57,10 @@ use poem_openapi::{OpenApiService, Tags};
 
 pub use self::{
     admin::{Admin, admin},
-    bodies::Bodies,
     document::document,
     drain::Draining,
     hooks::read_event,
+    memory::Budget,
     render::unstored,
     send::read_draft,
     services::Services,

@@ -19,6 +19,9 @@ use crate::{
     send::{Once, ReadDraft, Sent},
 };
 
+/// Bytes of an answer beside what the body brought, about.
+const A_RESULT: usize = 512;
+
 /// Sending.
 pub struct SendApi;
 
@@ -41,6 +44,9 @@ impl SendApi {
     ) -> poem::Result<Headed<Answer<SendResponse, 201>>> {
         let (context, Body(draft, bytes)) = (&caller.context, body);
         let (snapshot, now, sending) = (context.snapshot(), context.now(), &caller.services.sending);
+        context
+            .reserve_answer(bytes.len().min(snapshot.limits.notification_bytes()) + A_RESULT)
+            .map_err(Failure)?;
         let once = key.0.as_ref().map(|key| Once { key: &key.0, body: &bytes, answer: render::sent });
         let sent = sending
             .send(snapshot, &caller.principal, draft, now, context.request_id(), once)

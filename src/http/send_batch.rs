@@ -24,6 +24,9 @@ pub const PATH: &str = "/crm/notification/send-batch";
 /// Where one would be tried out.
 pub const NO_DRY_RUN: &str = "/crm/notification/send-batch/dry-run";
 
+/// Bytes of an item's result beside what the item itself brought, about.
+const A_RESULT: usize = 256;
+
 /// Sending many.
 pub struct SendBatchApi;
 
@@ -47,16 +50,18 @@ impl SendBatchApi {
         _no_key: NoIdempotencyKey,
         body: Body<SendBatchRequest>,
     ) -> poem::Result<Answer<SendBatchResponse>> {
-        let (context, Batch { drafts, atomic, bytes }) = (&caller.context, body.0);
+        let (context, Body(batch, body)) = (&caller.context, body);
+        let (Batch { drafts, atomic, bytes }, length) = (batch, body.len());
         let (snapshot, now, sending) = (context.snapshot(), context.now(), &caller.services.sending);
         // What all have in common is told once.
         if let Drafts::ToMany(read, _) = &drafts {
             sending.check_fields(snapshot, &caller.principal, read).map_err(Failure)?;
         }
         caller.spend(drafts.len()).map_err(Failure)?;
-        // What is written out of one body for many users takes room as well.
-        let mut room = context.room();
-        room.grow(bytes).map_err(Failure)?;
+        // What is written out of one body for many users takes memory as well.
+        let mut drafted = context.reservation();
+        drafted.reserve(bytes).map_err(Failure)?;
+        context.reserve_answer(bytes.max(length) + drafts.len() * A_RESULT).map_err(Failure)?;
         let items = sending
             .send_batch(snapshot, &caller.principal, drafts.into_iter(), now, context.request_id(), atomic)
             .await

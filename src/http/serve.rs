@@ -27,6 +27,8 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use super::{
     connections::{Bounded, Bounds, Connection},
+    memory::Charge,
+    pieces::Pieces,
     takeover::{self, Place, Taken},
 };
 
@@ -108,15 +110,17 @@ async fn requests(
     endpoint: Called,
     phase: &mut watch::Receiver<Phase>,
 ) -> Option<Taken> {
-    let (place, waiting) = (Place::default(), connection.waiting());
+    let (place, waiting, unwritten) = (Place::default(), connection.waiting(), connection.unwritten());
     let answer = |request: http::Request<Incoming>| {
-        let (endpoint, place) = (Arc::clone(&endpoint), place.clone());
+        let (endpoint, place, unwritten) = (Arc::clone(&endpoint), place.clone(), unwritten.clone());
         let (version, method) = (request.version(), request.method().clone());
         let request = (request, local.clone(), RemoteAddr(Addr::SocketAddr(peer)), Scheme::HTTP).into();
         async move {
             let response = endpoint.get_response(request).await;
             let response = takeover::left_by(response, &place, version, &method);
-            Ok::<http::Response<_>, Infallible>(response.into())
+            let mut response = http::Response::<_>::from(response);
+            let charge = response.extensions_mut().remove::<Charge>();
+            Ok::<_, Infallible>(response.map(|body| Pieces::new(body, charge, &unwritten)))
         }
     };
     let mut http = http1::Builder::new()

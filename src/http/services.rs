@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{bodies::Bodies, drain::Draining};
+use super::{drain::Draining, memory::Budget};
 use crate::{
     audit::Audit, clock::Clock, directory::Directory, events::Streams, inbox::Inbox, metrics::Metrics,
     send::Sending, snapshot::Shared,
@@ -24,8 +24,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// The time.
     pub clock: Clock,
-    /// The room for bodies.
-    pub bodies: Arc<Bodies>,
+    /// The memory for bodies of requests and answers.
+    pub memory: Arc<Budget>,
     /// How long a body may take to come.
     pub body_timeout: Duration,
     /// The open live streams.
@@ -59,7 +59,7 @@ pub(super) async fn fixture(folder: &std::path::Path) -> Arc<Services> {
         audit: Audit::new(store),
         metrics,
         clock,
-        bodies: Bodies::new(1 << 20),
+        memory: Budget::new(1 << 20),
         body_timeout: Duration::from_secs(5),
         streams: Arc::default(),
         connections: 100,

@@ -48,6 +48,7 @@ pub struct SendResponse {
 
 /// What a hook made of an event.
 #[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
 pub struct HookResponse {
     /// Always `Success`.
     pub result: String,
@@ -61,6 +62,8 @@ pub struct HookResponse {
     pub ignored: u64,
     /// How many events named no recipient that is known, and went to those who stand in.
     pub unknown_recipients: u64,
+    /// How many notifications were more than a delivery may come to, and stand in a summary.
+    pub summarized: Option<u64>,
 }
 
 /// A notification as its sender sees it.

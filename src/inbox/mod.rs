@@ -59,7 +59,7 @@ impl Inbox {
         }
         match page {
             Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => {
-                Ok(Page { head: self.nobody().await?, notifications: Vec::new(), more: false })
+                Ok(Page { head: self.nobody().await?, notifications: Vec::new(), next: None })
             }
             page => page,
         }

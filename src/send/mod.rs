@@ -3,6 +3,7 @@
 mod batch;
 mod fields;
 mod receive;
+mod summary;
 
 use std::{sync::Arc, time::Instant};
 

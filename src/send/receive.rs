@@ -1,9 +1,12 @@
 //! The use case of a hook: what a sender brought, mapped, goes the way of every send.
 
+use std::collections::HashSet;
+
 use futures_util::{FutureExt, StreamExt, stream};
 
-use super::{Once, Sending, Sent};
+use super::{Once, Sending, Sent, summary};
 use crate::{
+    config::UserMode,
     domain::{Draft, Error, Problem, Problems, Result, Timestamp, UserId},
     registry::{Mapped, Planned},
     snapshot::{Count, Hook, Snapshot},
@@ -25,6 +28,8 @@ pub struct Received {
     pub ignored: u64,
     /// Notifications that went to those who stand in.
     pub unknown: u64,
+    /// Notifications that a summary stands for.
+    pub summarized: u64,
 }
 
 /// What is the same for all that one request brings.
@@ -42,10 +47,13 @@ struct Delivery<'a> {
 
 impl Sending {
     /// Sends all that a request came to; each is stored, or fails, alone. When this returns, what was stored is
-    /// durable, and the sender may bring all of it again: what was stored before is found by the events' ids.
+    /// durable, and the sender may bring all of it again: what was stored before is found by the events' ids. `most`
+    /// notifications are sent, with summaries in place of the rest; `spend` is charged for them before the first.
     ///
     /// # Errors
-    /// What may be better later comes first; else all that is wrong with events, up to a bound.
+    /// That of `spend`, where nothing was stored. What may be better later comes next; else all that is wrong with
+    /// events, up to a bound.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of the request")]
     pub async fn receive(
         &self,
         snapshot: &Snapshot,
@@ -53,6 +61,8 @@ impl Sending {
         mapped: Mapped,
         now: Timestamp,
         request_id: &str,
+        most: usize,
+        spend: impl FnOnce(usize) -> Result<()>,
     ) -> Result<Received> {
         let received = Received { ignored: mapped.ignored, ..Received::default() };
         hook.tally.add(Count::Ignored, mapped.ignored);
@@ -60,7 +70,14 @@ impl Sending {
         let mut delivery =
             Delivery { sending: self, snapshot, hook, now, request_id, received, problems, later };
         mapped.problems.into_iter().for_each(|problem| delivery.refuse(problem));
-        delivery.all(&mapped.planned).await;
+        let planned = delivery.resolve(&mapped.planned, most).await?;
+        let (kept, summaries) = summary::cut(&planned, most, &snapshot.limits);
+        spend(kept.len() + summaries.len())?;
+        delivery.received.summarized = (planned.len() - kept.len()) as u64;
+        let all = kept.iter().copied().chain(summaries.iter().map(|(plan, user)| (plan, *user)));
+        for (plan, user, outcome) in delivery.send(all.collect()).await {
+            delivery.note(plan, user, outcome);
+        }
         match (delivery.later, delivery.problems.is_empty()) {
             (Some(error), _) => Err(error),
             (None, false) => Err(Error::Events(delivery.problems.into_vec())),
@@ -70,35 +87,46 @@ impl Sending {
 }
 
 impl Delivery<'_> {
-    async fn all(&mut self, planned: &[Planned]) {
-        let first: Vec<_> =
-            planned.iter().flat_map(|plan| plan.users.iter().map(move |user| (plan, *user))).collect();
-        let mut strangers: Vec<&Planned> = Vec::new();
-        for (plan, user, outcome) in self.send(first).await {
-            match outcome {
-                Err(Error::UserNotFound(_)) if !plan.unknown => {
-                    if !strangers.iter().any(|other| std::ptr::eq(*other, plan)) {
-                        strangers.push(plan);
-                    }
-                }
-                outcome => self.note(plan, user, outcome),
+    /// Who gets what was planned: in place of users whom a managed directory does not know those who stand in. It is
+    /// looked up for as many as are sent, and before they are charged.
+    async fn resolve<'p>(
+        &mut self,
+        planned: &'p [Planned],
+        most: usize,
+    ) -> Result<Vec<(&'p Planned, UserId)>> {
+        let unknown = self.unknown(planned, most).await?;
+        let fallback = self.hook.works.as_ref().map(|works| works.reception.fallback.as_slice());
+        let fallback = fallback.unwrap_or_default();
+        let mut resolved = Vec::new();
+        for plan in planned {
+            let is_stranger = !plan.unknown && plan.users.iter().any(|user| unknown.contains(user));
+            self.received.unknown += u64::from(plan.unknown || is_stranger);
+            if !is_stranger {
+                resolved.extend(plan.users.iter().map(|user| (plan, *user)));
+                continue;
             }
-        }
-        let unknown = planned.iter().filter(|plan| plan.unknown).count() + strangers.len();
-        self.received.unknown = unknown as u64;
-        self.hook.tally.add(Count::Unknown, unknown as u64);
-        let instead =
-            self.hook.works.as_ref().map(|works| works.reception.fallback.as_slice()).unwrap_or_default();
-        let mut second = Vec::new();
-        for plan in strangers {
-            if instead.is_empty() {
+            if fallback.is_empty() {
                 self.refuse(nobody(plan));
             }
-            second.extend(instead.iter().filter(|user| !plan.users.contains(user)).map(|user| (plan, *user)));
+            let known = plan.users.iter().filter(|user| !unknown.contains(user));
+            let instead = fallback.iter().filter(|user| !plan.users.contains(user));
+            resolved.extend(known.chain(instead).map(|user| (plan, *user)));
         }
-        for (plan, user, outcome) in self.send(second).await {
-            self.note(plan, user, outcome);
+        self.hook.tally.add(Count::Unknown, self.received.unknown);
+        Ok(resolved)
+    }
+
+    /// Those among the first recipients whom the directory does not know. An open one makes them.
+    async fn unknown(&self, planned: &[Planned], most: usize) -> Result<HashSet<UserId>> {
+        let tenant = &self.hook.principal.tenant;
+        if self.snapshot.tenant(tenant)?.users == UserMode::Open {
+            return Ok(HashSet::new());
         }
+        let users: HashSet<_> = planned.iter().flat_map(|plan| &plan.users).take(most).copied().collect();
+        let inboxes: Vec<_> = users.into_iter().map(|user| (tenant.clone(), user)).collect();
+        let places = self.sending.store.places(&inboxes).await?;
+        let unknown = inboxes.into_iter().zip(places).filter(|(_, place)| place.is_none());
+        Ok(unknown.map(|((_, user), _)| user).collect())
     }
 
     async fn send<'p>(&self, what: Vec<(&'p Planned, UserId)>) -> Vec<(&'p Planned, UserId, Result<Sent>)> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Store;
 use super::command::Command;
 use super::maintain::before;
-use super::sent::SCAN;
+use super::page::Filling;
+use super::sent::{Listed, SCAN};
 use crate::domain::{AuditAction, AuditEntry, AuditRecord, Result, TenantId, Timestamp};
 
 /// Which part of the audit record to read.
@@ -35,6 +36,16 @@ pub struct AuditPage {
     pub next: Option<i64>,
 }
 
+impl Listed for AuditRecord {
+    fn place(&self) -> i64 {
+        self.seq
+    }
+
+    fn size(&self) -> usize {
+        self.detail.len() + 200
+    }
+}
+
 /// A part to be looked at by an engine: the places from `from` to before `before`, at most `scan`.
 pub(crate) struct AuditWindow<'a> {
     pub before: i64,
@@ -54,16 +65,22 @@ impl Store {
     /// A page of a tenant's audit record.
     pub async fn audit(&self, tenant: &TenantId, query: &AuditQuery) -> Result<AuditPage> {
         let end = query.until.map_or(i64::MAX, |at| at.0);
-        let window = AuditWindow {
+        let mut window = AuditWindow {
             before: query.before.unwrap_or(i64::MAX).min(end),
             from: query.since.map_or(i64::MIN, |at| at.0),
             scan: SCAN,
-            limit: query.limit,
+            limit: 0,
             action: query.action,
             principal: query.principal.as_deref(),
         };
-        let found = self.0.reads.audit(tenant, &window).await?;
-        let (records, next) = found.page(query.limit, |record| record.seq);
+        let mut filling = Filling::new(query.limit);
+        while let Some(step) = filling.step() {
+            window.limit = step;
+            window.before = filling.next().unwrap_or(window.before);
+            let found = self.0.reads.of(tenant).await?.audit(tenant, &window).await?;
+            filling.add(found.page(step));
+        }
+        let (records, next) = filling.page();
         Ok(AuditPage { records, next })
     }
 

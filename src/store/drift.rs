@@ -32,7 +32,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read, or takes nothing now. The walk stays where it is.
     pub async fn check_heads(&self, walk: &mut Walk) -> Result<Checked> {
-        let (drifted, last) = self.0.reads.drifted(walk.0.as_ref()).await?;
+        let (drifted, last) = self.0.reads.own().await?.drifted(walk.0.as_ref()).await?;
         let mut repaired = 0;
         for inbox in drifted {
             match self.submit(Command::Repair(inbox.clone())).await? {

@@ -74,6 +74,10 @@ impl Failure {
 pub(crate) trait Reads: Send + Sync {
     /// The head, `None` for a user who does not exist.
     async fn head(&self, inbox: &InboxKey) -> Result<Option<Head>>;
+    /// Whether heads that are asked for at the same time are read by a few statements.
+    fn coalesces_heads(&self) -> bool {
+        false
+    }
     /// A page and the head it belongs to, in one state.
     async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>>;
     /// What happened to an inbox after a revision, and the head, in one state.

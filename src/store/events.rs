@@ -60,7 +60,7 @@ impl Store {
         let inbox = key(tenant, user);
         let now = self.0.clock.now();
         loop {
-            let raw = self.0.reads.events(&inbox, after.rev).await?;
+            let raw = self.0.reads.of(tenant).await?.events(&inbox, after.rev).await?;
             let head = raw.head.ok_or(Error::UserNotFound(user))?;
             if !head.expiry_due(now) {
                 return Ok(Followed { head, since: since(after, head, raw.forgotten, raw.rows) });
@@ -74,7 +74,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn epoch(&self) -> Result<i64> {
-        self.0.reads.epoch().await
+        self.0.reads.own().await?.epoch().await
     }
 
     /// Where the heads of some inboxes stand: none of a user who does not exist.
@@ -83,7 +83,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn places(&self, inboxes: &[(TenantId, UserId)]) -> Result<Vec<Option<EventId>>> {
         let inboxes: Vec<InboxKey> = inboxes.iter().map(|(tenant, user)| key(tenant, *user)).collect();
-        self.0.reads.places(&inboxes).await
+        self.0.reads.own().await?.places(&inboxes).await
     }
 }
 

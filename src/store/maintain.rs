@@ -40,14 +40,16 @@ impl Store {
     ) -> Result<Maintained> {
         let now = self.0.clock.now();
         let mut done = Maintained { expired: self.expire_due(now).await?, ..Maintained::default() };
-        for tenant in self.0.reads.tenants().await? {
+        // Bound first: the turn ends with the statement, not with the loop.
+        let tenants = self.0.reads.own().await?.tenants().await?;
+        for tenant in tenants {
             let retention = retention(&tenant);
             if retention != Retention::default() {
                 done.retired += self.retire(&tenant, &retention, now).await?;
             }
         }
         loop {
-            let inboxes = self.0.reads.erased(CHUNK).await?;
+            let inboxes = self.0.reads.own().await?.erased(CHUNK).await?;
             if inboxes.is_empty() {
                 break;
             }
@@ -77,7 +79,7 @@ impl Store {
     async fn expire_due(&self, now: Timestamp) -> Result<u64> {
         let mut expired = 0;
         loop {
-            let inboxes = self.0.reads.due(now, CHUNK).await?;
+            let inboxes = self.0.reads.own().await?.due(now, CHUNK).await?;
             if inboxes.is_empty() {
                 return Ok(expired);
             }
@@ -89,18 +91,18 @@ impl Store {
     async fn retire(&self, tenant: &TenantId, retention: &Retention, now: Timestamp) -> Result<u64> {
         let mut keep = Keep { read_up_to: None, all_up_to: None, newest: retention.newest };
         if let Some(age) = retention.read {
-            keep.read_up_to = self.0.reads.last_before(before(now, age)).await?;
+            keep.read_up_to = self.0.reads.own().await?.last_before(before(now, age)).await?;
         }
         if let Some(age) = retention.unread {
-            keep.all_up_to = self.0.reads.last_before(before(now, age)).await?;
+            keep.all_up_to = self.0.reads.own().await?.last_before(before(now, age)).await?;
         }
         let (mut retired, mut after) = (0, None);
         loop {
-            let users = self.0.reads.users(tenant, after, CHUNK).await?;
+            let users = self.0.reads.own().await?.users(tenant, after, CHUNK).await?;
             let Some(through) = users.last().map(|user| user.id) else { return Ok(retired) };
             let range = UserRange { tenant, after, through };
             loop {
-                let outlived = self.0.reads.outlived(&range, &keep, CHUNK).await?;
+                let outlived = self.0.reads.own().await?.outlived(&range, &keep, CHUNK).await?;
                 if outlived.is_empty() {
                     break;
                 }

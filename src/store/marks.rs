@@ -56,13 +56,13 @@ impl Store {
         if head.unread == 0 {
             return Ok(0);
         }
-        let newest = self.0.reads.newest(&inbox).await?;
+        let newest = self.0.reads.of(tenant).await?.newest(&inbox).await?;
         let Some(end) = newest.map(|newest| up_to.map_or(newest, |id| id.min(newest))) else {
             return Ok(0);
         };
         let (mut marked, mut after) = (0, None);
         loop {
-            let (unread, last) = self.0.reads.unread(&inbox, after, end).await?;
+            let (unread, last) = self.0.reads.of(tenant).await?.unread(&inbox, after, end).await?;
             if !unread.is_empty() {
                 // Fewer where some were marked or have expired meanwhile.
                 match self.submit(Command::MarkSome(inbox.clone(), unread, head.rev)).await? {

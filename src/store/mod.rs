@@ -21,6 +21,7 @@ mod queue;
 mod sent;
 mod space;
 mod sqlite;
+mod turns;
 mod whole;
 mod withdraw;
 mod writer;
@@ -54,9 +55,9 @@ pub use writer::{CommitListener, Elsewhere, Observer};
 use crate::clock::Clock;
 use crate::domain::{Actor, AuditAction, AuditEntry, Error, Head, Profile, Result, TenantId, User, UserId};
 use command::{Command, Outcome, key};
-use engine::Reads;
 use queue::Queue;
 use space::Space;
+use turns::Readers;
 use writer::{Refusals, Writer};
 
 /// How the store is run.
@@ -114,7 +115,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     queue: Arc<Queue>,
-    reads: Box<dyn Reads>,
+    reads: Readers,
     clock: Clock,
     wait: Duration,
     keep_changes: Duration,
@@ -159,7 +160,7 @@ impl Store {
         let writers = Mutex::new(writers.collect());
         Ok(Self(Arc::new(Inner {
             queue,
-            reads: opened.reads,
+            reads: Readers::new(opened.reads, options.readers, options.wait),
             clock: options.clock,
             wait: options.wait,
             keep_changes: options.keep_changes,
@@ -270,28 +271,12 @@ impl Store {
         }
     }
 
-    /// A page of an inbox with its head, of one state, after what is due was expired.
-    ///
-    /// # Errors
-    /// [`Error::UserNotFound`].
-    pub async fn page(&self, tenant: &TenantId, user: UserId, query: &PageQuery) -> Result<Page> {
-        let inbox = key(tenant, user);
-        let now = self.0.clock.now();
-        loop {
-            let page = self.0.reads.page(&inbox, query).await?.ok_or(Error::UserNotFound(user))?;
-            if !page.head.expiry_due(now) {
-                return Ok(page);
-            }
-            self.submit(Command::Expire(inbox.clone(), now)).await?;
-        }
-    }
-
     /// One user.
     ///
     /// # Errors
     /// [`Error::UserNotFound`].
     pub async fn user(&self, tenant: &TenantId, user: UserId) -> Result<User> {
-        self.0.reads.user(&key(tenant, user)).await?.ok_or(Error::UserNotFound(user))
+        self.0.reads.of(tenant).await?.user(&key(tenant, user)).await?.ok_or(Error::UserNotFound(user))
     }
 
     /// Users after one, in the order of ids, and whether there are more.
@@ -301,7 +286,7 @@ impl Store {
         after: Option<UserId>,
         limit: u32,
     ) -> Result<(Vec<User>, bool)> {
-        let mut users = self.0.reads.users(tenant, after, limit.saturating_add(1)).await?;
+        let mut users = self.0.reads.of(tenant).await?.users(tenant, after, limit.saturating_add(1)).await?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = users.len() > limit;
         users.truncate(limit);

@@ -4,6 +4,7 @@
 //! a time by ids, which grow with it; the rest is a filter over a bounded number of rows at a call.
 
 use super::Store;
+use super::page::Filling;
 use crate::domain::{Notification, NotificationId, Result, TenantId, Timestamp, UserId};
 
 /// How many rows one call looks at.
@@ -72,13 +73,43 @@ pub(crate) struct Window<T> {
     pub floor: Option<i64>,
 }
 
+/// Something listed, which has a place in its list.
+pub(crate) trait Listed {
+    fn place(&self) -> i64;
+    /// Bytes that it takes in an answer, about.
+    fn size(&self) -> usize;
+}
+
+impl Listed for Notification {
+    fn place(&self) -> i64 {
+        self.id.get()
+    }
+
+    fn size(&self) -> usize {
+        self.content.as_json().len() + 200
+    }
+}
+
+impl Listed for Sent {
+    fn place(&self) -> i64 {
+        self.notification.place()
+    }
+
+    fn size(&self) -> usize {
+        self.notification.size() + 100
+    }
+}
+
 impl<T> Window<T> {
     /// Cuts a page, and says before which place the next one goes on.
-    pub fn page(mut self, limit: u32, place: impl Fn(&T) -> i64) -> (Vec<T>, Option<i64>) {
+    pub fn page(mut self, limit: u32) -> (Vec<T>, Option<i64>)
+    where
+        T: Listed,
+    {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = self.found.len() > limit;
         self.found.truncate(limit);
-        let next = if more { self.found.last().map(place) } else { self.floor };
+        let next = if more { self.found.last().map(T::place) } else { self.floor };
         (self.found, next)
     }
 }
@@ -87,30 +118,36 @@ impl Store {
     /// A page of what was sent in a tenant and still stands in an inbox.
     pub async fn sent(&self, tenant: &TenantId, query: &SentQuery) -> Result<SentPage> {
         let from = match query.since {
-            Some(at) => self.last_id_before(at).await? + 1,
+            Some(at) => self.last_id_before(tenant, at).await? + 1,
             None => 1,
         };
         let end = match query.until {
-            Some(at) => self.last_id_before(at).await? + 1,
+            Some(at) => self.last_id_before(tenant, at).await? + 1,
             None => i64::MAX,
         };
-        let window = SentWindow {
+        let mut window = SentWindow {
             before: query.before.map_or(i64::MAX, NotificationId::get).min(end),
             from,
             scan: SCAN,
-            limit: query.limit,
+            limit: 0,
             sender: query.sender.as_deref(),
             kind: query.kind.as_deref(),
             user: query.user,
             deleted: query.deleted,
             now: self.0.clock.now(),
         };
-        let found = self.0.reads.sent(tenant, &window).await?;
-        let (sent, next) = found.page(query.limit, |sent| sent.notification.id.get());
+        let mut filling = Filling::new(query.limit);
+        while let Some(step) = filling.step() {
+            window.limit = step;
+            window.before = filling.next().unwrap_or(window.before);
+            let found = self.0.reads.of(tenant).await?.sent(tenant, &window).await?;
+            filling.add(found.page(step));
+        }
+        let (sent, next) = filling.page();
         Ok(SentPage { sent, next: next.and_then(|id| NotificationId::new(id).ok()) })
     }
 
-    async fn last_id_before(&self, at: Timestamp) -> Result<i64> {
-        Ok(self.0.reads.last_before(at).await?.map_or(0, NotificationId::get))
+    async fn last_id_before(&self, tenant: &TenantId, at: Timestamp) -> Result<i64> {
+        Ok(self.0.reads.of(tenant).await?.last_before(at).await?.map_or(0, NotificationId::get))
     }
 }

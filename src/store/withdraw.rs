@@ -58,14 +58,15 @@ impl Store {
         let mut withdrawn = 0;
         match what {
             Withdrawal::Ids(ids) => {
-                let owners = self.0.reads.owners(tenant, ids).await?;
+                let owners = self.0.reads.of(tenant).await?.owners(tenant, ids).await?;
                 withdrawn += self.withdraw_some(tenant, &owners, &entry).await?;
             }
             Withdrawal::CollapseKey(key) => {
                 let hash = CollapseHash::of(key);
                 let mut after = None;
                 loop {
-                    let (owners, last) = self.0.reads.collapsed(tenant, hash, after).await?;
+                    let (owners, last) =
+                        self.0.reads.of(tenant).await?.collapsed(tenant, hash, after).await?;
                     withdrawn += self.withdraw_some(tenant, &owners, &entry).await?;
                     if last.is_none() {
                         break;

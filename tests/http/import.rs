@@ -4,7 +4,7 @@ use reqwest::{Body, Method};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
-use crate::support::{Answer, Api, api::ask, raw::send_then_read, settings::*};
+use crate::support::{Answer, Api, Gateway, api::ask, raw::send_then_read, settings::*};
 
 async fn import(api: &Api, lines: impl Into<Body>) -> Answer {
     let request = api.request(Method::POST, "/users/import").header("Content-Type", "application/x-ndjson");
@@ -122,4 +122,17 @@ async fn a_client_may_send_all_before_it_reads() {
     let answer = send_then_read(&SHARED.public, request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{}", answer.lines().next().unwrap_or_default());
     assert_eq!(answer.matches("stands twice").count(), 60_000);
+}
+
+#[tokio::test]
+async fn each_line_costs_one_request_of_the_rate_limit() {
+    let gateway = Gateway::start(
+        "api_keys: {import-key-000000000000000000000000001: {roles: [admin], rate_limit: {per_second: 1, burst: 60}}}",
+    );
+    let api = gateway.api().key("import-key-000000000000000000000000001");
+    let lines = |count: i64| (1..=count).map(|id| format!("{{\"user_id\":{id}}}\n")).collect::<String>();
+    let imported = import(&api, lines(61)).await.expect(200);
+    assert_eq!(results(&imported).len(), 61, "what is beyond the burst waits");
+    assert_eq!(api.get("/users").await.status, 429);
+    gateway.stop();
 }

@@ -100,6 +100,21 @@ async fn filters_hold_across_pages_and_the_count_is_of_the_whole_inbox() {
 }
 
 #[tokio::test]
+async fn a_page_with_a_filter_may_be_empty_and_go_on() {
+    let user = fresh_user().await;
+    let (api, sender) = (as_user(user), with_key(SENDER));
+    let alert = sender.notify_of("system_alert", user, "the oldest").await;
+    for _ in 0..2 {
+        let batch = json!({"user_ids": vec![user; 900], "type": "custom", "title": "t"});
+        sender.post_json("/send-batch", &batch).await.expect(200);
+    }
+    let found = pages(&api, "type=system_alert&limit=50").await;
+    assert_eq!(found, [vec![], vec![alert]]);
+    assert_eq!(pages(&api, "type=system_alert&unread=true&limit=50").await, found);
+    assert_eq!(pages(&api, "type=billing_invoice").await.concat(), [0; 0]);
+}
+
+#[tokio::test]
 async fn values_of_the_query_are_checked() {
     let (api, _, _) = filled(1).await;
     let limit = "limit must be an integer between 1 and 200";

@@ -21,6 +21,7 @@ mod mark_all_read;
 mod mark_many;
 mod mark_read;
 mod mark_unread;
+mod memory;
 mod problems;
 mod restore;
 mod send;

@@ -164,6 +164,13 @@ impl Gateway {
         read_log(&self.folder)
     }
 
+    /// Bytes of its memory that are its own, and no file's.
+    pub fn anonymous_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("its memory");
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).expect("a number") * 1_024
+    }
+
     /// Ends it as a power cut would, and starts it again on the same store.
     pub fn crash_and_restart(mut self) -> Self {
         self.kill();

@@ -13,7 +13,7 @@ use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadEr
 use serde_json::Value;
 
 pub use self::body::{CODES_PATH, Part};
-use super::accept;
+use super::{accept, memory};
 use crate::domain::{AuthFailure, Code, Error};
 
 /// A use case's error on its way through the framework.
@@ -155,7 +155,9 @@ impl<'a> Asker<'a> {
             true => (accept::PROBLEM, body::details(&told, self.request_id)),
             false => (accept::JSON, body::contract(&told)),
         };
-        let mut response = Response::builder().status(told.status).content_type(media_type).body(body);
+        let length = body.len();
+        let response = Response::builder().status(told.status).content_type(media_type).body(body);
+        let mut response = memory::counted(response, length);
         response.headers_mut().extend(told.headers);
         // Whoever keeps the answer must not give it to those who ask for the other form.
         response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));

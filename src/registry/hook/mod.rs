@@ -80,7 +80,7 @@ pub struct Mapped {
 }
 
 /// One draft and who is to have it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Planned {
     /// The draft, without its user.
     pub draft: Draft,

@@ -8,41 +8,55 @@ use super::connect::Database;
 use super::error::{corrupt, internal};
 use crate::domain::{Content, Head, Notification, NotificationId, Result, Timestamp, UserId};
 use crate::store::command::InboxKey;
-use crate::store::page::{Page, PageQuery};
+use crate::store::page::{Page, PageQuery, SCAN};
+use crate::store::sent::Window;
 
 /// Head and list come from one statement, so from one state. The head stands in every row, and in one where the
 /// list is empty.
 const PAGE: &str = "SELECT p.id, p.type, p.doc, p.related_user_id, p.created_at, p.read_at, p.expires_at,
-       d.rev, d.unread, d.next_expiry, d.erased_upto, (SELECT epoch FROM history_now)
+       d.rev, d.unread, d.next_expiry, d.erased_upto, (SELECT epoch FROM history_now), NULL::bigint
   FROM directory d
   LEFT JOIN LATERAL (
        SELECT i.id, n.type, n.doc, n.related_user_id, n.created_at, i.read_at, i.expires_at
          FROM inbox i JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
         WHERE i.tenant = d.tenant AND i.user_id = d.id AND i.id < $3 AND i.id > d.erased_upto
-          AND (NOT $4 OR i.read_at IS NULL) AND ($5::text IS NULL OR n.type = $5)
-        ORDER BY i.id DESC LIMIT $6) AS p ON true
+        ORDER BY i.id DESC LIMIT $4) AS p ON true
+ WHERE d.tenant = $1 AND d.id = $2 AND d.erased_at IS NULL
+ ORDER BY p.id DESC";
+
+/// A page with a filter, over a bounded number of rows; the last column is the last id of these, if there are as many.
+const FILTERED: &str = "SELECT p.id, p.type, p.doc, p.related_user_id, p.created_at, p.read_at, p.expires_at,
+       d.rev, d.unread, d.next_expiry, d.erased_upto, (SELECT epoch FROM history_now), f.id
+  FROM directory d
+  LEFT JOIN LATERAL (
+       SELECT i.id FROM inbox i
+        WHERE i.tenant = d.tenant AND i.user_id = d.id AND i.id < $3 AND i.id > d.erased_upto
+        ORDER BY i.id DESC LIMIT 1 OFFSET $7 - 1) AS f ON true
+  LEFT JOIN LATERAL (
+       SELECT i.id, n.type, n.doc, n.related_user_id, n.created_at, i.read_at, i.expires_at
+         FROM inbox i JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
+        WHERE i.tenant = d.tenant AND i.user_id = d.id AND i.id < $3 AND i.id >= coalesce(f.id, d.erased_upto + 1)
+          AND (NOT $5 OR i.read_at IS NULL) AND ($6::text IS NULL OR n.type = $6)
+        ORDER BY i.id DESC LIMIT $4) AS p ON true
  WHERE d.tenant = $1 AND d.id = $2 AND d.erased_at IS NULL
  ORDER BY p.id DESC";
 
 pub(super) async fn page(database: &Database, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>> {
-    let rows = ask(PAGE)
+    let mut page = ask(if query.is_filtered() { FILTERED } else { PAGE })
         .bind(inbox.tenant.as_str())
         .bind(inbox.user.get())
         .bind(query.before.map_or(i64::MAX, NotificationId::get))
-        .bind(query.unread_only)
-        .bind(query.kind.as_deref())
         .bind(i64::from(query.limit) + 1);
-    let rows = database.rows(&rows).await?;
+    if query.is_filtered() {
+        page = page.bind(query.unread_only).bind(query.kind.as_deref()).bind(i64::from(SCAN));
+    }
+    let rows = database.rows(&page).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let read = || -> sqlx::Result<Page> {
         let head = head(first, 7)?;
         let listed = rows.iter().filter(|row| !matches!(row.try_get::<Option<i64>, _>(0), Ok(None)));
-        let mut notifications =
-            listed.map(|row| notification(inbox.user, row)).collect::<sqlx::Result<Vec<_>>>()?;
-        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-        let more = notifications.len() > limit;
-        notifications.truncate(limit);
-        Ok(Page { head, notifications, more })
+        let found = listed.map(|row| notification(inbox.user, row)).collect::<sqlx::Result<Vec<_>>>()?;
+        Ok(Page::new(head, Window { found, floor: first.try_get(12)? }, query))
     };
     read().map(Some).map_err(internal)
 }

@@ -50,6 +50,10 @@ impl Reads for PostgresReads {
         self.together.head(&self.database, inbox).await
     }
 
+    fn coalesces_heads(&self) -> bool {
+        true
+    }
+
     async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>> {
         page::page(&self.database, inbox, query).await
     }

@@ -7,7 +7,8 @@ use super::error::{corrupt, internal};
 use super::values::{made, values};
 use crate::domain::{Content, Error, Head, Notification, NotificationId, Result, Timestamp, UserId};
 use crate::store::command::InboxKey;
-use crate::store::page::{Page, PageQuery};
+use crate::store::page::{Page, PageQuery, SCAN};
+use crate::store::sent::Window;
 
 /// Separates fields: a character that neither JSON text nor a type's name can hold.
 const FIELD: char = '\u{1F}';
@@ -35,9 +36,29 @@ const PAGE: &str = concat!(
     " AS packed
               FROM inbox i CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
              WHERE i.tenant = ?1 AND i.user_id = ?2 AND i.id < ?3 AND i.id > h.erased_upto
-               AND (?4 = 0 OR i.read_at IS NULL) AND (?5 IS NULL OR n.type = ?5)
-             ORDER BY i.id DESC LIMIT +?6))
+             ORDER BY i.id DESC LIMIT +?4)), NULL
        FROM head h WHERE h.tenant = ?1 AND h.user_id = ?2"
+);
+
+/// A page with a filter, over a bounded number of rows; the last column is the last id of these, if there are as many.
+const FILTERED: &str = concat!(
+    "WITH h AS MATERIALIZED (
+        SELECT rev, unread, next_expiry, erased_upto, (
+               SELECT i.id FROM inbox i
+                WHERE i.tenant = ?1 AND i.user_id = ?2 AND i.id < ?3 AND i.id > head.erased_upto
+                ORDER BY i.id DESC LIMIT 1 OFFSET +?7 - 1) AS floor
+          FROM head WHERE tenant = ?1 AND user_id = ?2)
+     SELECT h.rev, h.unread, h.next_expiry, h.erased_upto, (SELECT epoch FROM history), (
+        SELECT group_concat(packed, char(30)) FROM (
+            SELECT ",
+    packed!(),
+    " AS packed
+              FROM inbox i CROSS JOIN notification n ON n.id = i.id AND n.tenant = i.tenant
+             WHERE i.tenant = ?1 AND i.user_id = ?2 AND i.id < ?3
+               AND i.id >= ifnull(h.floor, h.erased_upto + 1)
+               AND (?5 = 0 OR i.read_at IS NULL) AND (?6 IS NULL OR n.type = ?6)
+             ORDER BY i.id DESC LIMIT +?4)), h.floor
+       FROM h"
 );
 
 /// What the inboxes show of these notifications, each behind its number, in one row.
@@ -61,25 +82,21 @@ macro_rules! shown {
 
 /// Head and list come from one statement, so from one state.
 pub(super) async fn page(pool: &SqlitePool, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>> {
-    let row = sqlx::query(PAGE)
+    let mut page = sqlx::query(if query.is_filtered() { FILTERED } else { PAGE })
         .bind(inbox.tenant.as_str())
         .bind(inbox.user.get())
         .bind(query.before.map_or(i64::MAX, NotificationId::get))
-        .bind(query.unread_only)
-        .bind(query.kind.as_deref())
-        .bind(i64::from(query.limit) + 1)
-        .fetch_optional(pool)
-        .await
-        .map_err(internal)?;
+        .bind(i64::from(query.limit) + 1);
+    if query.is_filtered() {
+        page = page.bind(query.unread_only).bind(query.kind.as_deref()).bind(SCAN);
+    }
+    let row = page.fetch_optional(pool).await.map_err(internal)?;
     let Some(row) = row else { return Ok(None) };
     let packed: Option<&str> = row.try_get(5).map_err(internal)?;
     let records = packed.into_iter().flat_map(|text| text.split(RECORD));
-    let mut notifications =
-        records.map(|record| notification(inbox.user, record)).collect::<Result<Vec<_>>>()?;
-    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let more = notifications.len() > limit;
-    notifications.truncate(limit);
-    Ok(Some(Page { head: head(&row)?, notifications, more }))
+    let found = records.map(|record| notification(inbox.user, record)).collect::<Result<Vec<_>>>()?;
+    let floor = row.try_get(6).map_err(internal)?;
+    Ok(Some(Page::new(head(&row)?, Window { found, floor }, query)))
 }
 
 /// What the inboxes show of these notifications at a time, in their order.

@@ -34,6 +34,9 @@ tenants:
       door: {mapping: doors, secrets: [{secret: TOKEN}], settings: {rooms: {b1: Vault}}}
       slow: {mapping: alertmanager, secrets: [{secret: TOKEN}], rate_limit: {per_second: 1, burst: 1}}
       slower: {mapping: generic, secrets: [{secret: TOKEN}], rate_limit: {per_second: 1, burst: 1}}
+      fan-out: {mapping: alertmanager, secrets: [{secret: TOKEN}], rate_limit: {per_second: 1, burst: 30}}
+      fan-429: {mapping: alertmanager, secrets: [{secret: TOKEN}], overload: 429,
+        rate_limit: {per_second: 1, burst: 30}, recipients: {severity=page: [711, 712]}}
       narrow: {mapping: generic, secrets: [{secret: TOKEN}], types: ["billing_*"]}
       idle: {mapping: generic, secrets: [{secret: TOKEN}], roles: [nobody]}
   managed:

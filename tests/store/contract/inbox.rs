@@ -1,7 +1,7 @@
 //! Sends, pages, marks and deletions.
 
 use bellboard::domain::{Draft, Error, Metadata, Profile};
-use bellboard::store::PageQuery;
+use bellboard::store::{PageQuery, Store};
 
 use super::bed::*;
 
@@ -24,12 +24,12 @@ pub async fn lists_newest_first_in_pages(bed: Bed) {
 
     let query = PageQuery { limit: 2, ..PageQuery::default() };
     let page = store.page(&tenant(), user_id(1), &query).await.expect("a page");
-    assert_eq!((page.head.unread, page.head.rev, page.more), (5, 5, true));
+    assert_eq!((page.head.unread, page.head.rev, page.next.is_some()), (5, 5, true));
     let last = page.notifications.last().expect("two").id;
     assert_eq!(titles(&store, 1, query.clone()).await, ["5", "4"]);
     let rest = PageQuery { before: Some(last), limit: 3, ..PageQuery::default() };
     let page = store.page(&tenant(), user_id(1), &rest).await.expect("a page");
-    assert!(!page.more);
+    assert!(page.next.is_none());
     let oldest = page.notifications.last().expect("three");
     assert_eq!((oldest.id, oldest.created_at, oldest.read_at), (first, NOON, None));
     assert_eq!(oldest.related_user, Some(user_id(2)));
@@ -51,6 +51,40 @@ pub async fn filters_by_unread_and_type(bed: Bed) {
     store.mark_read(&tenant(), user_id(1), read).await.expect("marked");
     assert_eq!(titles(&store, 1, PageQuery { unread_only: true, ..all() }).await, ["unread", "alert"]);
     assert_eq!(titles(&store, 1, PageQuery { kind: Some("system_alert".into()), ..all() }).await, ["alert"]);
+}
+
+pub async fn a_filter_examines_a_bounded_number_of_rows(bed: Bed) {
+    let store = bed.with_users().await;
+    let first = send_draft(&store, Draft { kind: "system_alert".into(), ..draft(1, "alert") }).await;
+    store.close().await;
+    drop(store);
+    bed.fill(1, 2_500).await;
+    let store = bed.open().await;
+    let alerts = PageQuery { kind: Some("system_alert".into()), ..all() };
+    assert_eq!(pages(&store, alerts).await, [0, 0, 1]);
+    assert_eq!(pages(&store, PageQuery { kind: Some("nosuch".into()), ..all() }).await, [0, 0, 0]);
+    let unread = PageQuery { unread_only: true, ..all() };
+    store.mark_all_read(&tenant(), user_id(1), None).await.expect("marked");
+    assert_eq!(pages(&store, unread.clone()).await, [0], "none is unread, so there is nothing to look for");
+    store.mark_unread(&tenant(), user_id(1), first).await.expect("marked");
+    assert_eq!(pages(&store, unread.clone()).await, [0, 0, 1]);
+    let newest = send(&store, 1, "newest").await;
+    store.mark_read(&tenant(), user_id(1), first).await.expect("marked");
+    let page = store.page(&tenant(), user_id(1), &unread).await.expect("a page");
+    assert_eq!((page.notifications[0].id, page.next), (newest, None), "all that is unread is shown");
+}
+
+/// How many notifications each page of a query shows.
+async fn pages(store: &Store, mut query: PageQuery) -> Vec<usize> {
+    let mut pages = Vec::new();
+    loop {
+        let page = store.page(&tenant(), user_id(1), &query).await.expect("a page");
+        pages.push(page.notifications.len());
+        if page.next.is_none() {
+            return pages;
+        }
+        query.before = page.next;
+    }
 }
 
 pub async fn answers_each_of_a_mixed_batch(bed: Bed) {

@@ -24,6 +24,7 @@ macro_rules! contract {
             inbox: [
                 lists_newest_first_in_pages
                 filters_by_unread_and_type
+                a_filter_examines_a_bounded_number_of_rows
                 answers_each_of_a_mixed_batch
                 marks_once_and_keeps_the_first_time
                 marks_unread_what_is_read

@@ -182,7 +182,7 @@ impl Answer {
         let row = |n: &Notification| (n.id.get(), title(n.content.as_json()), n.read_at.is_some());
         Self::Page {
             rows: page.notifications.iter().map(row).collect(),
-            more: page.more,
+            more: page.next.is_some(),
             unread: page.head.unread,
             rev: page.head.rev,
         }
