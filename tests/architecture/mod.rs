@@ -38,6 +38,23 @@ fn frameworks_stay_in_their_places() {
 }
 
 #[test]
+fn every_promise_of_the_security_page_names_tests_that_exist() {
+    let page = files::text("docs/security.md");
+    let mut faults = Vec::new();
+    for row in page.lines().filter(|line| line.starts_with('|')) {
+        let mut file = String::new();
+        for name in row.split('`').skip(1).step_by(2) {
+            if name.ends_with(".rs") {
+                file = files::text(name);
+            } else if !file.is_empty() && !file.contains(&format!("fn {name}(")) {
+                faults.push(format!("docs/security.md: no test {name}"));
+            }
+        }
+    }
+    none(faults);
+}
+
+#[test]
 fn the_plugin_contract_depends_on_serde_alone() {
     let manifest = files::text("plugins/sdk/Cargo.toml");
     let mut section = "";
