@@ -43,6 +43,8 @@ pub struct Metrics {
     pub queue_depth: IntGauge,
     /// Free bytes of the disk that the database is on.
     pub store_free_bytes: IntGauge,
+    /// Seconds that the clock is ahead of where it should be, beyond the leeway.
+    pub store_clock_ahead: IntGauge,
     /// Bytes of the database's WAL.
     pub store_wal_bytes: IntGauge,
     /// Unread counts answered from memory.
@@ -174,6 +176,11 @@ impl Metrics {
                 &r,
                 "store_free_bytes",
                 "Free bytes of the disk that the database is on; 0 where it is a server's, or the system does not tell.",
+            )?,
+            store_clock_ahead: gauge(
+                &r,
+                "store_clock_ahead_seconds",
+                "How far the clock has jumped ahead, beyond store.clock_leeway: retention and purges pause; else 0.",
             )?,
             store_wal_bytes: gauge(
                 &r,

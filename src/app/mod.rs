@@ -229,6 +229,7 @@ async fn open_store(
         statement_timeout: settings.statement_timeout,
         lock_timeout: settings.lock_timeout,
         commit_timeout: settings.commit_timeout,
+        clock_leeway: settings.clock_leeway,
         ..store::Options::default()
     };
     let commits = Arc::new(commits);

@@ -70,6 +70,7 @@ const STORE: &[&str] = &[
     "statement_timeout",
     "lock_timeout",
     "commit_timeout",
+    "clock_leeway",
 ];
 const RATE_LIMITS: &[&str] = &["per_key", "per_user", "tenant", "failed_auth"];
 const MOST_FILES: usize = 256;
@@ -332,6 +333,7 @@ impl Decoder<'_> {
             statement_timeout: time("statement_timeout", default.statement_timeout),
             lock_timeout: time("lock_timeout", default.lock_timeout),
             commit_timeout: time("commit_timeout", default.commit_timeout),
+            clock_leeway: s.duration("clock_leeway", SECOND..=7 * DAY).unwrap_or(default.clock_leeway),
         }
     }
 

@@ -127,6 +127,7 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("store.statement_timeout", store.statement_timeout != then.statement_timeout),
         ("store.lock_timeout", store.lock_timeout != then.lock_timeout),
         ("store.commit_timeout", store.commit_timeout != then.commit_timeout),
+        ("store.clock_leeway", store.clock_leeway != then.clock_leeway),
         ("log.format", old.log.json != new.log.json),
         ("log.level", old.log.level != new.log.level),
     ];

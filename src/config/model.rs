@@ -142,6 +142,8 @@ pub struct StoreConfig {
     pub lock_timeout: Duration,
     /// How long a commit may take there, and half of how long finding out then whether it took place may.
     pub commit_timeout: Duration,
+    /// How far the clock may stray from the monotonic clock before it is not believed.
+    pub clock_leeway: Duration,
 }
 
 impl fmt::Debug for StoreConfig {
@@ -161,6 +163,7 @@ impl Default for StoreConfig {
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(3),
             commit_timeout: Duration::from_secs(4),
+            clock_leeway: Duration::from_secs(3_600),
         }
     }
 }

@@ -261,7 +261,8 @@ mod tests {
     fn the_deepest_file_fits_the_stack_of_a_thread() {
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         assert!(parse(Path::new("t"), nested(DEEPEST).as_bytes()).is_ok());
-        let problem = parse(Path::new("t"), nested(20_000).as_bytes()).err().unwrap();
+        assert!(parse(Path::new("t"), nested(20_000).as_bytes()).is_err());
+        let problem = parse(Path::new("t"), nested(DEEPEST + 1).as_bytes()).err().unwrap();
         assert!(problem.to_string().contains("nests more than 32 levels"), "{problem}");
     }
 

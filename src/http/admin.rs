@@ -120,6 +120,8 @@ impl Admin {
         let disk = self.store.disk();
         let bytes = |bytes: Option<u64>| i64::try_from(bytes.unwrap_or(0)).unwrap_or(i64::MAX);
         self.metrics.store_free_bytes.set(bytes(disk.as_ref().and_then(|disk| disk.free)));
+        let ahead = self.store.clock_ahead().map_or(0, |ahead| ahead.as_secs());
+        self.metrics.store_clock_ahead.set(i64::try_from(ahead).unwrap_or(i64::MAX));
         self.metrics.store_wal_bytes.set(bytes(disk.map(|disk| disk.wal)));
         let rendered = self.metrics.render().and_then(|mut text| {
             configured::render(&self.snapshot.load(), self.clock.now(), &mut text)?;
@@ -190,6 +192,7 @@ impl Admin {
             "ready": status == StatusCode::OK,
             "stopping": stopping,
             "store": store,
+            "clock_ahead_seconds": self.store.clock_ahead().map(|ahead| ahead.as_secs()),
             "disk": disk.map(|disk| json!({
                 "free_bytes": disk.free,
                 "wal_bytes": disk.wal,

@@ -191,6 +191,7 @@ impl Summary {
             ("store.statement_timeout", self.veiled(&store.statement_timeout)),
             ("store.lock_timeout", self.veiled(&store.lock_timeout)),
             ("store.commit_timeout", self.veiled(&store.commit_timeout)),
+            ("store.clock_leeway", self.veiled(&store.clock_leeway)),
             ("log.format", self.veiled(&log.json)),
             ("log.level", self.veiled(&log.level)),
         ]

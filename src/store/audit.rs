@@ -87,7 +87,10 @@ impl Store {
     /// Purges what is older than its retention from the audit record of every tenant, in chunks;
     /// says how many records that were.
     pub async fn purge_audit(&self, keep: Duration) -> Result<u64> {
-        let before = before(self.0.clock.now(), keep);
+        if self.0.time.ahead().is_some() {
+            return Ok(0);
+        }
+        let before = before(self.0.time.for_retention(), keep);
         self.repeat(|| Command::PurgeAudit(before)).await
     }
 }

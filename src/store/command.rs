@@ -63,6 +63,10 @@ pub(super) fn key(tenant: &TenantId, user: UserId) -> InboxKey {
 /// Rows that a command of long work changes at most.
 pub(crate) const CHUNK: u32 = 300;
 
+/// What is stamped so many microseconds ahead of the time of its purge was stamped by a wrong clock: it goes with what is
+/// too old, as it would hold up all that comes after it.
+pub(crate) const AHEAD: i64 = 24 * 3600 * 1_000_000;
+
 /// One change asked of the writer. Those of long work do [`CHUNK`] rows each.
 #[derive(Debug)]
 pub(crate) enum Command {

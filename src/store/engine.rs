@@ -82,6 +82,10 @@ pub(crate) trait Reads: Send + Sync {
     async fn page(&self, inbox: &InboxKey, query: &PageQuery) -> Result<Option<Page>>;
     /// What happened to an inbox after a revision, and the head, in one state.
     async fn events(&self, inbox: &InboxKey, after: i64) -> Result<Raw>;
+    /// What the server's clock says, where there is one.
+    async fn server_time(&self) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
     /// Which history the revisions count in.
     async fn epoch(&self) -> Result<i64>;
     /// Where the heads of some inboxes stand, in their order.
@@ -166,6 +170,9 @@ pub(crate) struct Keep {
     pub read_up_to: Option<NotificationId>,
     /// All up to this go.
     pub all_up_to: Option<NotificationId>,
+    /// Of both those alone that were stored before these times.
+    pub read_before: Timestamp,
+    pub all_before: Timestamp,
     /// How many of the newest a user keeps.
     pub newest: Option<u64>,
 }

@@ -1,6 +1,6 @@
 //! What happened to an inbox after a revision, in order, as live streams read it.
 
-use super::command::{Command, InboxKey};
+use super::command::InboxKey;
 use super::{Store, key};
 use crate::domain::{
     Error, Event, EventId, Head, Notification, NotificationId, Result, TenantId, Timestamp, UserId, What,
@@ -58,14 +58,13 @@ impl Store {
     /// [`Error::UserNotFound`].
     pub async fn events(&self, tenant: &TenantId, user: UserId, after: EventId) -> Result<Followed> {
         let inbox = key(tenant, user);
-        let now = self.0.clock.now();
+        let now = self.0.time.now();
         loop {
             let raw = self.0.reads.of(tenant).await?.events(&inbox, after.rev).await?;
             let head = raw.head.ok_or(Error::UserNotFound(user))?;
-            if !head.expiry_due(now) {
+            if !head.expiry_due(now) || !self.expire(&inbox, now).await {
                 return Ok(Followed { head, since: since(after, head, raw.forgotten, raw.rows) });
             }
-            self.submit(Command::Expire(inbox.clone(), now)).await?;
         }
     }
 

@@ -41,7 +41,7 @@ impl Store {
     /// [`Error::KeyReused`] where the key was used with another body.
     pub async fn answered(&self, tenant: &TenantId, by: &Idempotency) -> Result<Option<String>> {
         let name = Name { tenant, principal: &by.principal, key: &by.key };
-        let Some(kept) = self.0.reads.of(tenant).await?.answer(&name, oldest(self.0.clock.now())).await?
+        let Some(kept) = self.0.reads.of(tenant).await?.answer(&name, oldest(self.0.time.now())).await?
         else {
             return Ok(None);
         };

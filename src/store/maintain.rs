@@ -26,6 +26,8 @@ pub struct Maintained {
     pub answers: u64,
 }
 
+/// How many seconds the stamps of commits that overlap may be in another order than their ids.
+pub(super) const OVERLAP: i64 = 60;
 /// Inboxes kept at once, so that they share commits.
 const AT_ONCE: usize = 16;
 
@@ -38,13 +40,25 @@ impl Store {
         &self,
         retention: &(dyn Fn(&TenantId) -> Retention + Send + Sync),
     ) -> Result<Maintained> {
-        let now = self.0.clock.now();
+        let server = self.0.reads.own().await?.server_time().await?;
+        if let Some(server) = server {
+            self.0.time.follow(server);
+        }
+        let now = self.0.time.now();
         let mut done = Maintained { expired: self.expire_due(now).await?, ..Maintained::default() };
+        if let Some(ahead) = self.0.time.ahead() {
+            tracing::warn!(
+                ?ahead,
+                "the clock has jumped ahead: retention and purges pause until it is right, or a restart takes it for right"
+            );
+            return Ok(done);
+        }
         // Bound first: the turn ends with the statement, not with the loop.
         let tenants = self.0.reads.own().await?.tenants().await?;
         for tenant in tenants {
             let retention = retention(&tenant);
             if retention != Retention::default() {
+                let now = self.0.time.for_retention();
                 done.retired += self.retire(&tenant, &retention, now).await?;
             }
         }
@@ -89,12 +103,20 @@ impl Store {
     }
 
     async fn retire(&self, tenant: &TenantId, retention: &Retention, now: Timestamp) -> Result<u64> {
-        let mut keep = Keep { read_up_to: None, all_up_to: None, newest: retention.newest };
+        let mut keep = Keep {
+            read_up_to: None,
+            all_up_to: None,
+            read_before: Timestamp(0),
+            all_before: Timestamp(0),
+            newest: retention.newest,
+        };
         if let Some(age) = retention.read {
-            keep.read_up_to = self.0.reads.own().await?.last_before(before(now, age)).await?;
+            keep.read_before = before(now, age);
+            keep.read_up_to = self.last_id_before(keep.read_before).await?;
         }
         if let Some(age) = retention.unread {
-            keep.all_up_to = self.0.reads.own().await?.last_before(before(now, age)).await?;
+            keep.all_before = before(now, age);
+            keep.all_up_to = self.last_id_before(keep.all_before).await?;
         }
         let (mut retired, mut after) = (0, None);
         loop {
@@ -111,6 +133,12 @@ impl Store {
             }
             after = Some(through);
         }
+    }
+
+    /// The last id that may be from before a time. Ids and stamps agree but for commits that overlap, so it is looked
+    /// for a while later.
+    async fn last_id_before(&self, at: Timestamp) -> Result<Option<NotificationId>> {
+        self.0.reads.own().await?.last_before(at.plus_seconds(OVERLAP)).await
     }
 
     /// Repeats a command of long work until nothing is left of it.

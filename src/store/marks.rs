@@ -135,7 +135,7 @@ impl Store {
         id: NotificationId,
         within: Duration,
     ) -> Result<Notification> {
-        let since = before(self.0.clock.now(), within);
+        let since = before(self.0.time.now(), within);
         self.notification(Command::Restore(key(tenant, user), id, since), id).await
     }
 

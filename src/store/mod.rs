@@ -21,6 +21,7 @@ mod queue;
 mod sent;
 mod space;
 mod sqlite;
+mod time;
 mod turns;
 mod whole;
 mod withdraw;
@@ -53,10 +54,13 @@ pub use withdraw::Withdrawal;
 pub use writer::{CommitListener, Elsewhere, Observer};
 
 use crate::clock::Clock;
-use crate::domain::{Actor, AuditAction, AuditEntry, Error, Head, Profile, Result, TenantId, User, UserId};
-use command::{Command, Outcome, key};
+use crate::domain::{
+    Actor, AuditAction, AuditEntry, Error, Head, Profile, Result, TenantId, Timestamp, User, UserId,
+};
+use command::{Command, InboxKey, Outcome, key};
 use queue::Queue;
 use space::Space;
+use time::Time;
 use turns::Readers;
 use writer::{Refusals, Writer};
 
@@ -65,6 +69,8 @@ use writer::{Refusals, Writer};
 pub struct Options {
     /// Tells the time of everything stored.
     pub clock: Clock,
+    /// How far the clock may stray from the monotonic clock before it is not believed.
+    pub clock_leeway: Duration,
     /// How many commands may wait; one tenant may hold half.
     pub queue_capacity: usize,
     /// How many commands are committed together at most.
@@ -94,6 +100,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             clock: Clock::default(),
+            clock_leeway: Duration::from_secs(3_600),
             queue_capacity: 8_192,
             batch_max: 256,
             wait: Duration::from_secs(5),
@@ -116,7 +123,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     queue: Arc<Queue>,
     reads: Readers,
-    clock: Clock,
+    time: Arc<Time>,
     wait: Duration,
     keep_changes: Duration,
     space: Option<Arc<Space>>,
@@ -143,12 +150,16 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let opened = open::open(url, &options, &listener).await?;
         let queue = Arc::new(Queue::new(options.queue_capacity, opened.lanes.len()));
+        let time = Arc::new(Time::new(options.clock, options.clock_leeway, opened.newest));
+        if let Some(server) = opened.server_time {
+            time.follow(server);
+        }
         let (runs, running) = watch::channel(());
         let writer = |(lane, engine)| Writer {
             engine,
             queue: queue.clone(),
             lane,
-            clock: options.clock.clone(),
+            time: time.clone(),
             batch_max: options.batch_max.max(1),
             listener: listener.clone(),
             observer: observer.clone(),
@@ -161,7 +172,7 @@ impl Store {
         Ok(Self(Arc::new(Inner {
             queue,
             reads: Readers::new(opened.reads, options.readers, options.wait),
-            clock: options.clock,
+            time,
             wait: options.wait,
             keep_changes: options.keep_changes,
             space: opened.space,
@@ -261,14 +272,22 @@ impl Store {
     /// [`Error::UserNotFound`].
     pub async fn head(&self, tenant: &TenantId, user: UserId) -> Result<Head> {
         let inbox = key(tenant, user);
-        let now = self.0.clock.now();
+        let now = self.0.time.now();
         loop {
             let head = self.0.reads.head(&inbox).await?.ok_or(Error::UserNotFound(user))?;
-            if !head.expiry_due(now) {
+            if !head.expiry_due(now) || !self.expire(&inbox, now).await {
                 return Ok(head);
             }
-            self.submit(Command::Expire(inbox.clone(), now)).await?;
         }
+    }
+
+    /// Takes out what is due; whether that could be done. A read goes on without it, as on a full disk or a standby: it
+    /// answers the state before, in which list, count and stream agree.
+    async fn expire(&self, inbox: &InboxKey, now: Timestamp) -> bool {
+        let expired = self.submit(Command::Expire(inbox.clone(), now)).await;
+        expired
+            .inspect_err(|error| tracing::debug!(%error, "what has expired could not be taken out"))
+            .is_ok()
     }
 
     /// One user.
@@ -315,6 +334,17 @@ impl Store {
     /// The disk that the database is on, where it is this machine's.
     pub fn disk(&self) -> Option<Disk> {
         self.0.space.as_ref().map(|space| space.disk())
+    }
+
+    /// The time by which the store stamps and expires. It never goes backwards.
+    pub fn now(&self) -> Timestamp {
+        self.0.time.now()
+    }
+
+    /// How far the clock is ahead of where it should be, where that is more than the leeway: meanwhile retention and
+    /// purges pause.
+    pub fn clock_ahead(&self) -> Option<Duration> {
+        self.0.time.ahead()
     }
 
     /// How many commands wait for the writer.

@@ -8,6 +8,7 @@ use super::engine::{Engine, Reads};
 use super::space::Space;
 use super::sqlite::{BackupError, Contents};
 use crate::config::check_store_url;
+use crate::domain::Timestamp;
 
 use super::{CommitListener, Options, PostgresError, SqliteError, postgres, sqlite};
 
@@ -23,6 +24,9 @@ pub enum OpenError {
     /// The database on a server.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
+    /// A server's clock cannot be read.
+    #[error("the clock of the store's server cannot be read: {0}")]
+    Clock(crate::domain::Error),
     /// A copy into the database was begun and has not come to its end.
     #[error("{0} holds an unfinished copy of {1}: end it with `bellboard store copy`, or delete it")]
     Unfinished(String, String),
@@ -46,6 +50,10 @@ pub(super) struct Opened {
     pub lanes: Vec<Box<dyn Engine>>,
     pub reads: Box<dyn Reads>,
     pub space: Option<Arc<Space>>,
+    /// The newest stamp in a file.
+    pub newest: Timestamp,
+    /// What a server's clock says.
+    pub server_time: Option<Timestamp>,
 }
 
 /// Opens the database at a URL, creates or migrates it. The listener is told of what other nodes change.
@@ -58,12 +66,15 @@ pub(super) async fn open(
         Some(Scheme::Sqlite) => {
             let (engine, reads) = sqlite::open(url, options).await?;
             let space = engine.space();
-            Ok(Opened { lanes: vec![Box::new(engine)], reads: Box::new(reads), space: Some(space) })
+            let newest = reads.newest_stamp().await?;
+            let (lanes, reads): (Vec<Box<dyn Engine>>, _) = (vec![Box::new(engine)], Box::new(reads));
+            Ok(Opened { lanes, reads, space: Some(space), newest, server_time: None })
         }
         Some(Scheme::Postgres) => {
             let (lanes, reads) = postgres::open(url, options, listener.clone()).await?;
             let lanes = lanes.into_iter().map(|lane| Box::new(lane) as Box<dyn Engine>).collect();
-            Ok(Opened { lanes, reads: Box::new(reads), space: None })
+            let server_time = reads.server_time().await.map_err(OpenError::Clock)?;
+            Ok(Opened { lanes, reads: Box::new(reads), space: None, newest: Timestamp(0), server_time })
         }
         None => Err(OpenError::Scheme),
     }

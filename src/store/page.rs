@@ -1,6 +1,5 @@
 //! Pages of an inbox: newest first, by id.
 
-use super::command::Command;
 use super::sent::{Listed, Window};
 use super::{Store, key};
 use crate::domain::{Error, Head, Notification, NotificationId, Result, TenantId, UserId};
@@ -124,7 +123,7 @@ impl Store {
     /// [`Error::UserNotFound`].
     pub async fn page(&self, tenant: &TenantId, user: UserId, query: &PageQuery) -> Result<Page> {
         let inbox = key(tenant, user);
-        let now = self.0.clock.now();
+        let now = self.0.time.now();
         let (mut filling, mut step, mut head) = (Filling::new(query.limit), query.clone(), None::<Head>);
         while let Some(limit) = filling.step() {
             step.limit = limit;
@@ -133,9 +132,7 @@ impl Store {
             if head.is_some_and(|head| head.event_id() != page.head.event_id()) {
                 // Another state: all of the page is read anew, by one statement.
                 (filling, head, step.before) = (Filling::in_one_step(query.limit), None, query.before);
-            } else if page.head.expiry_due(now) {
-                self.submit(Command::Expire(inbox.clone(), now)).await?;
-            } else {
+            } else if !page.head.expiry_due(now) || !self.expire(&inbox, now).await {
                 head = Some(page.head);
                 filling.add((page.notifications, page.next.map(NotificationId::get)));
                 step.before = filling.next().and_then(|id| NotificationId::new(id).ok());

@@ -4,6 +4,7 @@
 //! a time by ids, which grow with it; the rest is a filter over a bounded number of rows at a call.
 
 use super::Store;
+use super::maintain::OVERLAP;
 use super::page::Filling;
 use crate::domain::{Notification, NotificationId, Result, TenantId, Timestamp, UserId};
 
@@ -62,6 +63,8 @@ pub(crate) struct SentWindow<'a> {
     pub kind: Option<&'a str>,
     pub user: Option<UserId>,
     pub deleted: bool,
+    pub since: Timestamp,
+    pub until: Timestamp,
     pub now: Timestamp,
 }
 
@@ -117,14 +120,17 @@ impl<T> Window<T> {
 impl Store {
     /// A page of what was sent in a tenant and still stands in an inbox.
     pub async fn sent(&self, tenant: &TenantId, query: &SentQuery) -> Result<SentPage> {
-        let from = match query.since {
-            Some(at) => self.last_id_before(tenant, at).await? + 1,
-            None => 1,
-        };
-        let end = match query.until {
-            Some(at) => self.last_id_before(tenant, at).await? + 1,
-            None => i64::MAX,
-        };
+        // Ids narrow it down; which rows are meant, their own stamps say.
+        let mut from = 1;
+        if let Some(at) = query.since {
+            let earlier = self.0.reads.of(tenant).await?.last_before(at.plus_seconds(-OVERLAP)).await?;
+            from = earlier.map_or(1, |id| id.get() + 1);
+        }
+        let mut end = i64::MAX;
+        if let Some(at) = query.until {
+            let last = self.0.reads.of(tenant).await?.last_before(at.plus_seconds(OVERLAP)).await?;
+            end = last.map_or(1, |id| id.get() + 1);
+        }
         let mut window = SentWindow {
             before: query.before.map_or(i64::MAX, NotificationId::get).min(end),
             from,
@@ -134,7 +140,9 @@ impl Store {
             kind: query.kind.as_deref(),
             user: query.user,
             deleted: query.deleted,
-            now: self.0.clock.now(),
+            since: query.since.unwrap_or(Timestamp(i64::MIN)),
+            until: query.until.unwrap_or(Timestamp(i64::MAX)),
+            now: self.0.time.now(),
         };
         let mut filling = Filling::new(query.limit);
         while let Some(step) = filling.step() {
@@ -145,9 +153,5 @@ impl Store {
         }
         let (sent, next) = filling.page();
         Ok(SentPage { sent, next: next.and_then(|id| NotificationId::new(id).ok()) })
-    }
-
-    async fn last_id_before(&self, tenant: &TenantId, at: Timestamp) -> Result<i64> {
-        Ok(self.0.reads.of(tenant).await?.last_before(at).await?.map_or(0, NotificationId::get))
     }
 }

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use super::command::{Command, Outcome};
 use super::engine::{Engine, Failure};
 use super::queue::{Answer, Queue};
+use super::time::Time;
 use super::whole;
-use crate::clock::Clock;
 use crate::domain::{Change, Error, TenantId, UserId};
 
 /// Told what each commit did, after the commit and before any caller has its answer. It must be
@@ -57,7 +57,7 @@ pub(super) struct Writer {
     pub queue: Arc<Queue>,
     /// The lane of the queue that it serves.
     pub lane: usize,
-    pub clock: Clock,
+    pub time: Arc<Time>,
     pub batch_max: usize,
     pub listener: Arc<dyn CommitListener>,
     pub observer: Arc<dyn Observer>,
@@ -115,7 +115,7 @@ impl Writer {
         let mut parts = vec![(commands, answers)];
         while let Some((commands, mut answers)) = parts.pop() {
             let start = Instant::now();
-            match self.engine.apply(commands, self.clock.now()).await {
+            match self.engine.apply(commands, self.time.now()).await {
                 Ok(applied) => {
                     self.observer.batch(commands.len(), start.elapsed());
                     if !applied.changes.is_empty() {

@@ -11,7 +11,7 @@
  *     database-sync  the same of the database
  *     full           a file that would grow has no room, and the disk says that nothing is free
  *     nearly-full    the disk says that nothing is free
- *     small          the disk has 40 MiB, of which the database and its log take what they have
+ *     small          the disk has 24 MiB, of which the database and its log take what they have
  *     read-only      nothing in the database's folder can be opened for writing, or written
  *     database-read-only  the database alone cannot be opened for writing
  *     cut-in-fold    the process dies where it has written a few of the log's pages to the database
@@ -278,7 +278,7 @@ int statvfs(const char *name, struct statvfs *found) {
     int done = real_statvfs(name, found);
     if (done == 0 && fault("small")) {
         struct stat of;
-        off_t used = 0, size = 40 << 20;
+        off_t used = 0, size = 24 << 20;
         for (int file = DATABASE; file <= LOG; file++)
             if (stat(path[file], &of) == 0) used += of.st_size;
         found->f_blocks = (fsblkcnt_t)size / found->f_frsize;

@@ -22,6 +22,7 @@ async fn a_second_process_is_refused_by_name() {
     let second = Store::open(&bed.url, Options::default(), Arc::new(()), Arc::new(())).await;
     let error = second.err().expect("refused");
     assert!(matches!(error, OpenError::Sqlite(SqliteError::InUse(..))));
+    assert!(error.to_string().ends_with(&format!("is held by process {}", std::process::id())), "{error}");
     assert!(error.to_string().contains("test.db.lock"), "{error}");
     store.close().await;
 }

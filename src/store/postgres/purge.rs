@@ -8,7 +8,7 @@ use super::ask::ask;
 use super::writes::Batch;
 use super::{answers, deleted};
 use crate::domain::Timestamp;
-use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
+use crate::store::command::{AHEAD, CHUNK, Command, InboxKey, Outcome};
 
 /// How long the mark of a lane is kept that commits nothing.
 const KEEP_LANE: i64 = 24 * 3600 * 1_000_000;
@@ -48,7 +48,7 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
 /// A seq grows with time, so no index by time is needed.
 async fn purge_changes(batch: &mut Batch<'_>, before: Timestamp) -> sqlx::Result<u64> {
     let rows = ask("WITH gone AS (
-            DELETE FROM change WHERE at < $1 AND seq IN (SELECT seq FROM change ORDER BY seq LIMIT $2)
+            DELETE FROM change WHERE (at < $1 OR at > $3) AND seq IN (SELECT seq FROM change ORDER BY seq LIMIT $2)
          RETURNING tenant, user_id, rev, notification_id, kind),
          noted AS (
             INSERT INTO forgotten (tenant, user_id, rev)
@@ -57,6 +57,7 @@ async fn purge_changes(batch: &mut Batch<'_>, before: Timestamp) -> sqlx::Result
          SELECT tenant, notification_id, kind IN ('deleted', 'expired') FROM gone")
     .bind(before.0)
     .bind(i64::from(CHUNK))
+    .bind(batch.now.0.saturating_add(AHEAD))
     .rows(&mut batch.on)
     .await?;
     let mut gone: BTreeMap<String, Vec<i64>> = BTreeMap::new();

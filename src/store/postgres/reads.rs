@@ -151,6 +151,11 @@ impl Reads for PostgresReads {
         self.all(erased, drift::inbox).await
     }
 
+    async fn server_time(&self) -> Result<Option<Timestamp>> {
+        let clock = ask("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+        self.first(clock, |row| row.try_get(0).map(Timestamp)).await
+    }
+
     async fn last_before(&self, at: Timestamp) -> Result<Option<NotificationId>> {
         // Ids grow with time, so halving finds it without an index by time.
         let range = ask("SELECT coalesce(min(id), 1), coalesce(max(id), 0) + 1 FROM notification");
@@ -177,16 +182,20 @@ impl Reads for PostgresReads {
         limit: u32,
     ) -> Result<Vec<(UserId, NotificationId)>> {
         // Materialized, so that how far each user's inbox goes is found once a user, not once a row.
+        // What is too old by its id must be so by its own stamp.
         let outlived = ask("WITH bound AS MATERIALIZED (
-                SELECT d.tenant, d.id AS user_id, d.erased_upto, greatest($5, CASE WHEN $6 < 0 THEN 0 ELSE coalesce(
+                SELECT d.tenant, d.id AS user_id, d.erased_upto, CASE WHEN $6 < 0 THEN 0 ELSE coalesce(
                     (SELECT j.id FROM inbox j WHERE j.tenant = d.tenant AND j.user_id = d.id
-                      ORDER BY j.id DESC LIMIT 1 OFFSET greatest($6, 0)), 0) END) AS all_upto
+                      ORDER BY j.id DESC LIMIT 1 OFFSET greatest($6, 0)), 0) END AS surplus_upto
                   FROM directory d WHERE d.tenant = $1 AND d.id > $2 AND d.id <= $3 AND d.erased_at IS NULL)
              SELECT i.user_id, i.id FROM bound b
               CROSS JOIN LATERAL (
                     SELECT x.user_id, x.id FROM inbox x WHERE x.tenant = b.tenant AND x.user_id = b.user_id
-                       AND x.id > b.erased_upto AND x.id <= greatest($4, b.all_upto)
-                       AND (x.id <= b.all_upto OR x.read_at IS NOT NULL)
+                       AND x.id > b.erased_upto AND x.id <= greatest($4, $5, b.surplus_upto)
+                       AND (x.id <= b.surplus_upto OR EXISTS (
+                            SELECT FROM notification n WHERE n.id = x.id AND n.tenant = x.tenant
+                               AND (x.id <= $5 AND n.created_at < $8
+                                    OR x.id <= $4 AND x.read_at IS NOT NULL AND n.created_at < $9)))
                      ORDER BY x.id LIMIT $7) AS i
               LIMIT $7")
         .bind(users.tenant.as_str())
@@ -195,7 +204,9 @@ impl Reads for PostgresReads {
         .bind(keep.read_up_to.map_or(0, NotificationId::get))
         .bind(keep.all_up_to.map_or(0, NotificationId::get))
         .bind(keep.newest.map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)))
-        .bind(i64::from(limit));
+        .bind(i64::from(limit))
+        .bind(keep.all_before.0)
+        .bind(keep.read_before.0);
         self.all(outlived, withdraw::owner).await
     }
 

@@ -18,7 +18,7 @@ macro_rules! columns {
             $source,
             " AND ($5::text IS NULL OR n.sender = $5) AND ($6::text IS NULL OR n.type = $6)
               AND (i.id IS NOT NULL OR $9 AND EXISTS (SELECT FROM deleted x WHERE x.id = n.id))
-              AND (n.expires_at IS NULL OR n.expires_at > $7)
+              AND (n.expires_at IS NULL OR n.expires_at > $7) AND n.created_at >= $10 AND n.created_at < $11
               ORDER BY n.id DESC LIMIT $8"
         )
     };
@@ -55,7 +55,9 @@ pub(super) async fn window(
         .bind(window.kind)
         .bind(window.now.0)
         .bind(i64::from(window.limit) + 1)
-        .bind(window.deleted);
+        .bind(window.deleted)
+        .bind(window.since.0)
+        .bind(window.until.0);
     let rows = database.rows(&rows).await?;
     Ok(Window { found: rows.iter().map(sent).collect::<sqlx::Result<_>>().map_err(internal)?, floor })
 }

@@ -1,7 +1,7 @@
 //! Opens the database: the lock beside it, the settings that make a commit durable, the schema.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +28,8 @@ pub enum OpenError {
     #[error("the store's folder {0} cannot be used: {1}")]
     Folder(PathBuf, std::io::Error),
     /// Another process has the database.
-    #[error("another process uses {0}: its lock file {1} is taken")]
-    InUse(PathBuf, PathBuf),
+    #[error("another process uses {0}: its lock file {1} is held by process {2}")]
+    InUse(PathBuf, PathBuf, String),
     /// The lock file cannot be made or locked.
     #[error("the lock file {0} cannot be used: {1}")]
     Lock(PathBuf, std::io::Error),
@@ -46,6 +46,9 @@ pub enum OpenError {
     /// The database cannot be opened or read.
     #[error("the database {0} cannot be opened: {1}")]
     Database(PathBuf, sqlx::Error),
+    /// What is there cannot be read.
+    #[error("the database cannot be read: {0}")]
+    Read(sqlx::Error),
     /// The database can be read only.
     #[error("the database {0} cannot be written: {1}")]
     ReadOnly(PathBuf, sqlx::Error),
@@ -184,10 +187,18 @@ pub(super) fn lock(path: &Path) -> Result<Lock, OpenError> {
     name.push(".lock");
     let name = PathBuf::from(name);
     let file = private().create(true).truncate(false).open(&name);
-    let file = file.map_err(|e| OpenError::Lock(name.clone(), e))?;
+    let mut file = file.map_err(|e| OpenError::Lock(name.clone(), e))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned(), name)),
+        Ok(()) => {
+            // For the error of another process that finds it taken; on a full disk it goes without.
+            let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            Ok(Lock(file))
+        }
+        Err(TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(&name).ok().filter(|text| !text.is_empty());
+            let holder = holder.unwrap_or_else(|| "not known".into());
+            Err(OpenError::InUse(path.to_owned(), name, holder))
+        }
         Err(TryLockError::Error(e)) => Err(OpenError::Lock(name, e)),
     }
 }

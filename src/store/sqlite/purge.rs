@@ -8,7 +8,7 @@ use super::values::{ROWS, id_array, made, values};
 use super::writes::Batch;
 use super::{answers, deleted};
 use crate::domain::Timestamp;
-use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
+use crate::store::command::{AHEAD, CHUNK, Command, InboxKey, Outcome};
 
 pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<()> {
     for (place, command) in commands.iter().enumerate() {
@@ -38,11 +38,12 @@ pub(super) async fn apply(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::
 async fn purge_changes(batch: &mut Batch<'_>, before: Timestamp) -> sqlx::Result<u64> {
     let rows = sqlx::query(
         "DELETE FROM change
-          WHERE at < ?1 AND seq IN (SELECT seq FROM change ORDER BY seq LIMIT ?2)
+          WHERE (at < ?1 OR at > ?3) AND seq IN (SELECT seq FROM change ORDER BY seq LIMIT ?2)
          RETURNING tenant, notification_id, kind IN ('deleted', 'expired'), user_id, rev",
     )
     .bind(before.0)
     .bind(CHUNK)
+    .bind(batch.now.0.saturating_add(AHEAD))
     .fetch_all(&mut *batch.connection)
     .await?;
     let mut gone: BTreeMap<String, Vec<i64>> = BTreeMap::new();

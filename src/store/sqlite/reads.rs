@@ -5,6 +5,7 @@ use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Row, query::Query};
 
 use super::error::{corrupt, internal};
+use super::open::OpenError;
 use super::values::made;
 use super::{answers, audit, drift, events, marks, page, sent, users, withdraw};
 use crate::domain::{AuditRecord, Head, NotificationId, Result, TenantId, Timestamp, User, UserId};
@@ -22,6 +23,16 @@ pub(in crate::store) struct SqliteReads {
 }
 
 impl SqliteReads {
+    /// The newest time that was stamped.
+    pub(in crate::store) async fn newest_stamp(&self) -> std::result::Result<Timestamp, OpenError> {
+        let query = "SELECT max(
+            ifnull((SELECT created_at FROM notification ORDER BY id DESC LIMIT 1), 0),
+            ifnull((SELECT at FROM change ORDER BY seq DESC LIMIT 1), 0),
+            ifnull((SELECT max(at) FROM probe), 0))";
+        let newest = sqlx::query_scalar(query).fetch_one(&self.pool).await;
+        newest.map(Timestamp).map_err(OpenError::Read)
+    }
+
     pub(super) fn new(pool: SqlitePool) -> Self {
         Self { pool }
     }
@@ -161,18 +172,23 @@ impl Reads for SqliteReads {
         keep: &Keep,
         limit: u32,
     ) -> Result<Vec<(UserId, NotificationId)>> {
-        // Materialized, so that how far each user's inbox goes is found once a user, not once a row.
+        // Materialized, so that how far each user's inbox goes is found once a user, not once a row. What is too old by
+        // its id must be so by its own stamp.
         let query = "WITH bound AS MATERIALIZED (
-            SELECT h.tenant, h.user_id, h.erased_upto, max(?5, CASE WHEN ?6 < 0 THEN 0 ELSE ifnull(
+            SELECT h.tenant, h.user_id, h.erased_upto, CASE WHEN ?6 < 0 THEN 0 ELSE ifnull(
                 (SELECT j.id FROM inbox j
                   WHERE j.tenant = h.tenant AND j.user_id = h.user_id AND j.id < 9223372036854775807
-                  ORDER BY j.id DESC LIMIT 1 OFFSET ?6), 0) END) AS all_upto
+                  ORDER BY j.id DESC LIMIT 1 OFFSET ?6), 0) END AS surplus_upto
               FROM directory d CROSS JOIN head h ON h.tenant = d.tenant AND h.user_id = d.id
              WHERE d.tenant = ?1 AND d.id > ?2 AND d.id <= ?3)
             SELECT i.user_id, i.id FROM bound b
              CROSS JOIN inbox i ON i.tenant = b.tenant AND i.user_id = b.user_id
-                    AND i.id > b.erased_upto AND i.id <= max(?4, b.all_upto)
-             WHERE i.id <= b.all_upto OR i.read_at IS NOT NULL LIMIT ?7";
+                    AND i.id > b.erased_upto AND i.id <= max(?4, ?5, b.surplus_upto)
+             WHERE i.id <= b.surplus_upto OR EXISTS (
+                   SELECT 1 FROM notification n WHERE n.id = i.id AND n.tenant = i.tenant
+                      AND (i.id <= ?5 AND n.created_at < ?8
+                           OR i.id <= ?4 AND i.read_at IS NOT NULL AND n.created_at < ?9))
+             LIMIT ?7";
         let rows = sqlx::query(query)
             .bind(users.tenant.as_str())
             .bind(users.after.map_or(0, UserId::get))
@@ -181,6 +197,8 @@ impl Reads for SqliteReads {
             .bind(keep.all_up_to.map_or(0, NotificationId::get))
             .bind(keep.newest.map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)))
             .bind(limit)
+            .bind(keep.all_before.0)
+            .bind(keep.read_before.0)
             .fetch_all(&self.pool)
             .await
             .map_err(internal)?;

@@ -32,7 +32,7 @@ pub(super) async fn window(
                 n.sender, n.request_id
            FROM {source} AND (?5 IS NULL OR n.sender = ?5) AND (?6 IS NULL OR n.type = ?6)
             AND (i.id IS NOT NULL OR ?9 AND EXISTS (SELECT 1 FROM deleted d WHERE d.id = n.id))
-            AND (n.expires_at IS NULL OR n.expires_at > ?7)
+            AND (n.expires_at IS NULL OR n.expires_at > ?7) AND n.created_at >= ?10 AND n.created_at < ?11
           ORDER BY {order} DESC LIMIT ?8"
     ));
     let rows = query
@@ -45,6 +45,8 @@ pub(super) async fn window(
         .bind(window.now.0)
         .bind(i64::from(window.limit) + 1)
         .bind(window.deleted)
+        .bind(window.since.0)
+        .bind(window.until.0)
         .fetch_all(pool)
         .await
         .map_err(internal)?;

@@ -67,6 +67,8 @@ macro_rules! contract {
                 expires_in_the_background
                 retires_by_age_and_number
                 purges_old_changes_with_their_contents
+                keeps_what_is_young_whatever_the_clock_does
+                a_stamp_that_is_far_ahead_holds_up_no_purge
                 inboxes_share_commits
             ]
             repeats: [

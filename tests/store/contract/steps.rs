@@ -40,6 +40,8 @@ pub enum Step {
 #[derive(Debug, Clone)]
 pub enum Sweep {
     Wait(i64),
+    /// The clock is set by so many seconds while none pass.
+    Jump(i64),
     Withdraw(Wanted),
     Maintain(Retention),
 }
@@ -199,7 +201,9 @@ impl Answer {
 
 impl Sweep {
     fn roll(dice: &mut Dice) -> Self {
-        match dice.roll(8) {
+        const JUMPS: [i64; 8] = [-315_360_000, -7_200, -600, -3, 3, 600, 7_200, 315_360_000];
+        match dice.roll(9) {
+            8 => Self::Jump(JUMPS[dice.place(JUMPS.len())]),
             0..=3 => Self::Wait(1 + dice.roll(6).cast_signed()),
             4 => Self::Withdraw(Wanted::Ids((0..=dice.roll(3)).map(|_| pick(dice)).collect())),
             5 => Self::Withdraw(Wanted::Key(small(dice, 2))),

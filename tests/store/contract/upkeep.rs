@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bellboard::config::Retention;
 use bellboard::domain::{ChangeKind, Draft, Error, NotificationId, TenantId};
-use bellboard::store::{Maintained, Observer, Options, PageQuery, Store};
+use bellboard::store::{Maintained, Observer, Options, PageQuery, SentQuery, Store};
 
 use super::bed::*;
 
@@ -94,6 +94,45 @@ pub async fn purges_old_changes_with_their_contents(bed: Bed) {
     let done = store.maintain(&|_| Retention::default()).await.expect("maintained");
     assert_eq!(done.changes, 2);
     assert_eq!(titles(&store, 1, PageQuery { limit: 9, ..PageQuery::default() }).await, ["kept"]);
+}
+
+pub async fn keeps_what_is_young_whatever_the_clock_does(bed: Bed) {
+    const YEAR: i64 = 365 * 86_400;
+    let store = bed.with_users().await;
+    let day = Retention { unread: Some(Duration::from_secs(86_400)), ..Retention::default() };
+    let since = store.now();
+    let maintain = async || store.maintain(&move |_| day).await.expect("maintained");
+    for jump in [0, -YEAR, 11 * YEAR, -10 * YEAR] {
+        bed.clock.jump_seconds(jump);
+        for n in 0..20 {
+            send(&store, 1 + n % 2, "young").await;
+            bed.clock.advance_seconds(1);
+        }
+        send_expiring(&store, 3, "expires", 3_600).await;
+        assert_eq!(maintain().await, Maintained::default(), "{jump}");
+        assert_eq!(store.clock_ahead().is_some(), jump > 0, "{jump}");
+    }
+    assert_eq!((unread(&store, 1).await, unread(&store, 2).await, unread(&store, 3).await), (40, 40, 4));
+    let query = SentQuery { since: Some(since), limit: 200, ..SentQuery::default() };
+    let sent = store.sent(&tenant(), &query).await.expect("a page").sent;
+    assert_eq!(sent.len(), 84);
+    assert!(sent.is_sorted_by(|a, b| a.notification.created_at >= b.notification.created_at));
+    // Once it is older than a day by a clock that is right, it goes.
+    bed.clock.advance_seconds(86_401);
+    assert_eq!(maintain().await.retired, 80);
+}
+
+pub async fn a_stamp_that_is_far_ahead_holds_up_no_purge(bed: Bed) {
+    let store = bed.with_users().await;
+    for n in 0..3 {
+        let sent = send(&store, 1, &n.to_string()).await;
+        store.mark_read(&tenant(), user_id(1), sent).await.expect("marked");
+    }
+    let mut tool = bed.tool().await;
+    tool.run("UPDATE change SET at = at + 315360000000000 WHERE seq <= (SELECT min(seq) FROM change)").await;
+    bed.clock.advance_seconds(24 * 3600 + 1);
+    let done = store.maintain(&|_| Retention::default()).await.expect("maintained");
+    assert_eq!(done.changes, 3);
 }
 
 /// Counts the commits.
