@@ -7,7 +7,7 @@ mod summary;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use indexmap::IndexMap;
 use ipnet::IpNet;
@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub summary: Summary,
     /// It was made from what was kept, as the files were broken at the start.
     pub last_good: bool,
+    /// What the reload that made it changed, a line each.
+    pub changes: Vec<String>,
 }
 
 /// What a tenant has of its own, besides credentials and limits.
@@ -122,6 +124,7 @@ impl Snapshot {
             has_published: !config.development_credentials().is_empty(),
             summary,
             last_good: false,
+            changes: Vec::new(),
         })
     }
 
@@ -177,13 +180,19 @@ pub struct Shared(Arc<Serving>);
 struct Serving {
     snapshot: ArcSwap<Snapshot>,
     swapped: watch::Sender<()>,
+    /// Why what the files say now is not in force.
+    refused: ArcSwapOption<String>,
 }
 
 impl Shared {
     /// Starts with a snapshot.
     pub fn new(snapshot: Snapshot) -> Self {
         let (swapped, _) = watch::channel(());
-        Self(Arc::new(Serving { snapshot: ArcSwap::from_pointee(snapshot), swapped }))
+        Self(Arc::new(Serving {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            swapped,
+            refused: ArcSwapOption::empty(),
+        }))
     }
 
     /// The snapshot that serves now, to be held for a whole request.
@@ -195,6 +204,16 @@ impl Shared {
     pub fn store(&self, snapshot: Snapshot) {
         self.0.snapshot.store(Arc::new(snapshot));
         self.0.swapped.send_replace(());
+    }
+
+    /// Notes why what the files say is refused; `None` once it is in force.
+    pub fn note_refused(&self, why: Option<String>) {
+        self.0.refused.store(why.map(Arc::new));
+    }
+
+    /// Why what the files say is refused.
+    pub fn refused(&self) -> Option<Arc<String>> {
+        self.0.refused.load_full()
     }
 
     /// Says that what the snapshot verified may not hold any more, though no other one serves.

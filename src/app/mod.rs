@@ -113,7 +113,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     let recalled = audit.recall(config.tenants.keys(), clock.now()).await;
     recalled.map_err(|e| format!("the audit record could not be read: {e}"))?;
 
-    told.report(&metrics, &audit);
+    told.report(&metrics, &audit, &config);
     let draining = http::Draining::default();
     let (public, private) = bounds::of(&config.server, &metrics);
     let services = Arc::new(Services {

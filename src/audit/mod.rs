@@ -111,10 +111,12 @@ impl Audit {
         self.note(&whose.map(|principal| principal.tenant.clone()).unwrap_or_default(), entry);
     }
 
-    /// Records that a generation of the configuration came into force, and what changed, a line each.
-    pub async fn reloaded(&self, generation: u64, changes: &[String]) {
+    /// Records that a generation of the configuration came into force, and what changed for each tenant, a line each.
+    pub async fn reloaded(&self, generation: u64, records: &[(TenantId, Vec<String>)]) {
         self.reloads.end();
-        self.write(&TenantId::default(), AuditEntry::reload(generation, changes)).await;
+        for (tenant, changes) in records {
+            self.write(tenant, AuditEntry::reload(generation, changes)).await;
+        }
     }
 
     /// Notes that a configuration was refused, and why, one problem a line.

@@ -9,6 +9,7 @@ use super::{
     issuer::{IssuerVerifier, UNSIGNED},
     jwks::{KeySet, Pending, Signer, Source},
     jws::Jws,
+    key::VerifyingKey,
     sha256,
 };
 use crate::{
@@ -201,22 +202,40 @@ impl Tokens {
     }
 }
 
-/// Two tenants' issuers that accept the very same tokens would let the order of the configuration
-/// decide whose user a token proves.
+/// What tells the tokens of an issuer from those of others, besides their `iss`.
+#[derive(PartialEq, Eq, Hash)]
+struct Accepts<'s> {
+    algorithm: Algorithm,
+    audience: Option<&'s str>,
+    key: Result<VerifyingKey, &'s str>,
+}
+
+/// Two tenants' issuers that accept the very same tokens would let the order of the configuration decide whose user a
+/// token proves. Keys are compared as they are, however they are written; an issuer without `issuer` takes any `iss`.
 fn refuse_twins(set: &[TenantIssuers]) -> Result<(), String> {
-    let mut seen = HashMap::new();
+    let mut seen: HashMap<Accepts<'_>, Vec<(&TenantId, Option<&str>)>> = HashMap::new();
     for tenant in set {
         for (nth, issuer) in tenant.issuers.iter().enumerate() {
-            let url = issuer.jwks.as_ref().map(|jwks| &jwks.url);
-            let accepts = (&issuer.issuer, &issuer.audience, issuer.algorithm, &issuer.key.0, url);
-            if let Some(other) = seen.insert(accepts, &tenant.tenant).filter(|other| **other != tenant.tenant)
-            {
+            let key = match &issuer.jwks {
+                Some(jwks) => Err(jwks.url.as_str()),
+                // One that cannot be read is told where it is built.
+                None => VerifyingKey::configured(issuer.algorithm, &issuer.key.0),
+            };
+            let audience = issuer.audience.as_deref();
+            let others = seen.entry(Accepts { algorithm: issuer.algorithm, audience, key }).or_default();
+            let iss = issuer.issuer.as_deref();
+            let is_twin = |(other, its): &&(&TenantId, Option<&str>)| {
+                **other != tenant.tenant && (*its == iss || its.is_none() || iss.is_none())
+            };
+            if let Some((other, _)) = others.iter().find(is_twin) {
                 return Err(format!(
-                    "tenant {}, {}: tenant {other} has an issuer with the same key, issuer and audience",
+                    "tenant {}, {}: tenant {other} has an issuer with the same key that accepts the same tokens: \
+                     give each an `issuer` or an `audience` of its own",
                     tenant.tenant,
                     describe(nth, issuer)
                 ));
             }
+            others.push((&tenant.tenant, iss));
         }
     }
     Ok(())

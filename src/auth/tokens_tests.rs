@@ -270,7 +270,8 @@ fn the_issuer_decides_the_tenant() {
     let secret = |text: &[u8; 32]| Secret(text.to_vec());
     let one = Issuer { key: secret(b"11111111111111111111111111111111"), ..issuer() };
     let two = Issuer { key: secret(b"22222222222222222222222222222222"), ..issuer() };
-    let named = Issuer { issuer: Some("https://id".into()), ..two.clone() };
+    let three = Issuer { key: secret(b"33333333333333333333333333333333"), ..issuer() };
+    let named = Issuer { issuer: Some("https://id".into()), ..three };
     let mut config = config();
     config.tenants[0].issuers = vec![one.clone()];
     let acme = Tenant { issuers: vec![two.clone()], roles: Default::default(), ..plain_tenant() };
@@ -341,6 +342,28 @@ fn issuers_that_nothing_tells_apart_are_refused() {
     twins.tenants.insert(tenant("acme"), Tenant { issuers: vec![issuer()], ..plain_tenant() });
     let error = Tokens::build(&twins, None).err().unwrap();
     assert!(error.contains("acme") && error.contains("default"), "{error}");
+    // The same key in another encoding, and one of the two with an `iss`.
+    let acme = |issuer: Issuer| Tenant { issuers: vec![issuer], ..plain_tenant() };
+    let rsa = |pem: &[u8], iss: Option<&str>| Issuer {
+        issuer: iss.map(Into::into),
+        ..public(Algorithm::Rs256, pem)
+    };
+    let text = String::from_utf8(pem!("rsa.pub.pem").to_vec()).unwrap();
+    let rewritten = text.replace('\n', "\r\n");
+    for (one, other, is_twin) in [
+        (rsa(text.as_bytes(), None), rsa(rewritten.as_bytes(), None), true),
+        (rsa(text.as_bytes(), Some("a")), rsa(rewritten.as_bytes(), Some("a")), true),
+        (rsa(text.as_bytes(), Some("a")), rsa(rewritten.as_bytes(), None), true),
+        (rsa(text.as_bytes(), None), rsa(rewritten.as_bytes(), Some("a")), true),
+        (rsa(text.as_bytes(), Some("a")), rsa(rewritten.as_bytes(), Some("b")), false),
+    ] {
+        twins.tenants[0].issuers = vec![one];
+        twins.tenants.insert(tenant("acme"), acme(other));
+        assert_eq!(Tokens::build(&twins, None).is_err(), is_twin);
+    }
+    twins.tenants[0].issuers[0].audience = Some("crm".into());
+    twins.tenants.insert(tenant("acme"), acme(rsa(rewritten.as_bytes(), None)));
+    assert!(Tokens::build(&twins, None).is_ok(), "an audience tells them apart");
     let mut many = config();
     many.tenants[0].issuers = vec![issuer(); MAX_CANDIDATES + 1];
     assert!(Tokens::build(&many, None).is_err());

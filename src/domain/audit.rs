@@ -106,8 +106,7 @@ impl AuditEntry {
         Self { action, principal: None, request_id: None, detail: Map::new() }
     }
 
-    /// A reload: the generation that came into force, and what changed, a line each. For the tenant
-    /// `default`.
+    /// A reload: the generation that came into force, and what changed for a tenant, a line each.
     pub fn reload(generation: u64, changes: &[String]) -> Self {
         let changes = lines(changes.iter().map(String::as_str));
         Self::of_nobody(AuditAction::ConfigReloaded).with("generation", generation).with("changes", changes)

@@ -48,6 +48,7 @@ pub struct Admin {
     pub draining: Draining,
 }
 
+const PATHS: &str = "try /metrics, /healthz, /readyz, /config/summary or /config/changes\n";
 const NEEDS_TOKEN: &str =
     "this listener is for operators: send the admin token as Authorization: Bearer TOKEN\n";
 const NOT_DIRECT: &str = "this listener is for operators: without server.admin_token it refuses requests that a proxy \
@@ -77,13 +78,14 @@ impl Endpoint for AdminEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let mut answer = match (self.admin.admit(&request), request.uri().path()) {
-            (Err(refusal), _) => refusal,
-            (Ok(()), "/healthz") => self.admin.liveness(),
-            (Ok(()), "/readyz") => self.admin.readiness(self.started).await,
-            (Ok(()), "/metrics") => self.admin.metrics(&self.following),
-            (Ok(()), "/config/summary") => self.admin.summary(),
-            _ => text(StatusCode::NOT_FOUND, "try /metrics, /healthz, /readyz or /config/summary\n"),
+        let mut answer = match (self.admin.refusal(&request), request.uri().path()) {
+            (Some(refusal), _) => refusal,
+            (None, "/healthz") => self.admin.liveness(),
+            (None, "/readyz") => self.admin.readiness(self.started).await,
+            (None, "/metrics") => self.admin.metrics(&self.following),
+            (None, "/config/summary") => self.admin.summary(),
+            (None, "/config/changes") => self.admin.changes(),
+            _ => text(StatusCode::NOT_FOUND, PATHS),
         };
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(answer)
@@ -91,12 +93,12 @@ impl Endpoint for AdminEndpoint {
 }
 
 impl Admin {
-    /// Admits whoever shows a token. Without one, the address of the connection decides: for the probes, and for
-    /// everything where no token is configured.
-    fn admit(&self, request: &Request) -> Result<(), Response> {
+    /// Returns what to answer who is not admitted. Whoever shows a token is. Without one, the address of the connection
+    /// decides: for the probes, and for everything where no token is configured.
+    fn refusal(&self, request: &Request) -> Option<Response> {
         let shown = shown_token(request);
         if shown.is_some_and(|shown| self.tokens.iter().any(|token| same(&token.0, shown))) {
-            return Ok(());
+            return None;
         }
         let peer: Option<IpAddr> = request.remote_addr().as_socket_addr().map(|a| a.ip().to_canonical());
         let is_near =
@@ -104,12 +106,14 @@ impl Admin {
         let needs_token = !self.tokens.is_empty() && !matches!(request.uri().path(), "/healthz" | "/readyz");
         let is_direct = is_direct(request, &self.snapshot.load().allowed_hosts);
         match (is_near && !needs_token, is_direct) {
-            (true, true) => Ok(()),
-            _ if !self.tokens.is_empty() => Err(text(StatusCode::UNAUTHORIZED, NEEDS_TOKEN)
-                .with_header(WWW_AUTHENTICATE, "Bearer")
-                .into_response()),
-            (true, false) => Err(text(StatusCode::FORBIDDEN, NOT_DIRECT)),
-            (false, _) => Err(text(StatusCode::FORBIDDEN, NOT_NEAR)),
+            (true, true) => None,
+            _ if !self.tokens.is_empty() => {
+                let refusal =
+                    text(StatusCode::UNAUTHORIZED, NEEDS_TOKEN).with_header(WWW_AUTHENTICATE, "Bearer");
+                Some(refusal.into_response())
+            }
+            (true, false) => Some(text(StatusCode::FORBIDDEN, NOT_DIRECT)),
+            (false, _) => Some(text(StatusCode::FORBIDDEN, NOT_NEAR)),
         }
     }
 
@@ -147,6 +151,19 @@ impl Admin {
                 text(StatusCode::INTERNAL_SERVER_ERROR, "the summary could not be written\n")
             }
         }
+    }
+
+    /// What the last reload changed, for every tenant and the site, and why what the files say now is refused.
+    fn changes(&self) -> Response {
+        let snapshot = self.snapshot.load();
+        let refused = self.snapshot.refused();
+        let body = json!({
+            "generation": snapshot.generation,
+            "hash": snapshot.summary.hash,
+            "changes": snapshot.changes,
+            "refused": refused.as_deref().map(|why| why.lines().collect::<Vec<_>>()),
+        });
+        Response::builder().content_type("application/json").body(body.to_string() + "\n")
     }
 
     /// Alive means that no restart is needed: without its writer the store never writes again.

@@ -160,6 +160,9 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
         let admitted =
             verdict.map_err(|refusal| refused(&context, refusal, || client(&context, &presented)))?;
         note(&context, &admitted);
+        if let Some(user) = admitted.principal.user().filter(|_| N::NEED == Need::Inbox) {
+            context.note_user(user);
+        }
         let services = Arc::clone(context.services());
         let admit::Admitted { principal, account, .. } = admitted;
         Ok(Self { principal, context, services, account, need: PhantomData })

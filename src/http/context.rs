@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     admit::Presented,
-    domain::{Error, TenantId, Timestamp},
+    domain::{Error, TenantId, Timestamp, UserId},
     limit::LimitStatus,
     snapshot::Snapshot,
 };
@@ -32,6 +32,8 @@ struct Inner {
     now: Timestamp,
     limit: Mutex<Option<LimitStatus>>,
     tenant: OnceLock<TenantId>,
+    /// The user whose inbox it is about.
+    user: OnceLock<UserId>,
     body: Mutex<Option<Reservation>>,
     answer: Mutex<Option<Reservation>>,
 }
@@ -45,6 +47,7 @@ impl Context {
             now: services.clock.now(),
             limit: Mutex::new(None),
             tenant: OnceLock::new(),
+            user: OnceLock::new(),
             body: Mutex::new(None),
             answer: Mutex::new(None),
             services: Arc::clone(services),
@@ -84,6 +87,16 @@ impl Context {
     /// Notes whose request it is.
     pub fn note_tenant(&self, tenant: &TenantId) {
         let _ = self.0.tenant.set(tenant.clone());
+    }
+
+    /// Notes the user whose inbox the request is about.
+    pub fn note_user(&self, user: UserId) {
+        let _ = self.0.user.set(user);
+    }
+
+    /// Whose inbox the request is about.
+    pub fn inbox(&self) -> Option<(&TenantId, UserId)> {
+        Some((self.0.tenant.get()?, *self.0.user.get()?))
     }
 
     /// Whether a page of this origin may see the answer: the caller's tenant says so, and where nobody was admitted

@@ -15,7 +15,7 @@ use super::{context::Context, routes::Route};
 const REQUEST_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id";
 /// What a page may read besides the body, its type and its length.
 const ANSWER_HEADERS: &str = "Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, \
-                              X-Event-Id, X-Request-Id, X-Restorable-For";
+                              X-Event-Id, X-Inbox, X-Request-Id, X-Restorable-For";
 
 /// The answer to a preflight from an origin that some tenant allows, about a path that there is.
 pub fn preflight(request: &Request, context: &Context, route: Option<&Route>) -> Option<Response> {

@@ -15,26 +15,25 @@ pub const PAGE_PATH: &str = "/crm/notification/docs";
 
 /// A text that depends on the limits in force, made again only when they change.
 pub struct Page {
-    media_type: &'static str,
-    make: fn(&Limits) -> String,
+    make: fn(&Limits) -> Fixed,
     made: Mutex<Option<(Limits, Fixed)>>,
 }
 
 impl Page {
     /// The document as JSON.
     pub fn document() -> Self {
-        let make = |limits: &Limits| format!("{:#}\n", document(limits));
-        Self { media_type: "application/json", make, made: Mutex::default() }
+        let make = |limits: &Limits| Fixed::new("application/json", format!("{:#}\n", document(limits)));
+        Self { make, made: Mutex::default() }
     }
 
     /// The page that shows the document.
     pub fn docs() -> Self {
-        Self { media_type: "text/html; charset=utf-8", make: html, made: Mutex::default() }
+        Self { make: |limits| Fixed::page(html(limits)), made: Mutex::default() }
     }
 
     /// The page that explains the errors, one anchor a code.
     pub fn errors() -> Self {
-        Self { media_type: "text/html; charset=utf-8", make: |_| errors(), made: Mutex::default() }
+        Self { make: |_| Fixed::page(errors()), made: Mutex::default() }
     }
 
     fn made(&self, limits: &Limits) -> Fixed {
@@ -42,7 +41,7 @@ impl Page {
         match &*made {
             Some((of, made)) if of == limits => made.clone(),
             _ => {
-                let new = Fixed::new(self.media_type, (self.make)(limits));
+                let new = (self.make)(limits);
                 *made = Some((*limits, new.clone()));
                 new
             }

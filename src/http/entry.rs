@@ -90,6 +90,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for Entry<E> {
         if let Ok(value) = HeaderValue::from_str(context.request_id()) {
             answer.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
         }
+        if let Some((tenant, user)) = context.inbox().filter(|_| answer.status().is_success())
+            && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(format!("{tenant}/{user}")))
+        {
+            answer.headers_mut().insert(HeaderName::from_static("x-inbox"), value);
+        }
         cors::show(&mut answer, origin, &context);
         // What answers one caller is nobody else's, errors included; pages say for themselves how they are kept.
         answer.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -2,13 +2,16 @@
 
 use std::{io::Write, sync::Arc};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use poem::{
     Request, Response,
     error::MethodNotAllowedError,
-    http::{Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
 };
 use sha2::{Digest, Sha256};
 
@@ -18,6 +21,8 @@ use super::accept;
 #[derive(Clone)]
 pub struct Fixed {
     media_type: &'static str,
+    /// What a page may load and do.
+    policy: Option<HeaderValue>,
     plain: Form,
     /// None where it would save nothing.
     gzip: Option<Form>,
@@ -42,7 +47,17 @@ impl Fixed {
     pub fn new(media_type: &'static str, text: impl Into<Bytes>) -> Self {
         let plain = Form::new(text.into());
         let gzip = compressed(&plain.bytes).filter(|gzip| gzip.len() < plain.bytes.len()).map(Form::new);
-        Self { media_type, plain, gzip }
+        Self { media_type, policy: None, plain, gzip }
+    }
+
+    /// A page that loads nothing: its scripts and styles stand in it, and what it asks is its gateway.
+    pub fn page(html: String) -> Self {
+        let [scripts, styles] = inline_sources(&html);
+        let policy = format!(
+            "default-src 'none'; script-src {scripts}; style-src {styles}; img-src 'self' data:; \
+             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        );
+        Self { policy: HeaderValue::from_str(&policy).ok(), ..Self::new("text/html; charset=utf-8", html) }
     }
 
     /// The answer to a GET or HEAD.
@@ -61,6 +76,11 @@ impl Fixed {
             .header(header::ETAG, &*form.tag)
             .header(header::VARY, "Accept-Encoding")
             .header("x-content-type-options", "nosniff");
+        if let Some(policy) = &self.policy {
+            response = response
+                .header(header::CONTENT_SECURITY_POLICY, policy)
+                .header(header::REFERRER_POLICY, "no-referrer");
+        }
         if request.header(header::IF_NONE_MATCH).is_some_and(|known| known == &*form.tag) {
             return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
         }
@@ -69,6 +89,27 @@ impl Fixed {
         }
         Ok(response.body(form.bytes.clone()))
     }
+}
+
+/// The sources of a policy that allow the scripts, and the styles, that stand in a page, and no other.
+fn inline_sources(html: &str) -> [String; 2] {
+    const NAMES: [&str; 2] = ["script", "style"];
+    let mut sources = [Vec::new(), Vec::new()];
+    let mut rest = html;
+    // In order, as what looks like an element in a script's text is none.
+    let next = |rest: &str| {
+        let found =
+            NAMES.iter().enumerate().filter_map(|(n, name)| Some((rest.find(&format!("<{name}"))?, n)));
+        found.min()
+    };
+    while let Some((at, n)) = next(rest) {
+        let end = format!("</{}>", NAMES[n]);
+        let element = rest[at..].split_once('>').and_then(|(_, text)| text.split_once(&end));
+        let Some((text, then)) = element else { break };
+        sources[n].push(format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text))));
+        rest = then;
+    }
+    sources.map(|of| if of.is_empty() { "'none'".to_owned() } else { of.join(" ") })
 }
 
 fn compressed(text: &[u8]) -> Option<Bytes> {

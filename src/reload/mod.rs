@@ -16,9 +16,10 @@ use std::{
 use crate::{
     audit::Audit,
     config::{self, Config, Inputs, Sort},
+    domain::TenantId,
     metrics::Metrics,
     registry::{self, Loaded, PluginProblem, Registry},
-    snapshot::{Shared, Snapshot, differences, line},
+    snapshot::{Difference, Shared, Snapshot, differences, line},
     store::Store,
 };
 
@@ -106,14 +107,16 @@ impl Reloader {
                 Outcome::Applied => {
                     let metrics = &self.parts.metrics;
                     metrics.config_refused.set(0);
+                    self.parts.shared.note_refused(None);
                     metrics.reload_seconds.observe(start.elapsed().as_secs_f64());
                     metrics.reloads.with_label_values(&["applied"]).inc();
                 }
                 Outcome::Refused(why) => {
                     refused(&self.parts.metrics);
                     self.parts.metrics.reloads.with_label_values(&["refused"]).inc();
-                    self.parts.audit.reload_refused(&why);
+                    self.parts.audit.reload_refused(&for_record(&why, &self.config));
                     tracing::error!("the configuration was not changed; what was there stays:\n{why}");
+                    self.parts.shared.note_refused(Some(why));
                 }
                 Outcome::Waits(why) => tracing::warn!("a new configuration waits: {why}"),
                 Outcome::Moving => {}
@@ -173,7 +176,7 @@ impl Reloader {
         if let Some(problem) = fault {
             return Outcome::Refused(problem.to_string());
         }
-        let (types, snapshot) = match self.build(inputs, &config).await {
+        let (types, mut snapshot) = match self.build(inputs, &config).await {
             Ok((types, Ok(snapshot))) => (types, snapshot),
             Ok((_, Err(why))) => return Outcome::Refused(why),
             Err(why) => return Outcome::Waits(why),
@@ -189,12 +192,13 @@ impl Reloader {
         report(metrics, &snapshot);
         let changes = differences(&shared.load().summary, &snapshot.summary);
         let (generation, hash) = (snapshot.generation, snapshot.summary.hash.clone());
+        snapshot.changes = changes.iter().map(ToString::to_string).collect();
         shared.store(snapshot);
         // After the swap, so that what the log tells is true already.
         tracing::info!(generation, hash, "a new configuration is in force: {}", line(&changes));
-        let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        let records = records(&config, &changes);
         // A store that is busy holds up neither a revoked key nor the next change.
-        tokio::spawn(afterwards(store.clone(), audit.clone(), config.clone(), generation, changes));
+        tokio::spawn(afterwards(store.clone(), audit.clone(), config.clone(), generation, records));
         self.config = config;
         self.keep(inputs).await;
         Outcome::Applied
@@ -273,8 +277,43 @@ const BUILD_WITHIN: Duration = Duration::from_secs(60);
 /// How often users are tried to be made, a second apart, while the store is busy.
 const SEED_TRIES: u32 = 60;
 
+/// What is recorded of a reload for each tenant.
+type Records = Vec<(TenantId, Vec<String>)>;
+
+/// Each tenant's record tells what concerns it; that of the only tenant tells all. The rest is in the log, and at
+/// `/config/changes` of the admin listener.
+fn records(config: &Config, changes: &[Difference]) -> Records {
+    let is_alone = config.tenants.len() == 1;
+    let of = |tenant: &TenantId| {
+        let lines = changes.iter().filter(|change| is_alone || change.concerns(tenant));
+        lines.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let all = config.tenants.keys().map(|tenant| (tenant.clone(), of(tenant)));
+    all.filter(|(_, lines)| is_alone || !lines.is_empty()).collect()
+}
+
+/// What the record of `default` tells of a configuration's problems, a line each: where there are several tenants, none
+/// of another one and no description of a key, which may be another's. The log and the admin listener tell all.
+fn for_record(problems: &str, config: &Config) -> String {
+    if config.tenants.len() == 1 {
+        return problems.to_owned();
+    }
+    let told = |line: &str| {
+        let field = line.split(": ").nth(1).unwrap_or_default();
+        if field.starts_with("tenants.") && !field.starts_with("tenants.default") {
+            return "a problem of another tenant".to_owned();
+        }
+        let described = line.split_once(" \"").filter(|(before, _)| before.contains("api_keys[#"));
+        match described.and_then(|(before, rest)| Some((before, rest.split_once("\"]")?.1))) {
+            Some((before, after)) => format!("{before}]{after}"),
+            None => line.to_owned(),
+        }
+    };
+    problems.lines().map(told).collect::<Vec<_>>().join("\n")
+}
+
 /// What follows a swap: the listed users, and the audit record.
-async fn afterwards(store: Store, audit: Audit, config: Config, generation: u64, changes: Vec<String>) {
+async fn afterwards(store: Store, audit: Audit, config: Config, generation: u64, records: Records) {
     for attempt in 1..=SEED_TRIES {
         match seed(&store, &config).await {
             Ok(()) => break,
@@ -282,7 +321,7 @@ async fn afterwards(store: Store, audit: Audit, config: Config, generation: u64,
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    audit.reloaded(generation, &changes).await;
+    audit.reloaded(generation, &records).await;
 }
 
 /// Makes the users that the configuration lists, where the directory has never had them.

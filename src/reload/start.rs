@@ -48,10 +48,10 @@ impl Told {
     }
 
     /// Writes it to the metrics and to the audit record.
-    pub fn report(&self, metrics: &Metrics, audit: &Audit) {
+    pub fn report(&self, metrics: &Metrics, audit: &Audit, config: &Config) {
         if let Some(why) = &self.broken {
             super::refused(metrics);
-            audit.started_from_last_good(why);
+            audit.started_from_last_good(&super::for_record(why, config));
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::summary::{GOOD, Item, STATE, Summary, VEILED};
+use crate::domain::TenantId;
 
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,19 @@ pub enum Difference {
     Changed(Item, Vec<(String, String, String)>),
     /// This field has another value, which counts only after a restart.
     Waits(String),
+}
+
+impl Difference {
+    /// Whether it is about that tenant alone, or was: what is about the whole site, or another tenant, is not for its
+    /// admins to read.
+    pub fn concerns(&self, tenant: &TenantId) -> bool {
+        let moved = |(name, old, _): &(String, String, String)| name == "tenant" && old == tenant.as_str();
+        match self {
+            Self::Added(item) | Self::Removed(item) => item.tenant.as_ref() == Some(tenant),
+            Self::Changed(item, fields) => item.tenant.as_ref() == Some(tenant) || fields.iter().any(moved),
+            Self::Waits(_) => false,
+        }
+    }
 }
 
 /// How many differences one line of a log tells.

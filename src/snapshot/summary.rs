@@ -53,6 +53,9 @@ pub struct Summary {
 pub struct Item {
     /// What it is, for people.
     pub label: String,
+    /// The tenant that it belongs to; none where it belongs to the site.
+    #[serde(default)]
+    pub tenant: Option<TenantId>,
     /// Its values by field; the field of a plain setting has no name.
     pub fields: BTreeMap<String, String>,
 }
@@ -107,10 +110,21 @@ impl Summary {
 
     /// An item without a label of its own is called by its name.
     fn add<const N: usize>(&mut self, name: impl Into<String>, label: String, fields: [(&str, String); N]) {
+        self.add_of(None, name, label, fields);
+    }
+
+    /// The same, of a tenant.
+    fn add_of<const N: usize>(
+        &mut self,
+        tenant: Option<&TenantId>,
+        name: impl Into<String>,
+        label: String,
+        fields: [(&str, String); N],
+    ) {
         let name = name.into();
         let label = if label.is_empty() { name.clone() } else { label };
         let fields = fields.map(|(field, value)| (field.to_owned(), value)).into();
-        self.items.insert(name, Item { label, fields });
+        self.items.insert(name, Item { label, tenant: tenant.cloned(), fields });
     }
 
     fn limits(&mut self, limits: &Limits) {
@@ -234,7 +248,7 @@ impl Summary {
             ("cors.max_age", span(Some(*max_age))),
             ("retention.newest", newest.map_or("all".to_owned(), |n| n.to_string())),
         ];
-        self.add(format!("tenant {id}"), String::new(), fields);
+        self.add_of(Some(id), format!("tenant {id}"), String::new(), fields);
         issuers.iter().for_each(|issuer| self.issuer(id, issuer));
         hooks.iter().for_each(|(hook_id, hook)| self.hook(id, hook_id, hook));
     }
@@ -276,7 +290,7 @@ impl Summary {
             ("roles_claim", quoted(roles_claim)),
             ("roles", roles.as_ref().map_or("all".to_owned(), |roles| list(roles))),
         ];
-        self.add(name, String::new(), fields);
+        self.add_of(Some(tenant), name, String::new(), fields);
     }
 
     /// A role is told once, and again for a tenant where it allows something else.
@@ -290,7 +304,7 @@ impl Summary {
                 });
                 if common != *permissions {
                     let name = format!("role {} of {id}", plain(role));
-                    self.add(name, String::new(), allowed(*permissions));
+                    self.add_of(Some(id), name, String::new(), allowed(*permissions));
                 }
             }
         }

@@ -46,6 +46,8 @@ export async function context(t, browser, options) {
 export async function inboxPage(made, gateway, user) {
   const page = await made.newPage();
   await page.goto(`${gateway.base}/ui/#token=${token(user)}`);
+  // What a link brought is taken once the reader says so.
+  await button(page, 'Show my inbox').click();
   return page;
 }
 

@@ -12,6 +12,8 @@ const program = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debu
 
 const SECRET = 'a-secret-of-at-least-32-bytes-for-tests';
 const KEY = 'a-key-of-at-least-32-characters-for-tests';
+/** Of another tenant, whose users have the same numbers. */
+export const ACME = { secret: 'a-secret-of-another-tenant-for-the-tests', key: 'a-key-of-another-tenant-for-the-tests' };
 
 /** Every test has users of its own. */
 const settings = (origins, more) => `
@@ -22,7 +24,11 @@ tenants:
     seed: [${Array.from({ length: 99 }, (_, n) => n + 1)}]
     issuers: [{algorithm: HS256, secret: ${SECRET}}]
     cors: {allowed_origins: ${JSON.stringify(origins)}}
+  acme:
+    users: open
+    issuers: [{algorithm: HS256, secret: ${ACME.secret}}]
 api_keys:
+  ${ACME.key}: {roles: [sender], tenant: acme}
   ${KEY}: {roles: [sender], rate_limit: {per_second: 5000, burst: 5000}}
 `;
 
@@ -89,10 +95,10 @@ export class Gateway {
   }
 
   /** Sends, and gives back the id. */
-  async send(user, title, more = {}) {
+  async send(user, title, more = {}, key = KEY) {
     const answer = await fetch(`${this.base}/send`, {
       method: 'POST',
-      headers: { 'x-api-key': KEY, 'content-type': 'application/json' },
+      headers: { 'x-api-key': key, 'content-type': 'application/json' },
       body: JSON.stringify({ user_id: user, type: 'custom', title, ...more }),
     });
     if (answer.status !== 201) throw new Error(`${answer.status}: ${await answer.text()}`);

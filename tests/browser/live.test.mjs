@@ -4,6 +4,7 @@ import { after, test } from 'node:test';
 import {
   as, badge, begin, bell, button, context, gone, hold, hostPage, inboxPage, lists, row, rows, shows,
 } from './browser.mjs';
+import { ACME, token } from './gateway.mjs';
 
 const { gateway, browser } = await begin(after);
 
@@ -52,6 +53,42 @@ test('two tabs share one stream, and each shows what is done in the other', asyn
   await gateway.send(user, 'New');
   await Promise.all([one, two].map((page) => shows(row(page, 'New'))));
   assert.equal(opened.length, 0);
+});
+
+test('users of the same number in two tenants share nothing', async (t) => {
+  const user = gateway.user();
+  const made = await context(t, browser);
+  const home = await inboxPage(made, gateway, user);
+  const acme = await made.newPage();
+  await acme.goto(`${gateway.base}/ui/#token=${token(user, 3600, ACME.secret)}`);
+  await button(acme, 'Show my inbox').click();
+  await gateway.send(user, 'For the one');
+  await gateway.send(user, 'For the other', {}, ACME.key);
+  await lists(home, ['For the one']);
+  await lists(acme, ['For the other']);
+  await button(home, 'Mark as read: For the one').click();
+  await shows(button(home, 'Mark as unread: For the one'));
+  await lists(acme, ['For the other']);
+  await shows(button(acme, 'Mark as read: For the other'));
+});
+
+test('a token of the same number in another tenant takes over nothing', async (t) => {
+  const user = gateway.user();
+  await gateway.send(user, 'Of the one');
+  const made = await context(t, browser);
+  const page = await hostPage(made, gateway, {
+    script: `globalThis.failures = [];
+      inbox.addEventListener('bellboard-failure', ({ detail }) => failures.push(String(detail.error)));
+      inbox.token = ({ refresh }) => refresh
+        ? ${JSON.stringify(token(user, 3600, ACME.secret))} : ${JSON.stringify(token(user))};
+      inbox.open();`,
+  });
+  await lists(page, ['Of the one']);
+  const marked = [];
+  await made.route('**/mark-read', (route) => marked.push(route.request().headers().authorization) && route.fulfill({ status: 401, json: {} }));
+  await button(page, 'Mark as read: Of the one').click();
+  await shows(page.getByText('You have no notifications.'));
+  assert.equal(marked.length, 1, 'the retry does not go out as the other');
 });
 
 test('when the leading tab closes, the next goes on where it was', async (t) => {

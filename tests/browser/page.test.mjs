@@ -13,6 +13,7 @@ test('a newcomer opens the printed link, pastes the printed command and sees it 
   page.on('request', (request) => asked.push(request.url()));
   const link = gateway.said.find((line) => line.includes('/ui/#token=')).trim();
   await page.goto(link);
+  await button(page, 'Show my inbox').click();
   await shows(page.getByText('You have no notifications.'));
   await page.evaluate(() => globalThis.loadedOnce = true);
 
@@ -28,6 +29,18 @@ test('a newcomer opens the printed link, pastes the printed command and sees it 
   for (const url of asked) assert.ok(url.startsWith(gateway.base) && !url.includes('ey'), url);
   await page.getByRole('link', { name: 'Hello' }).click();
   await page.waitForURL('**/docs/');
+});
+
+test('the page of the document works under its policy', async (t) => {
+  const page = await (await context(t, browser)).newPage();
+  const refused = [];
+  page.on('console', (message) => /Content Security Policy/.test(message.text()) && refused.push(message.text()));
+  for (const path of ['docs/', 'docs/errors']) {
+    const answer = await page.goto(`${gateway.base}/${path}`);
+    assert.match(answer.headers()['content-security-policy'], /frame-ancestors 'self'/);
+    await shows(page.getByText(path === 'docs/' ? 'Send a notification' : 'rate_limited'));
+  }
+  assert.deepEqual(refused, []);
 });
 
 test('without a token the page asks for one, and again when it is not accepted', async (t) => {
@@ -60,8 +73,13 @@ test('another user\'s link in the same tab shows nothing of the first', async (t
   await send(1, 'For Ada');
   const page = await made.newPage();
   await page.goto(`${gateway.base}/ui/#token=${token(1, 3600, secret)}`);
+  await button(page, 'Show my inbox').click();
   await shows(row(page, 'For Ada'));
   await page.goto(`${gateway.base}/ui/#token=${token(2, 3600, secret)}`);
+  // Anyone can make a link: the page asks before it opens another inbox, and shows none meanwhile.
+  await shows(page.getByText('A link brought this token.'));
+  assert.equal(await page.getByRole('article').filter({ visible: true }).count(), 0);
+  await button(page, 'Show my inbox').click();
   await shows(page.getByText('You have no notifications.'));
   await send(1, 'For Ada again');
   await send(2, 'For Bruno');

@@ -93,7 +93,11 @@ fn it_recommends_to_list_the_roles_of_tokens_where_several_tenants_or_issuers_ex
     let told = |site: Site| {
         site.good(&["check"]).lines().find(|l| l.starts_with("recommended: ")).map(str::to_owned)
     };
-    assert_eq!(told(site(&[one.clone()], &[])), None, "one issuer of one tenant that has anything");
+    assert_eq!(
+        told(site(std::slice::from_ref(&one), &[])),
+        None,
+        "one issuer of one tenant that has anything"
+    );
     let advice = told(site(&[one.clone(), listed.clone()], &[two])).expect("advice");
     assert!(
         advice.contains("`roles`") && advice.contains("tenants.default.issuers[0], tenants.acme.issuers[0] ")

@@ -175,3 +175,45 @@ async fn the_record_pages_and_filters_by_time() {
     admin.get("/audit?since=2026-01-01").await.failed(400, reason);
     with_key(SENDER).get("/audit").await.failed(403, "Permission audit.read is required");
 }
+
+#[tokio::test]
+async fn a_reload_is_recorded_for_each_tenant_that_it_concerns_and_shows_none_to_another() {
+    let settings = |network: &str, title: usize| {
+        format!(
+            "limits: {{title: {title}}}\ntenants: {{acme: }}\napi_keys:\n  {ADMIN}: {{roles: [admin]}}\n  \
+             {ACME}: {{roles: [admin], tenant: acme, networks: [127.0.0.0/8, {network}]}}\n"
+        )
+    };
+    let gateway = Gateway::start(&settings("192.0.2.0/24", 99));
+    let (home, acme) = (gateway.api().key(ADMIN), gateway.api().key(ACME));
+    fs::write(gateway.path("bellboard.yaml"), settings("198.51.100.0/24", 88)).expect("written");
+    let reloaded = soon(&acme, "/audit?action=config.reloaded", 1).await;
+    let changes = reloaded[0]["detail"]["changes"].to_string();
+    assert!(changes.contains("198.51.100.0/24") && !changes.contains("limits.title"), "{changes}");
+    // What the site's operator may know is on the admin listener.
+    let all = gateway.admin_api().get_at("/config/changes").await.expect(200).json();
+    assert_eq!((&all["generation"], &all["refused"]), (&json!(2), &Value::Null));
+    let changes = all["changes"].to_string();
+    assert!(
+        changes.contains("198.51.100.0/24") && changes.contains("limits.title changed: 99 → 88"),
+        "{changes}"
+    );
+
+    let broken = settings("x", 1).replace("{acme: }", "{acme: {ursers: 1}}");
+    fs::write(gateway.path("bellboard.yaml"), broken).expect("written");
+    gateway_refuses(&gateway).await;
+    let refused = soon(&home, "/audit?action=config.refused", 1).await;
+    let problems = refused[0]["detail"]["problems"].to_string();
+    assert!(problems.contains("a problem of another tenant") && !problems.contains("acme"), "{problems}");
+    let reloaded = home.get("/audit?action=config.reloaded").await.expect(200).json();
+    assert_eq!(reloaded["records"], json!([]), "{reloaded}");
+    gateway.stop();
+}
+
+async fn gateway_refuses(gateway: &Gateway) {
+    crate::support::gateway::until_async("it is refused", async || {
+        let changes = gateway.admin_api().get_at("/config/changes").await.expect(200).json();
+        changes["refused"].is_array()
+    })
+    .await;
+}

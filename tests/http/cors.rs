@@ -110,7 +110,9 @@ async fn an_answer_is_shown_to_pages_of_its_callers_tenant_alone() {
             assert!(answer.status == status || answer.status == 429, "{answer:?}");
             assert_eq!((allowed(&answer), by_origin(&answer)), (own, true));
             let shown = answer.header("access-control-expose-headers").to_lowercase();
-            for name in ["x-request-id", "x-event-id", "x-restorable-for", "retry-after", "ratelimit"] {
+            for name in
+                ["x-request-id", "x-event-id", "x-inbox", "x-restorable-for", "retry-after", "ratelimit"]
+            {
                 assert!(shown.contains(name), "{shown}");
             }
             assert_eq!(answer.header("access-control-allow-credentials"), "");

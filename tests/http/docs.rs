@@ -35,6 +35,37 @@ async fn the_page_needs_no_network_beyond_the_gateway() {
 }
 
 #[tokio::test]
+async fn the_pages_run_no_other_script_and_stand_in_no_foreign_frame() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use sha2::{Digest, Sha256};
+    for path in ["/docs/", "/docs/errors"] {
+        let page = shared().get(path).await.expect(200);
+        let policy = page.header("content-security-policy");
+        for part in ["default-src 'none'", "connect-src 'self'", "base-uri 'none'", "frame-ancestors 'self'"]
+        {
+            assert!(policy.split("; ").any(|p| p == part), "{part}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(page.header("referrer-policy"), "no-referrer");
+        let sources = |directive: &str| {
+            let found = policy.split("; ").find_map(|p| p.strip_prefix(directive));
+            found.expect("a directive").to_owned()
+        };
+        let page = without_scripts(&page.text);
+        let styles = page.split("<style").skip(1).map(|rest| {
+            rest.split_once('>').and_then(|(_, text)| text.split_once("</style>")).expect("an element").0
+        });
+        let hashes = styles.map(|text| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text))));
+        assert_eq!(sources("style-src "), hashes.collect::<Vec<_>>().join(" "));
+        let scripts = sources("script-src ");
+        assert!(
+            scripts.starts_with("'sha256-") || (path == "/docs/errors" && scripts == "'none'"),
+            "{scripts}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_document_and_the_page_need_no_credential_and_are_revalidated() {
     for path in ["/docs/", "/openapi.json"] {
         let answer = shared().get(path).await.expect(200);

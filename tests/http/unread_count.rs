@@ -55,3 +55,19 @@ async fn it_is_never_stale_however_many_write_at_once() {
     assert_eq!(api.unread().await, 80);
     assert_eq!(api.get("/?limit=200").await.ids().len(), 120);
 }
+
+#[tokio::test]
+async fn an_answer_names_the_inbox_by_tenant_and_user() {
+    let user = fresh_user().await;
+    with_key(ACME).put_json(&format!("/users/{user}"), &json!({})).await.expect(201);
+    for (api, inbox) in
+        [(as_user(user), format!("default/{user}")), (as_acme_user(user), format!("acme/{user}"))]
+    {
+        for path in ["/", "/unread-count", "/stream"] {
+            assert_eq!(api.get(path).await.expect(200).header("x-inbox"), inbox, "{path}");
+        }
+        assert_eq!(api.post("/mark-all-read").await.expect(200).header("x-inbox"), inbox);
+    }
+    assert_eq!(with_key(ADMIN).get("/types").await.expect(200).header("x-inbox"), "");
+    assert_eq!(shared().get("/").await.expect(401).header("x-inbox"), "");
+}

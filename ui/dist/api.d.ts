@@ -6,10 +6,7 @@ export interface ApiOptions {
     /** The public prefix, `/crm/notification` of this origin unless given. */
     baseUrl?: string | undefined;
     token: TokenSource;
-    /**
-     * Whose tokens these are, and the name under which a user's tabs share one stream. Unless given it comes from the
-     * claims `iss` and `user_id` or `sub`; `false` gives each tab a stream of its own.
-     */
+    /** `false` gives each tab a stream of its own. Whose a token is, the gateway says: a name here is ignored. */
     share?: string | false | undefined;
 }
 /** An answer that is no success; with status 0 there was none. */

@@ -1,4 +1,4 @@
-/** Bearer tokens: asked of the page, kept while they hold, and whose they are. */
+/** Bearer tokens: asked of the page, kept while they hold, and whose inbox they open. */
 /** A token, or what gives one; `refresh` is set when the gateway refused the last one. */
 export type TokenSource = string | ((request: {
     refresh: boolean;
@@ -6,14 +6,14 @@ export type TokenSource = string | ((request: {
 /** The token in use. Many who find it refused at once cause one refresh. */
 export declare class Tokens {
     #private;
-    /** Told when a token of another user takes the place of one. */
+    /** Whose the token is, as the gateway says: tenant and user. */
+    owner: string | undefined;
+    /** Told when a token of another owner takes the place of one. */
     changed: () => void;
-    /** `user` says whose they all are, where the claims do not. */
-    constructor(source: TokenSource, user?: string);
+    /** `whose` asks the gateway for a token's owner, and fails with its status. */
+    constructor(source: TokenSource, whose: (token: string) => Promise<string>);
     /** Whether there is anything to ask for. */
     get known(): boolean;
     /** A token other than `refused`, which is the one that was just not accepted. */
     get(refused?: string): Promise<string>;
-    /** Whose token it is, the same for each of that user's; unknown where it is no JWT. */
-    owner(token: string): string | undefined;
 }

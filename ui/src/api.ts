@@ -10,10 +10,7 @@ export interface ApiOptions {
   /** The public prefix, `/crm/notification` of this origin unless given. */
   baseUrl?: string | undefined;
   token: TokenSource;
-  /**
-   * Whose tokens these are, and the name under which a user's tabs share one stream. Unless given it comes from the
-   * claims `iss` and `user_id` or `sub`; `false` gives each tab a stream of its own.
-   */
+  /** `false` gives each tab a stream of its own. Whose a token is, the gateway says: a name here is ignored. */
   share?: string | false | undefined;
 }
 
@@ -63,20 +60,33 @@ const SILENCE = 150_000;
 /** The longest `Retry-After` that somebody who waits for an answer is kept waiting. */
 const BUSY = 5_000;
 
+async function failure(answer: Response): Promise<ApiError> {
+  const { reason, message } = await answer.json().catch(() => ({})) as { reason?: string; message?: string };
+  return new ApiError(
+    reason ?? message ?? answer.statusText,
+    answer.status,
+    retryAfter(answer.headers.get('retry-after')),
+  );
+}
+
 export class Api {
   readonly baseUrl: string;
   readonly tokens: Tokens;
 
   constructor(options: ApiOptions) {
     this.baseUrl = (options.baseUrl ?? '/crm/notification').replace(/\/+$/, '');
-    this.tokens = new Tokens(options.token, options.share || undefined);
+    this.tokens = new Tokens(options.token, async (token) => {
+      const answer = await this.#fetch(token, 'GET', '/unread-count');
+      // A gateway that does not say it, or knows no such user: every token is somebody else's.
+      if (answer.ok || answer.status === 404) return answer.headers.get('x-inbox') ?? token;
+      throw await failure(answer);
+    });
   }
 
   /** A page of the list, newest first. */
   async list(query: ListQuery = {}): Promise<Page> {
-    const asked = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) asked.set(name, String(value));
-    return this.#read<Page>(`/?${asked}`);
+    const asked = Object.entries(query).filter(([, value]) => value !== undefined);
+    return this.#read<Page>(`/?${new URLSearchParams(asked as string[][])}`);
   }
 
   /** The unread count, and the event that it is right after. */
@@ -151,39 +161,41 @@ export class Api {
 
   /** Asks with the token, once more with a new one where it is refused, and again where the gateway is busy. */
   async #ask(method: string, path: string, asked: Asked = {}): Promise<Response> {
-    const { body, signal, tries = 3 } = asked;
+    const { tries = 3 } = asked;
+    const { tokens } = this;
     let refused: string | undefined;
+    let owner: string | undefined;
     for (let tried = 1; ;) {
-      const token = await this.tokens.get(refused);
+      const token = await tokens.get(refused);
       // What one user asked for is never done for another.
-      if (refused !== undefined && this.tokens.owner(token) !== this.tokens.owner(refused)) {
-        throw new ApiError('another user', 401);
-      }
-      const answer = await fetch(this.baseUrl + path, {
-        method,
-        headers: {
-          authorization: `Bearer ${token}`,
-          ...(body && { 'content-type': 'application/json' }),
-          ...asked.headers,
-        },
-        body: body ?? null,
-        cache: 'no-store',
-        // A click that leads away must not take its mark with it.
-        keepalive: method !== 'GET',
-        signal: signal ?? AbortSignal.timeout(PATIENCE),
-      }).catch((cause: unknown) => {
-        throw new ApiError(String(cause), 0);
-      });
+      if (tokens.owner !== (owner ??= tokens.owner)) throw new ApiError('another user', 401);
+      const answer = await this.#fetch(token, method, path, asked);
       if (answer.ok) return answer;
       if (answer.status === 401 && refused === undefined) {
         refused = token;
         continue;
       }
-      const wait = retryAfter(answer.headers.get('retry-after'));
-      const { reason, message } = await answer.json().catch(() => ({})) as { reason?: string; message?: string };
-      const error = new ApiError(reason ?? message ?? answer.statusText, answer.status, wait);
-      if (tried++ >= tries || wait === undefined || wait > BUSY) throw error;
-      await sleep(wait);
+      const error = await failure(answer);
+      if (tried++ >= tries || !(error.retryAfter! <= BUSY)) throw error;
+      await sleep(error.retryAfter!);
     }
+  }
+
+  #fetch(token: string, method: string, path: string, { body, headers, signal }: Asked = {}): Promise<Response> {
+    return fetch(this.baseUrl + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      body: body ?? null,
+      cache: 'no-store',
+      // A click that leads away must not take its mark with it.
+      keepalive: method !== 'GET',
+      signal: signal ?? AbortSignal.timeout(PATIENCE),
+    }).catch((cause: unknown) => {
+      throw new ApiError(String(cause), 0);
+    });
   }
 }

@@ -45,7 +45,7 @@ export type Action = 'read' | 'unread' | 'read_all' | 'delete' | 'restore';
 const TRAVEL = 2;
 /** When more than so many arrive after a page was loaded, the list is loaded anew. */
 const MOST = 2_000;
-/** How long after the page gave no token it is asked again. */
+/** How long after the page gave no token, or the gateway did not say whose, it is asked again. */
 const REFUSED = 10_000;
 
 interface Loading {
@@ -284,18 +284,20 @@ export class InboxClient extends EventTarget {
     this.#leave();
     const { signal } = this.#joined = new AbortController();
     const { baseUrl, tokens } = this.api;
-    let user: string | undefined;
     try {
-      user = tokens.owner(await tokens.get());
+      await tokens.get();
     } catch (error) {
       if (signal.aborted) return;
-      this.#denied(new ApiError(String(error), 401));
+      // The page gave no token, or none that is accepted; else the gateway could not be asked.
+      const fault = error instanceof ApiError ? error : new ApiError(String(error), 401);
+      if (fault.status === 401) this.#denied(fault);
+      else this.#connected(navigator.onLine ? 'reconnecting' : 'offline');
       await sleep(REFUSED, signal);
       return signal.aborted ? undefined : this.#join();
     }
     if (signal.aborted) return;
-    const shared = user && this.#options.share !== false;
-    this.#tabs = new Tabs(shared ? `bellboard ${baseUrl} ${user}` : undefined, {
+    const shared = this.#options.share !== false;
+    this.#tabs = new Tabs(shared ? `bellboard ${baseUrl} ${tokens.owner}` : undefined, {
       lead: (term) => this.#lead(term),
       event: (told) => this.#event(told),
       standing: (standing) => this.#standing(standing),
@@ -328,7 +330,8 @@ export class InboxClient extends EventTarget {
 
   #cut = (): void => {
     if (this.#live) this.#live.cut();
-    else this.#tabs?.ask();
+    else if (this.#tabs) this.#tabs.ask();
+    else void this.#join();
   };
 
   async #lead(signal: AbortSignal): Promise<void> {

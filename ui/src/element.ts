@@ -38,7 +38,7 @@ const GATHER = 1_000;
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 export class BellboardInbox extends Base {
-  static readonly observedAttributes = ['base-url', 'inline', 'lang', 'link-target', 'share'];
+  static readonly observedAttributes = ['base-url', 'inline', 'lang', 'link-target'];
 
   #token: TokenSource | undefined;
   #client = new InboxClient({ token: '' });
@@ -151,7 +151,7 @@ export class BellboardInbox extends Base {
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after || !this.isConnected) return;
-    if (name === 'base-url' || name === 'share') this.#restart();
+    if (name === 'base-url') this.#restart();
     else this.#arrange();
   }
 
@@ -179,8 +179,7 @@ export class BellboardInbox extends Base {
   /** Begins anew with a client of its own, which does nothing while there is no token. */
   #restart(): void {
     if (!this.isConnected) return;
-    const said = (name: string) => this.getAttribute(name) ?? undefined;
-    this.client = new InboxClient({ token: this.#token ?? '', baseUrl: said('base-url'), share: said('share') });
+    this.client = new InboxClient({ token: this.#token ?? '', baseUrl: this.getAttribute('base-url') ?? undefined });
   }
 
   #attach(): void {

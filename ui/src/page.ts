@@ -22,22 +22,21 @@ document.adoptedStyleSheets = [sheet];
 const inbox = document.querySelector('bellboard-inbox')!;
 const form = document.querySelector('form')!;
 const field = form.querySelector('input')!;
-const refused = form.querySelector<HTMLElement>('[role=alert]')!;
+const [refused, linked] = form.querySelectorAll<HTMLElement>('[role=alert]') as unknown as [HTMLElement, HTMLElement];
 
 /** A token in the fragment, which no server sees; it is taken from the address bar and the history. */
-function given(): string | undefined {
+function given(): string | null {
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (!token) return undefined;
-  history.replaceState(null, '', location.pathname + location.search);
-  sessionStorage.setItem(KEPT, token);
+  if (token) history.replaceState(null, '', location.pathname + location.search);
   return token;
 }
 
-/** Asks for one, until there is one. */
-function ask(again: boolean): Promise<string> {
+/** Asks for one, until there is one; one that a link brought is taken once the reader says so. */
+function ask(again: boolean, token = ''): Promise<string> {
   sessionStorage.removeItem(KEPT);
   refused.hidden = !again;
-  field.value = '';
+  linked.hidden = !token;
+  field.value = token;
   form.hidden = false;
   inbox.hidden = true;
   field.focus();
@@ -58,7 +57,10 @@ function show(): void {
 }
 
 async function begin(): Promise<void> {
-  const token = given() ?? sessionStorage.getItem(KEPT) ?? await ask(false);
+  const link = given();
+  const kept = sessionStorage.getItem(KEPT);
+  // Anyone can make a link: it must not put the reader into somebody else's inbox unasked.
+  const token = link && link !== kept ? await ask(false, link) : kept ?? await ask(false);
   show();
   inbox.token = ({ refresh }) => refresh ? ask(true) : sessionStorage.getItem(KEPT) ?? token;
 }

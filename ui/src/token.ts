@@ -1,4 +1,4 @@
-/** Bearer tokens: asked of the page, kept while they hold, and whose they are. */
+/** Bearer tokens: asked of the page, kept while they hold, and whose inbox they open. */
 
 /** A token, or what gives one; `refresh` is set when the gateway refused the last one. */
 export type TokenSource = string | ((request: { refresh: boolean }) => string | Promise<string>);
@@ -6,16 +6,18 @@ export type TokenSource = string | ((request: { refresh: boolean }) => string | 
 /** The token in use. Many who find it refused at once cause one refresh. */
 export class Tokens {
   #source: TokenSource;
-  #user: string | undefined;
+  #whose: (token: string) => Promise<string>;
   #token: string | undefined;
   #asked: Promise<string> | undefined;
-  /** Told when a token of another user takes the place of one. */
+  /** Whose the token is, as the gateway says: tenant and user. */
+  owner: string | undefined;
+  /** Told when a token of another owner takes the place of one. */
   changed: () => void = () => {};
 
-  /** `user` says whose they all are, where the claims do not. */
-  constructor(source: TokenSource, user?: string) {
+  /** `whose` asks the gateway for a token's owner, and fails with its status. */
+  constructor(source: TokenSource, whose: (token: string) => Promise<string>) {
     this.#source = source;
-    this.#user = user;
+    this.#whose = whose;
   }
 
   /** Whether there is anything to ask for. */
@@ -27,30 +29,19 @@ export class Tokens {
   get(refused?: string): Promise<string> {
     if (this.#asked) return this.#asked;
     if (this.#token !== undefined && this.#token !== refused) return Promise.resolve(this.#token);
-    const refresh = refused !== undefined;
     const source = this.#source;
-    const asked = (async () => typeof source === 'string' ? source : source({ refresh }))();
-    this.#asked = asked.then((token) => {
-      const last = this.#token;
+    const ask = async (refresh: boolean): Promise<string> => {
+      const token = typeof source === 'string' ? source : await source({ refresh });
+      const owner = await this.#whose(token).catch((error: { status: number }) => {
+        if (refresh || error.status !== 401) throw error;
+      });
+      if (!owner) return ask(true);
+      const last = this.owner;
       this.#token = token;
-      if (last !== undefined && this.owner(token) !== this.owner(last)) this.changed();
+      this.owner = owner;
+      if (last && owner !== last) this.changed();
       return token;
-    }).finally(() => this.#asked = undefined);
-    return this.#asked;
-  }
-
-  /** Whose token it is, the same for each of that user's; unknown where it is no JWT. */
-  owner(token: string): string | undefined {
-    if (this.#user) return this.#user;
-    try {
-      // Not as UTF-8: it need not be read, only be the same.
-      const claims = atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'));
-      const { iss, user_id, sub } = JSON.parse(claims) as Record<string, unknown>;
-      const user = user_id ?? sub;
-      // One that names nobody is taken for another user's than the last one.
-      return user === undefined ? claims : `${iss} ${user}`;
-    } catch {
-      return undefined;
-    }
+    };
+    return this.#asked = ask(refused !== undefined).finally(() => this.#asked = undefined);
   }
 }

@@ -65,23 +65,35 @@ test('Retry-After is seconds or a date', () => {
   assert.equal(retryAfter(null), undefined);
 });
 
-const jwt = (claims) => `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`;
+test('whose a token is the gateway says, and another owner is told of', async () => {
+  const said = { a1: 'acme/7', a2: 'acme/7', b: 'beta/7' };
+  const given = ['a1', 'a2', 'b'];
+  const tokens = new Tokens(() => given.shift(), async (token) => said[token]);
+  const changes = [];
+  tokens.changed = () => changes.push(tokens.owner);
+  for (const token of ['a1', 'a2', 'b']) {
+    assert.equal(await tokens.get(token === 'a1' ? undefined : tokens.last), token);
+    assert.equal(tokens.owner, said[token]);
+    tokens.last = token;
+  }
+  // The same number in another tenant is another user.
+  assert.deepEqual(changes, ['beta/7']);
+});
 
-test('two tokens of a user have one owner, and those of two users do not', () => {
-  const owner = (claims, user) => new Tokens('', user).owner(jwt(claims));
-  const one = owner({ sub: 'ü1', iss: 'a', exp: 1, iat: 2 });
-  assert.equal(one, owner({ iss: 'a', sub: 'ü1', exp: 9, jti: 'x', uti: 'y', roles: ['admin'] }));
-  assert.notEqual(one, owner({ sub: 'ü2', iss: 'a', exp: 1 }));
-  assert.notEqual(one, owner({ sub: 'ü1', iss: 'b', exp: 1 }));
-  // As the gateway reads them: `sub` only where there is no `user_id`.
-  assert.equal(owner({ user_id: 7, sub: 'device 1' }), owner({ user_id: '7', sub: 'device 2' }));
-  assert.equal(owner({ user_id: null, sub: '7' }), owner({ sub: '7' }));
-  assert.notEqual(owner({ user_id: 7, sub: '1' }), owner({ user_id: 8, sub: '1' }));
-  assert.notEqual(owner({ email: 'ada' }), owner({ email: 'bruno' }));
-  assert.equal(new Tokens('').owner('opaque'), undefined);
-  // What the page says goes before what the tokens say.
-  assert.equal(owner({ email: 'ada', exp: 1 }, 'ada'), owner({ email: 'ada', exp: 2 }, 'ada'));
-  assert.equal(new Tokens('', 'ada').owner('opaque'), 'ada');
+test('a token that the gateway refuses is refreshed once, and one that cannot be judged is not taken', async () => {
+  const asked = [];
+  const fault = (status) => Object.assign(new Error('refused'), { status });
+  const of = (whose) => new Tokens(({ refresh }) => `t${asked.push(refresh)}`, whose);
+  const stale = of(async (token) => {
+    if (token === 't1') throw fault(401);
+    return 'acme/7';
+  });
+  assert.equal(await stale.get(), 't2');
+  assert.deepEqual(asked, [false, true]);
+  const busy = of(async () => { throw fault(503); });
+  await assert.rejects(busy.get(), { status: 503 });
+  assert.equal(busy.owner, undefined);
+  await assert.rejects(of(async () => { throw fault(401); }).get(), { status: 401 });
 });
 
 test('many who are refused at once cause one refresh', async () => {
@@ -89,7 +101,7 @@ test('many who are refused at once cause one refresh', async () => {
   const tokens = new Tokens(async (request) => {
     asked.push(request.refresh);
     return `t${asked.length}`;
-  });
+  }, async () => 'acme/7');
   assert.deepEqual(await Promise.all([tokens.get(), tokens.get()]), ['t1', 't1']);
   assert.deepEqual(await Promise.all([tokens.get('t1'), tokens.get('t1')]), ['t2', 't2']);
   // Who comes late with the old one finds the new one.

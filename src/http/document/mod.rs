@@ -9,7 +9,11 @@ mod problem;
 
 use serde_json::{Map, Value, json};
 
-use super::{accept, admit::API_KEY, service};
+use super::{
+    accept,
+    admit::{API_KEY, BEARER},
+    service,
+};
 use crate::domain::{Code, Limits};
 
 /// The whole document, with these limits in its schemas.
@@ -236,6 +240,7 @@ fn add_headers(document: &mut Value) {
         "Allow": text("The methods that the path takes.", "GET, HEAD"),
         "IdempotencyReplayed": {"description": "`true` where the answer was given before, under the same Idempotency-Key; else absent.", "schema": {"type": "string", "enum": ["true"]}, "example": "true"},
         "EventId": text("The place in the inbox's history that the answer shows: a stream goes on from there when `Last-Event-ID` says so. Opaque.", "6f1c03d2a95e8b47.57"),
+        "Inbox": text("Whose inbox the answer is about: the tenant and the user's id, whatever the token's claims are called.", "default/123"),
         "RestorableFor": {"description": "For how many seconds what was deleted can be restored; 0 where it cannot.", "schema": {"type": "integer", "minimum": 0}, "example": 30},
         "CacheControl": text("A stream is neither to be kept nor to be changed on its way.", "no-store, no-transform"),
         "AccelBuffering": {"description": "A proxy is not to hold back a stream.", "schema": {"type": "string", "enum": ["no"]}, "example": "no"},
@@ -246,6 +251,8 @@ fn add_headers(document: &mut Value) {
 
 /// The headers that every good answer has.
 fn declare_headers(operation: &mut Map<String, Value>) {
+    // Only operations on one's own inbox take nothing but a user's token.
+    let is_inbox = operation.get("security") == Some(&json!([{ BEARER: [] }]));
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         if status.starts_with('2') {
             response["description"] = if status == "201" { "Created." } else { "Done." }.into();
@@ -254,6 +261,9 @@ fn declare_headers(operation: &mut Map<String, Value>) {
                 "RateLimit": header("RateLimit"),
                 "RateLimit-Policy": header("RateLimitPolicy"),
             });
+            if is_inbox {
+                response["headers"]["X-Inbox"] = header("Inbox");
+            }
         }
     }
 }

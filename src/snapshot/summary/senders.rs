@@ -40,7 +40,7 @@ impl Summary {
             ("networks", if networks.is_empty() { "all".to_owned() } else { list(networks) }),
             ("rate_limit", quota(*own)),
         ];
-        self.add(name, label, fields);
+        self.add_of(Some(tenant), name, label, fields);
     }
 
     pub(super) fn hook(&mut self, tenant: &TenantId, id: &str, hook: &Hook) {
@@ -79,6 +79,6 @@ impl Summary {
             ("recipients", self.veiled(&recipients)),
             ("fallback", list(fallback)),
         ];
-        self.add(format!("hook {id}"), String::new(), fields);
+        self.add_of(Some(tenant), format!("hook {id}"), String::new(), fields);
     }
 }
