@@ -21,6 +21,8 @@ pub struct Metrics {
     pub connections: IntGaugeVec,
     /// Connections closed because they were silent for too long, by listener.
     pub connections_timed_out: IntCounterVec,
+    /// Connections closed for others, by listener.
+    pub connections_refused: IntCounterVec,
     /// Requests by route, method and status.
     pub requests: IntCounterVec,
     /// Seconds from a request's head to its answer, by route and method.
@@ -119,6 +121,12 @@ impl Metrics {
                 &r,
                 "connections_timed_out_total",
                 "Connections closed because they were silent for too long.",
+                &["listener"],
+            )?,
+            connections_refused: counters(
+                &r,
+                "connections_refused_total",
+                "Connections closed as their client had too many, or as they were idle and authenticated nobody while others waited.",
                 &["listener"],
             )?,
             requests: counters(

@@ -137,7 +137,7 @@ impl Fault {
         self.failure
     }
 
-    /// The refusal: a missing credential guesses nothing, and an expired token was once a good one.
+    /// The refusal. An expired token was once a good one, and counts against nobody.
     pub(super) fn refuse(self, snapshot: &Snapshot, presented: &Presented) -> Refusal {
         if let Some(pending) = self.pending {
             let error = Error::KeysUnavailable { retry_after: KEYS_RETRY };
@@ -161,17 +161,18 @@ impl Fault {
     }
 }
 
-/// The refusal, after counting it against the client's address if it may have been a guess.
+/// The refusal, after counting it against the client's address if it may have been a guess, or if there was nothing to
+/// guess with: who asks without a credential costs as much.
 pub(super) fn refusal(
     snapshot: &Snapshot,
     failure: AuthFailure,
     whose: Option<Arc<Principal>>,
     client: IpAddr,
 ) -> Refusal {
-    use AuthFailure::{InvalidKey, InvalidSignature, InvalidToken};
+    use AuthFailure::{InvalidKey, InvalidSignature, InvalidToken, Missing};
     let refusal = Refusal { whose, ..Refusal::unauthenticated(failure) };
     match failure {
-        InvalidKey | InvalidToken | InvalidSignature => guessed(snapshot, refusal, client),
+        InvalidKey | InvalidToken | InvalidSignature | Missing => guessed(snapshot, refusal, client),
         _ => refusal,
     }
 }

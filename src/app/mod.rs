@@ -115,7 +115,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
 
     told.report(&metrics, &audit, &config);
     let draining = http::Draining::default();
-    let (public, private) = bounds::of(&config.server, &metrics);
+    let (public, private) = bounds::of(&config.server, &metrics, &shared);
     let services = Arc::new(Services {
         snapshot: shared.clone(),
         sending: Sending::new(store.clone(), Arc::clone(&metrics)),

@@ -57,6 +57,7 @@ const SERVER: &[&str] = &[
     "shutdown_timeout",
     "idle_timeout",
     "max_connections",
+    "max_connections_per_client",
     "max_body_memory",
 ];
 const STORE: &[&str] = &[
@@ -305,6 +306,9 @@ impl Decoder<'_> {
             shutdown_timeout: timeout("shutdown_timeout", default.shutdown_timeout),
             idle_timeout: timeout("idle_timeout", default.idle_timeout),
             max_connections: s.size("max_connections", 1..=1_000_000, default.max_connections),
+            max_connections_per_client: s
+                .integer("max_connections_per_client", 1..=1_000_000)
+                .and_then(|n| usize::try_from(n).ok()),
             // Half of the least takes the largest body that `limits` allow.
             max_body_memory: s.size("max_body_memory", 16 << 20..=64 << 30, default.max_body_memory),
         }

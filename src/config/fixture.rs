@@ -34,6 +34,7 @@ pub(crate) fn config() -> Config {
             shutdown_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(10),
             max_connections: 100,
+            max_connections_per_client: None,
             max_body_memory: 1 << 20,
         },
         store: StoreConfig { url: "sqlite://test.db".into(), ..StoreConfig::default() },

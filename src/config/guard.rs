@@ -118,6 +118,7 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.shutdown_timeout", a.shutdown_timeout != b.shutdown_timeout),
         ("server.idle_timeout", a.idle_timeout != b.idle_timeout),
         ("server.max_connections", a.max_connections != b.max_connections),
+        ("server.max_connections_per_client", a.max_connections_per_client != b.max_connections_per_client),
         ("server.max_body_memory", a.max_body_memory != b.max_body_memory),
         ("store.url", store.url != then.url),
         ("store.min_free_space", store.min_free_space != then.min_free_space),

@@ -99,6 +99,8 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// Open connections of the public listener; further ones wait.
     pub max_connections: usize,
+    /// Open connections of one client address, but for trusted proxies; `None` is half of `max_connections`.
+    pub max_connections_per_client: Option<usize>,
     /// Bytes that the bodies of all requests and answers may hold together; those of one tenant half as many.
     pub max_body_memory: usize,
 }
@@ -118,6 +120,7 @@ impl Default for Server {
             shutdown_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(75),
             max_connections: 4_096,
+            max_connections_per_client: None,
             max_body_memory: 64 << 20,
         }
     }

@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
         Arc,
@@ -20,16 +20,27 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep_until, timeout},
 };
 
-use super::memory::Unwritten;
+use super::{
+    memory::Unwritten,
+    standing::{Open, Place, Standing},
+};
+
+/// Whose connections are not counted by client.
+pub type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// What holds for the connections of one listener.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Bounds {
-    /// How many are open at once; further ones wait until one ends.
+    /// How many are open at once; further ones wait until one ends. One that is idle and authenticated nobody is closed
+    /// for them.
     pub most: usize,
+    /// How many one client may have; further ones are closed at once.
+    pub of_client: usize,
+    /// The clients for whom that does not hold.
+    pub exempt: Exempt,
     /// A connection ends when nothing was read or written for this long.
     pub idle: Duration,
     /// It also ends when nothing was *written* for `idle` and this: by then any request would have been
@@ -40,6 +51,8 @@ pub struct Bounds {
     pub open: IntGauge,
     /// Counts those that were ended by these times.
     pub timed_out: IntCounter,
+    /// Counts those that were closed for others.
+    pub refused: IntCounter,
 }
 
 /// How long to wait when no connection can be taken, as without free file descriptors.
@@ -52,6 +65,7 @@ pub struct Bounded {
     listener: TcpListener,
     bounds: Arc<Bounds>,
     free: Arc<Semaphore>,
+    connections: Arc<Open>,
     told: Option<Instant>,
 }
 
@@ -59,18 +73,44 @@ impl Bounded {
     /// Takes the connections of this listener.
     pub fn new(listener: TcpListener, bounds: Bounds) -> Self {
         let free = Arc::new(Semaphore::new(bounds.most.min(Semaphore::MAX_PERMITS)));
-        Self { listener, bounds: Arc::new(bounds), free, told: None }
+        let connections = Open::new(bounds.of_client);
+        Self { listener, bounds: Arc::new(bounds), free, connections, told: None }
     }
 
     /// The next one, and who it is from; waits until there is room for it.
     pub async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let Ok(place) = Arc::clone(&self.free).acquire_owned().await else {
-            // Nobody closes it.
-            return std::future::pending().await;
-        };
+        loop {
+            let (stream, peer) = self.accepted().await;
+            let counted = Some(peer.ip()).filter(|ip| !(self.bounds.exempt)(ip.to_canonical()));
+            let Some(place) = self.connections.enter(counted) else {
+                self.bounds.refused.inc();
+                continue;
+            };
+            let permit = self.permit(&place).await;
+            return (Connection::new(stream, &self.bounds, place, permit), peer);
+        }
+    }
+
+    /// Waits until there is room, which is made where a connection is idle and authenticated nobody.
+    async fn permit(&self, place: &Place) -> OwnedSemaphorePermit {
+        loop {
+            if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
+                return permit;
+            }
+            if self.connections.close_idle(place) {
+                self.bounds.refused.inc();
+            }
+            // Another may have become idle by then.
+            if let Ok(Ok(permit)) = timeout(BREATH, Arc::clone(&self.free).acquire_owned()).await {
+                return permit;
+            }
+        }
+    }
+
+    async fn accepted(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, peer)) => return (Connection::new(stream, &self.bounds, place), peer),
+                Ok(accepted) => return accepted,
                 // The other side has gone already.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(e) => {
@@ -112,11 +152,12 @@ pub struct Connection {
     /// than reading the time.
     timer: Pin<Box<Sleep>>,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    place: Place,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, bounds: &Arc<Bounds>, place: OwnedSemaphorePermit) -> Self {
+    fn new(stream: TcpStream, bounds: &Arc<Bounds>, place: Place, permit: OwnedSemaphorePermit) -> Self {
         let now = Instant::now();
         bounds.open.inc();
         Self {
@@ -129,13 +170,19 @@ impl Connection {
             unwritten: Unwritten::default(),
             timer: Box::pin(sleep_until(now + bounds.idle)),
             ended: false,
-            _place: place,
+            place,
+            _permit: permit,
         }
     }
 
     /// Tells, also when somebody else has the connection, whether something waits.
     pub fn waiting(&self) -> Waiting {
         self.waiting.clone()
+    }
+
+    /// How it stands among the others.
+    pub fn standing(&self) -> Standing {
+        self.place.standing().clone()
     }
 
     /// What the answers hold that the connection was given.

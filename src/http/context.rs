@@ -99,6 +99,11 @@ impl Context {
         Some((self.0.tenant.get()?, *self.0.user.get()?))
     }
 
+    /// Whether the caller is known.
+    pub fn is_admitted(&self) -> bool {
+        self.0.tenant.get().is_some()
+    }
+
     /// Whether a page of this origin may see the answer: the caller's tenant says so, and where nobody was admitted
     /// any tenant.
     pub fn allows(&self, origin: &str) -> bool {

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpSocket};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-pub use super::connections::Bounds;
+pub use super::connections::{Bounds, Exempt};
 use super::{
     drain::{Drained, Draining},
     serve,

@@ -42,6 +42,7 @@ mod sent;
 mod serve;
 mod services;
 mod shape;
+mod standing;
 mod stream;
 mod takeover;
 mod types;

@@ -32,8 +32,8 @@ use super::{
     takeover::{self, Place, Taken},
 };
 
-/// How much of a head is read, and of an answer is written ahead of a reader.
-const BUFFER: usize = 64 * 1024;
+/// How long a head may be, and how much of an answer is written ahead of a reader.
+const BUFFER: usize = 16 << 10;
 
 /// How far the end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,8 +72,10 @@ pub async fn until(
         let (endpoint, local, mut phase) = (Arc::clone(&endpoint), local.clone(), phase.subscribe());
         tokio::spawn(async move {
             let mut over = phase.clone();
+            let standing = connection.standing();
             tokio::select! {
                 () = connected(connection, peer, local, endpoint, &mut phase) => {}
+                () = standing.closed() => {}
                 _ = over.wait_for(|phase| *phase == Phase::Over) => {}
             }
         });
@@ -110,13 +112,19 @@ async fn requests(
     endpoint: Called,
     phase: &mut watch::Receiver<Phase>,
 ) -> Option<Taken> {
+    let standing = connection.standing();
     let (place, waiting, unwritten) = (Place::default(), connection.waiting(), connection.unwritten());
     let answer = |request: http::Request<Incoming>| {
         let (endpoint, place, unwritten) = (Arc::clone(&endpoint), place.clone(), unwritten.clone());
+        let standing = standing.clone();
+        standing.begin();
         let (version, method) = (request.version(), request.method().clone());
-        let request = (request, local.clone(), RemoteAddr(Addr::SocketAddr(peer)), Scheme::HTTP).into();
+        let mut request =
+            poem::Request::from((request, local.clone(), RemoteAddr(Addr::SocketAddr(peer)), Scheme::HTTP));
+        request.extensions_mut().insert(standing.clone());
         async move {
             let response = endpoint.get_response(request).await;
+            standing.rest();
             let response = takeover::left_by(response, &place, version, &method);
             let mut response = http::Response::<_>::from(response);
             let charge = response.extensions_mut().remove::<Charge>();

@@ -179,6 +179,7 @@ impl Summary {
             shutdown_timeout,
             idle_timeout,
             max_connections,
+            max_connections_per_client,
             max_body_memory,
         } = server;
         self.add("server.trusted_proxies", String::new(), [("", list(trusted_proxies))]);
@@ -196,6 +197,7 @@ impl Summary {
             ("server.shutdown_timeout", self.veiled(shutdown_timeout)),
             ("server.idle_timeout", self.veiled(idle_timeout)),
             ("server.max_connections", self.veiled(max_connections)),
+            ("server.max_connections_per_client", self.veiled(max_connections_per_client)),
             ("server.max_body_memory", self.veiled(max_body_memory)),
             ("store.url", self.veiled(&store.url)),
             ("store.min_free_space", self.veiled(&store.min_free_space)),

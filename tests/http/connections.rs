@@ -17,7 +17,7 @@ use crate::support::{Gateway, api::ask, gateway::until, raw::exchange};
 
 const KEY: &str = "X-API-KEY: connected-key-00000000000000000000000001";
 const SETTINGS: &str = "
-server: {idle_timeout: 1s, request_timeout: 3s, max_connections: 4}
+server: {idle_timeout: 1s, request_timeout: 3s, max_connections: 4, max_connections_per_client: 4}
 api_keys: {connected-key-00000000000000000000000001: {roles: [admin]}}
 ";
 const HALF: &[u8] = b"POST /crm/notification/send HTTP/1.1\r\nHost: x\r\nX-Some";
@@ -55,7 +55,12 @@ async fn silent_connections_end_and_leave_room_for_others() {
     let (status, ..) = exchange(&gateway.public, &["GET /crm/notification/types HTTP/1.1", KEY], b"");
     assert_eq!(status, 200);
     let metrics = ask(gateway.admin_api().request_at(Method::GET, "/metrics")).await.expect(200).text;
-    assert!(metrics.contains("bellboard_connections_timed_out_total{listener=\"public\"} 12"), "{metrics}");
+    let count = |name: &str| -> u64 {
+        let name = format!("bellboard_connections_{name}_total{{listener=\"public\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).expect("a count")
+    };
+    assert_eq!(count("timed_out") + count("refused"), 12, "{metrics}");
+    assert!(count("timed_out") >= 4, "{metrics}");
     gateway.stop();
 }
 
@@ -124,4 +129,101 @@ fn a_body_that_is_slow_but_moves_is_taken() {
     }
     let answer = closed(stream);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+const LASTING: &str = "
+server: {idle_timeout: 10m, max_connections: 8, max_connections_per_client: 3}
+rate_limits: {failed_auth: {per_second: 1, burst: 2}}
+api_keys: {connected-key-00000000000000000000000001: {roles: [admin]}}
+";
+
+/// A connection from another address of this machine.
+async fn from(address: &str, base: &str) -> tokio::net::TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(format!("{address}:0").parse().expect("an address")).expect("bound");
+    socket.connect(base["http://".len()..].parse().expect("an address")).await.expect("it listens")
+}
+
+#[tokio::test]
+async fn a_client_has_so_many_connections_and_trusted_proxies_any_number() {
+    let gateway = Gateway::start(&LASTING.replace("10m,", "10m, trusted_proxies: [127.0.0.3/32],"));
+    let _held: Vec<_> = (0..3).map(|_| open(&gateway.public, HALF)).collect();
+    assert_eq!(closed(open(&gateway.public, b"")), "", "one too many");
+    let mut other = from("127.0.0.2", &gateway.public).await;
+    other
+        .write_all(format!("GET /crm/notification/types HTTP/1.1\r\nHost: x\r\n{KEY}\r\n\r\n").as_bytes())
+        .await
+        .expect("sent");
+    let mut answer = [0; 12];
+    other.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    for _ in 0..4 {
+        let mut proxy = from("127.0.0.3", &gateway.public).await;
+        proxy
+            .write_all(b"GET /crm/notification/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .expect("sent");
+        proxy.read_exact(&mut answer).await.expect("an answer");
+        // It stays open.
+        std::mem::forget(proxy);
+    }
+    gateway.stop();
+}
+
+#[test]
+fn what_authenticated_nobody_makes_room_for_others() {
+    let gateway = Gateway::start(&LASTING.replace(
+        "max_connections: 8, max_connections_per_client: 3",
+        "max_connections: 3, max_connections_per_client: 8",
+    ));
+    let ask = |stream: &mut TcpStream, head: &str| {
+        write!(stream, "GET /crm/notification/{head}\r\nHost: x\r\n\r\n").expect("sent");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).expect("an answer");
+        let mut rest = [0; 1 << 16];
+        let mut length = stream.read(&mut rest).expect("the rest");
+        while !rest[..length].ends_with(b"}") {
+            length = stream.read(&mut rest).expect("the rest");
+        }
+        String::from_utf8_lossy(&answer[9..]).into_owned()
+    };
+    let known = format!("types HTTP/1.1\r\n{KEY}");
+    let mut first = open(&gateway.public, b"");
+    assert_eq!(ask(&mut first, &known), "200");
+    let mut anonymous = [open(&gateway.public, b""), open(&gateway.public, HALF)];
+    assert_eq!(ask(&mut anonymous[0], "types HTTP/1.1"), "401");
+    // All three are open, and each of these takes the place of one that proved nobody.
+    let mut second = open(&gateway.public, b"");
+    let mut third = open(&gateway.public, b"");
+    assert_eq!(ask(&mut second, &known), "200");
+    assert_eq!(ask(&mut third, &known), "200");
+    assert_eq!(ask(&mut first, &known), "200");
+    for stream in anonymous {
+        closed(stream);
+    }
+}
+
+#[test]
+fn a_head_is_bounded_in_all() {
+    let gateway = Gateway::start(LASTING);
+    let long = |bytes: usize| {
+        let lines: Vec<_> = (0..bytes / 1_000).map(|n| format!("X-Line-{n}: {}", "x".repeat(985))).collect();
+        let mut head = vec!["GET /crm/notification/types HTTP/1.1", KEY];
+        head.extend(lines.iter().map(String::as_str));
+        exchange(&gateway.public, &head, b"").0
+    };
+    assert_eq!((long(14_000), long(17_000)), (200, 431));
+}
+
+#[tokio::test]
+async fn a_missing_credential_counts_as_a_failed_one() {
+    let gateway = Gateway::start(LASTING);
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(gateway.api().get("/types").await.status);
+    }
+    assert_eq!((statuses[0], statuses[1]), (401, 401));
+    assert!(statuses[2..].contains(&429), "{statuses:?}");
+    gateway.api().key(&KEY["X-API-KEY: ".len()..]).get("/types").await.expect(200);
+    gateway.stop();
 }

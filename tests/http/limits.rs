@@ -106,9 +106,9 @@ async fn failed_authentication_is_limited_and_never_harms_a_valid_credential() {
     let denied = until_status(&wrong, 401, 429).await;
     assert_eq!(denied.header("ratelimit-policy"), r#""auth";q=4;w=4"#);
     assert!(!denied.header("retry-after").is_empty());
-    // From the same address, while it is spent: valid ones pass, and missing ones are no guesses.
+    // From the same address, while it is spent: valid ones pass, and missing ones count as well.
     gateway.api().key(OTHER).get("/types").await.expect(200);
     gateway.api().bearer(Token::of(SECRET, 1).sign()).get("/").await.expect(200);
-    gateway.api().get("/types").await.unauthorized("Authentication required");
+    until_status(&gateway.api(), 401, 429).await;
     until_status(&gateway.api().bearer("rubbish"), 401, 429).await;
 }
