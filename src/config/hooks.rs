@@ -26,6 +26,7 @@ const HOOK: &[&str] = &[
     "authentication",
     "secrets",
     "replay_window",
+    "body_bytes",
     "roles",
     "types",
     "rate_limit",
@@ -55,6 +56,8 @@ pub struct Hook {
     pub secrets: Vec<Secret>,
     /// How old a signature may be that tells its time.
     pub replay_window: Duration,
+    /// How many bytes a body may have; `limits.body_bytes` where that is less.
+    pub body_bytes: Option<usize>,
     /// The names of its roles, as configured.
     pub roles: Vec<String>,
     /// The union of its roles.
@@ -169,6 +172,7 @@ fn one(decoder: &Decoder<'_>, s: &Section<'_>, roles: &Roles, quota: Quota) -> O
         replay_window: s
             .duration("replay_window", SECOND..=Duration::from_secs(3_600))
             .unwrap_or(Duration::from_secs(300)),
+        body_bytes: s.integer("body_bytes", 1_024..=8 << 20).and_then(|n| usize::try_from(n).ok()),
         roles: roles_given.iter().filter_map(|role| role.peek_text().map(str::to_owned)).collect(),
         permissions: roles.of_key(&roles_given),
         types: s.list("types", value::glob),

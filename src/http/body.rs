@@ -63,13 +63,22 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
             check_content_type(request)?;
         }
         let length = announced(request);
-        let most = T::most(&limits);
+        let pending = context.pending();
+        let most = T::most(&limits).min(context.body_bytes());
         if length.is_some_and(|bytes| bytes > (most + PASSED_OVER) as u64) {
             return Err(ReadBodyError::PayloadTooLarge.into());
         }
         let bytes = read(body.take()?, length, most, context.reservation());
-        let (bytes, reservation) =
-            tokio::time::timeout(context.services().body_timeout, bytes).await.map_err(|_| TooSlow)??;
+        let longest = context.services().body_timeout;
+        let longest = match pending {
+            Some(_) => longest.min(in_time(length.unwrap_or(most as u64))),
+            None => longest,
+        };
+        let (bytes, reservation) = tokio::time::timeout(longest, bytes).await.map_err(|_| {
+            // Whoever holds a body back authenticates nobody.
+            pending.iter().for_each(|pending| context.snapshot().limiters.count_failure(pending.client));
+            TooSlow
+        })??;
         context.keep(reservation);
         let mut text = &*bytes;
         if !T::REQUIRED && text.is_empty() {
@@ -81,6 +90,16 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
         Ok(Self(read, bytes))
     }
 }
+
+/// How long a body may take that is to authenticate its sender: a server sends it at once.
+fn in_time(length: u64) -> Duration {
+    AT_ONCE + Duration::from_millis(length * 1_000 / SLOWEST)
+}
+
+/// How long the smallest body may take that is to authenticate its sender.
+const AT_ONCE: Duration = Duration::from_secs(5);
+/// And how many bytes a second a larger one comes at least.
+const SLOWEST: u64 = 64 << 10;
 
 /// Reads at most so many bytes, as far as there is memory.
 async fn read(

@@ -21,6 +21,18 @@ use crate::{
     snapshot::Snapshot,
 };
 
+/// A request to a hook, which its body is to authenticate.
+pub struct Pending {
+    /// The hook.
+    pub hook: Arc<str>,
+    /// Where the request comes from.
+    pub client: IpAddr,
+    /// Whether that is over the limit of failed authentications.
+    pub suspect: bool,
+    /// How many bytes the body may have.
+    pub most: usize,
+}
+
 /// Made by the outermost middleware and kept in the request's extensions.
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
@@ -34,6 +46,8 @@ struct Inner {
     tenant: OnceLock<TenantId>,
     /// The user whose inbox it is about.
     user: OnceLock<UserId>,
+    pending: OnceLock<Pending>,
+    body_bytes: OnceLock<usize>,
     body: Mutex<Option<Reservation>>,
     answer: Mutex<Option<Reservation>>,
 }
@@ -48,6 +62,8 @@ impl Context {
             limit: Mutex::new(None),
             tenant: OnceLock::new(),
             user: OnceLock::new(),
+            pending: OnceLock::new(),
+            body_bytes: OnceLock::new(),
             body: Mutex::new(None),
             answer: Mutex::new(None),
             services: Arc::clone(services),
@@ -116,8 +132,36 @@ impl Context {
     /// A reservation for this request or its answer: its tenant's, once it is admitted, else that of all who are still
     /// to be authenticated.
     pub fn reservation(&self) -> Reservation {
-        let share = self.0.tenant.get().cloned().map_or(Share::Pending, Share::Tenant);
-        Reservation::new(&self.0.services.memory, [share])
+        let memory = &self.0.services.memory;
+        match (self.0.tenant.get(), self.pending()) {
+            (Some(tenant), _) => Reservation::new(memory, [Share::Tenant(tenant.clone())]),
+            (None, Some(Pending { hook, client, suspect, most })) => {
+                let client = if *suspect { Share::Suspect(*client) } else { Share::Client(*client) };
+                Reservation::new(memory, [Share::Pending, Share::Hook(Arc::clone(hook)), client])
+                    .of_one(*most)
+            }
+            (None, None) => Reservation::new(memory, [Share::Pending]),
+        }
+    }
+
+    /// Notes that the body is to authenticate the request.
+    pub fn note_pending(&self, pending: Pending) {
+        let _ = self.0.pending.set(pending);
+    }
+
+    /// What is known of a request that its body is to authenticate.
+    pub fn pending(&self) -> Option<&Pending> {
+        self.0.pending.get()
+    }
+
+    /// How many bytes the body may have, where a hook bounds it.
+    pub fn body_bytes(&self) -> usize {
+        self.0.body_bytes.get().copied().unwrap_or(usize::MAX)
+    }
+
+    /// Bounds the body.
+    pub fn bound_body(&self, bytes: usize) {
+        let _ = self.0.body_bytes.set(bytes);
     }
 
     /// Holds the body's memory until the request ends.

@@ -15,7 +15,7 @@ use super::{
     admit::NO_SCHEME,
     answer::Answer,
     body::{Body, FromBody},
-    context::{Context, Forwarding, presented},
+    context::{Context, Forwarding, Pending, presented},
     error::Failure,
     json,
     params::HookId,
@@ -140,6 +140,15 @@ impl<'a> ApiExtractor<'a> for AtTheDoor {
         let (knock, admitted) = knock(context.snapshot(), id, &presented, signatures, context.now())
             .map_err(|refusal| admit::refused(&context, refusal, || admit::client(&context, &presented)))?;
         admitted.iter().for_each(|admitted| admit::note(&context, admitted));
+        let snapshot = context.snapshot();
+        let most =
+            knock.hook.body_bytes.unwrap_or(snapshot.limits.body_bytes).min(snapshot.limits.body_bytes);
+        context.bound_body(most);
+        if admitted.is_none() {
+            let (client, hook) = (knock.client(), knock.hook.id.as_str().into());
+            let suspect = snapshot.limiters.is_suspect(client);
+            context.note_pending(Pending { hook, client, suspect, most });
+        }
         let mapping = knock.hook.works.as_ref().map(|works| &works.mapping);
         let names = mapping.iter().flat_map(|mapping| &mapping.headers);
         let headers = names.map(|name| one(request, name).map(str::to_owned)).collect();

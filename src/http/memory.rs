@@ -7,6 +7,7 @@
 use std::{
     array,
     collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -41,6 +42,12 @@ pub enum Share {
     Tenant(TenantId),
     /// All whose sender is still to be authenticated: they take no memory from a tenant.
     Pending,
+    /// Those among them that one hook is to authenticate.
+    Hook(Arc<str>),
+    /// Those among them from one client address.
+    Client(IpAddr),
+    /// The same of an address that is over the limit of failed authentications.
+    Suspect(IpAddr),
 }
 
 impl Share {
@@ -48,6 +55,9 @@ impl Share {
     fn most(&self, total: usize) -> usize {
         match self {
             Self::Tenant(_) | Self::Pending => total / 2,
+            Self::Hook(_) => total / 8,
+            Self::Client(_) => total / 16,
+            Self::Suspect(_) => total / 64,
         }
     }
 }
@@ -71,6 +81,8 @@ const SHARES: usize = 3;
 pub struct Reservation {
     budget: Arc<Budget>,
     shares: [Option<Share>; SHARES],
+    /// What each share may hold at least: one body.
+    least: usize,
     bytes: usize,
 }
 
@@ -78,7 +90,13 @@ impl Reservation {
     /// Nothing so far; what is reserved counts towards each of these shares.
     pub fn new(budget: &Arc<Budget>, shares: impl IntoIterator<Item = Share>) -> Self {
         let mut shares = shares.into_iter();
-        Self { budget: Arc::clone(budget), shares: array::from_fn(|_| shares.next()), bytes: 0 }
+        Self { budget: Arc::clone(budget), shares: array::from_fn(|_| shares.next()), least: 0, bytes: 0 }
+    }
+
+    /// The same where each share may hold a body of that length, however small its part of the budget is.
+    pub fn of_one(mut self, length: usize) -> Self {
+        self.least = length;
+        self
     }
 
     /// Reserves as much as a body of that length needs.
@@ -91,7 +109,10 @@ impl Reservation {
         };
         let total = self.budget.total;
         let mut used = self.budget.used();
-        let fits = |share: &Share| used.shares.get(share).map_or(0, |used| *used) + more <= share.most(total);
+        let fits = |share: &Share| {
+            let most = share.most(total).max(self.least);
+            used.shares.get(share).map_or(0, |used| *used) + more <= most
+        };
         if used.all + more > total || !self.shares.iter().flatten().all(fits) {
             return Err(Error::Busy { retry_after: Duration::from_secs(1) });
         }
@@ -222,6 +243,28 @@ mod tests {
         drop(quiet);
         let used = budget.used();
         assert_eq!((used.all, used.shares.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_still_to_be_authenticated_is_shared_by_hook_and_client() {
+        let budget = Budget::new(6_400 << 10);
+        let address = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let body = |hook: &str, last: u8| {
+            let shares = [Share::Pending, Share::Hook(hook.into()), Share::Client(address(last))];
+            Reservation::new(&budget, shares).of_one(200 << 10)
+        };
+        let mut held: Vec<_> = (0..3).map(|_| body("a", 1)).collect();
+        let taken: Vec<_> = held.iter_mut().map(|body| body.reserve(FREE + (200 << 10)).is_ok()).collect();
+        assert_eq!(taken, [true, true, false], "a sixteenth");
+        let mut others: Vec<_> = (2..5).map(|last| body("a", last)).collect();
+        let taken: Vec<_> = others.iter_mut().map(|body| body.reserve(FREE + (200 << 10)).is_ok()).collect();
+        assert_eq!(taken, [true, true, false], "an eighth of the hook");
+        body("b", 5).reserve(FREE + (200 << 10)).expect("another hook");
+        let shares = [Share::Pending, Share::Hook("b".into()), Share::Suspect(address(1))];
+        let suspect = || Reservation::new(&budget, shares.clone()).of_one(200 << 10);
+        let (mut one, mut two) = (suspect(), suspect());
+        one.reserve(FREE + (200 << 10)).expect("one body");
+        assert!(two.reserve(FREE + 1).is_err());
     }
 
     #[test]

@@ -164,6 +164,21 @@ impl Limiters {
         self.failures.check_key(&Source::of(client))
     }
 
+    /// Counts a failure that nobody waits for an answer to.
+    pub fn count_failure(&self, client: IpAddr) {
+        self.check_failure(client);
+    }
+
+    /// Whether an address is over the limit of failed authentications. It counts none.
+    pub fn is_suspect(&self, client: IpAddr) -> bool {
+        let source = Source::of(client);
+        let passes = self.failures.check_key(&source).passes();
+        if passes {
+            self.failures.give_back(&source, NonZeroU32::MIN);
+        }
+        !passes
+    }
+
     /// Forgets users who have been quiet for so long that their limits are full again. To be called
     /// about once a minute.
     pub fn tidy(&self) {

@@ -30,6 +30,8 @@ pub struct Hook {
     pub tenant: usize,
     /// Its place among all hooks; its limiter has the same.
     pub index: usize,
+    /// How many bytes a body may have, where the hook says so.
+    pub body_bytes: Option<usize>,
     /// What came of the requests.
     pub usage: Arc<Usage>,
     /// What came of the events in them.
@@ -112,6 +114,7 @@ impl Hooks {
                     principal: Arc::new(principal(name, id, settings)?),
                     tenant,
                     index,
+                    body_bytes: settings.body_bytes,
                     usage: before.map(|p| Arc::clone(&p.usage)).unwrap_or_default(),
                     tally: before.map(|p| Arc::clone(&p.tally)).unwrap_or_default(),
                     works: works(settings, registry)?,

@@ -1,6 +1,7 @@
 //! `POST /crm/notification/hooks/{hook_id}`: what senders bring that cannot speak the API.
 
 mod events;
+mod pending;
 mod proof;
 
 use std::{fs, path::Path, sync::LazyLock};
@@ -37,6 +38,7 @@ tenants:
       fan-out: {mapping: alertmanager, secrets: [{secret: TOKEN}], rate_limit: {per_second: 1, burst: 30}}
       fan-429: {mapping: alertmanager, secrets: [{secret: TOKEN}], overload: 429,
         rate_limit: {per_second: 1, burst: 30}, recipients: {severity=page: [711, 712]}}
+      tight: {mapping: generic, secrets: [{secret: TOKEN}], body_bytes: 2048}
       narrow: {mapping: generic, secrets: [{secret: TOKEN}], types: ["billing_*"]}
       idle: {mapping: generic, secrets: [{secret: TOKEN}], roles: [nobody]}
   managed:
