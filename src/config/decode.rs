@@ -1,21 +1,20 @@
 //! From files to [`Config`]: which files there are, and what stands at the top of each.
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use super::{
-    Config, Log, Origin, Quota, Secret, Server, StoreConfig,
+    Config, Log, Origin, Quota, Secret, StoreConfig,
     field::{Field, Section},
     inbox,
     inputs::{Answer, Ask, Source},
     keys, limits,
     problem::{ConfigProblem, ConfigProblems, Report},
     roles::Roles,
-    secret,
+    secret, server,
     store_url::check_store_url,
     streams,
     tenants::Tenants,
@@ -40,26 +39,6 @@ const MAIN: &[&str] = &[
     "api_keys_from",
 ];
 const INCLUDED: &[&str] = &["roles", "tenants", "api_keys"];
-const SERVER: &[&str] = &[
-    "listen",
-    "admin_listen",
-    "admin_token",
-    "admin_token_env",
-    "admin_token_file",
-    "admin_token_next",
-    "admin_token_next_env",
-    "admin_token_next_file",
-    "admin_networks",
-    "allowed_hosts",
-    "trusted_proxies",
-    "request_timeout",
-    "drain_time",
-    "shutdown_timeout",
-    "idle_timeout",
-    "max_connections",
-    "max_connections_per_client",
-    "max_body_memory",
-];
 const STORE: &[&str] = &[
     "url",
     "url_env",
@@ -130,7 +109,7 @@ impl Decoder<'_> {
         let keys = keys::decode(&api_keys, &roles, &per_key);
         let plugins = self.plugins(main);
         Some(Config {
-            server: self.server(main),
+            server: server::read(self, main),
             store: self.store(main),
             log: log(main),
             plugins: plugins.as_ref().map(|(path, _)| path.clone()),
@@ -275,45 +254,6 @@ impl Decoder<'_> {
         first
     }
 
-    fn server(&self, main: &Section<'_>) -> Server {
-        let default = Server::default();
-        let Some(s) = main.section("server", SERVER) else { return default };
-        let token = |names| {
-            let (token, field) = secret::one_of(self, &s, names)?;
-            if token.0.len() < value::SHORTEST_KEY {
-                field.fail(format!("must have at least {} characters", value::SHORTEST_KEY));
-            }
-            Some((token, field))
-        };
-        let admin_token = token(["admin_token", "admin_token_env", "admin_token_file"]);
-        let next = token(["admin_token_next", "admin_token_next_env", "admin_token_next_file"]);
-        if let Some((_, field)) = next.as_ref().filter(|_| admin_token.is_none()) {
-            field.fail(
-                "stands without admin_token: it is a second token that is valid while one replaces the other",
-            );
-        }
-        let timeout = |name, default| s.duration(name, SECOND..=10 * MINUTE).unwrap_or(default);
-        Server {
-            listen: s.read("listen", address).unwrap_or(default.listen),
-            admin_listen: s.read("admin_listen", address).unwrap_or(default.admin_listen),
-            admin_token: admin_token.map(|(token, _)| token),
-            admin_token_next: next.map(|(token, _)| token),
-            admin_networks: s.list("admin_networks", value::network),
-            allowed_hosts: s.list("allowed_hosts", value::host),
-            trusted_proxies: s.list("trusted_proxies", value::network),
-            request_timeout: timeout("request_timeout", default.request_timeout),
-            drain_time: s.duration("drain_time", Duration::ZERO..=10 * MINUTE).unwrap_or(default.drain_time),
-            shutdown_timeout: timeout("shutdown_timeout", default.shutdown_timeout),
-            idle_timeout: timeout("idle_timeout", default.idle_timeout),
-            max_connections: s.size("max_connections", 1..=1_000_000, default.max_connections),
-            max_connections_per_client: s
-                .integer("max_connections_per_client", 1..=1_000_000)
-                .and_then(|n| usize::try_from(n).ok()),
-            // Half of the least takes the largest body that `limits` allow.
-            max_body_memory: s.size("max_body_memory", 16 << 20..=64 << 30, default.max_body_memory),
-        }
-    }
-
     fn store(&self, main: &Section<'_>) -> StoreConfig {
         const MOST_FREE: i64 = 1 << 50;
         let default = StoreConfig::default();
@@ -364,10 +304,6 @@ fn resolved(field: &Field<'_>, path: &str) -> PathBuf {
     let folder = field.file().parent().unwrap_or(Path::new(""));
     // Through its parts, so that `./a` and `a` are the same file.
     folder.join(path.strip_prefix("./").unwrap_or(path)).components().collect()
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
 }
 
 /// How long the audit record is kept. It never grows without end.

@@ -24,6 +24,7 @@ mod problem;
 mod revoked;
 mod roles;
 mod secret;
+mod server;
 mod store_url;
 mod stored;
 mod streams;
