@@ -93,6 +93,9 @@ pub fn start(main: &Path, overrides: &Overrides, last_good: Option<&Path>) -> Re
 pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     let Start { snapshot, config, inputs, last_good, told } = start;
     told.log();
+    for path in config.readable_secrets() {
+        tracing::warn!(?path, "every user of this machine can read this secret file: chmod o-r");
+    }
     let metrics = Arc::new(Metrics::new().map_err(|e| format!("metrics: {e}"))?);
     reload::report(&metrics, &snapshot);
     let clock = Clock::default();

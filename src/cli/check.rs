@@ -99,6 +99,12 @@ fn summary(path: &Path, config: &Config, types: usize) -> String {
     if let Some(advice) = roles_advice(config) {
         text.push_str(&format!("\nrecommended: {advice}"));
     }
+    for path in config.readable_secrets() {
+        text.push_str(&format!(
+            "\nrecommended: chmod o-r {}, which every user of this machine can read",
+            path.display()
+        ));
+    }
     text
 }
 

@@ -1,6 +1,7 @@
 //! From files to [`Config`]: which files there are, and what stands at the top of each.
 
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -67,7 +68,7 @@ struct Document {
 /// Reads all settings out of what the source has.
 pub(super) fn decode(main: &Path, source: &dyn Source) -> Result<Config, ConfigProblems> {
     let report = Report::default();
-    let config = Decoder { source, report: &report }.all(main);
+    let config = Decoder { source, report: &report, secret_files: RefCell::default() }.all(main);
     report.finish(config)
 }
 
@@ -75,6 +76,8 @@ pub(super) fn decode(main: &Path, source: &dyn Source) -> Result<Config, ConfigP
 pub(super) struct Decoder<'a> {
     pub source: &'a dyn Source,
     pub report: &'a Report,
+    /// The files that hold one secret each.
+    pub secret_files: RefCell<Vec<PathBuf>>,
 }
 
 impl Decoder<'_> {
@@ -129,6 +132,7 @@ impl Decoder<'_> {
                 tenants: sections.iter().map(named_tenants).collect(),
                 types_missing: plugins.as_ref().is_some_and(|(_, is_missing)| *is_missing),
                 overridden: Vec::new(),
+                secret_files: self.secret_files.take(),
             },
         })
     }
@@ -300,7 +304,7 @@ fn named_tenants(section: &Section<'_>) -> (PathBuf, Option<usize>) {
 }
 
 /// A path relative to the file that names it.
-fn resolved(field: &Field<'_>, path: &str) -> PathBuf {
+pub(super) fn resolved(field: &Field<'_>, path: &str) -> PathBuf {
     let folder = field.file().parent().unwrap_or(Path::new(""));
     // Through its parts, so that `./a` and `a` are the same file.
     folder.join(path.strip_prefix("./").unwrap_or(path)).components().collect()

@@ -70,6 +70,8 @@ pub struct Origin {
     pub types_missing: bool,
     /// The fields that the command line sets, whatever the files say.
     pub overridden: Vec<&'static str>,
+    /// The files that hold one secret each, of `secret_file` and its like.
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// The listeners and what protects them.

@@ -1,12 +1,33 @@
 //! Secrets that stand in the file, in a file of their own, or in the environment.
 
+use std::path::Path;
+
 use super::{
-    Secret,
-    decode::Decoder,
+    Config, Secret,
+    decode::{Decoder, resolved},
     field::{Field, Section},
     inputs::{Answer, Ask},
     value,
 };
+
+impl Config {
+    /// Returns the secret files that every user of this machine can read. Asks the disk.
+    pub fn readable_secrets(&self) -> impl Iterator<Item = &Path> {
+        self.origin.secret_files.iter().map(AsRef::as_ref).filter(|path| is_readable_by_all(path))
+    }
+}
+
+#[cfg(unix)]
+fn is_readable_by_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    // Kubernetes and compose mount secrets for a group: only a file that is open to all is a mistake.
+    path.metadata().is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_readable_by_all(_: &Path) -> bool {
+    false
+}
 
 /// The secret that one of three fields gives: inline, by environment variable, by file, in this order.
 /// `None` when no field is given, or after a problem.
@@ -27,7 +48,10 @@ pub(super) fn one_of<'a>(
         from_env(decoder, &field)?
     } else {
         match &*decoder.file(&field)? {
-            Answer::File(bytes) => bytes.clone(),
+            Answer::File(bytes) => {
+                decoder.secret_files.borrow_mut().push(resolved(&field, field.text()?));
+                bytes.clone()
+            }
             _ => return None,
         }
     };

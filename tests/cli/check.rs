@@ -110,6 +110,20 @@ fn it_recommends_to_list_the_roles_of_tokens_where_several_tenants_or_issuers_ex
 }
 
 #[test]
+fn it_names_secret_files_that_every_user_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new("tenants:\n  default: {issuers: [{algorithm: HS256, secret_file: signing}]}\n");
+    site.write("config/signing", &"s".repeat(32));
+    let is_named = |mode| {
+        let open = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(site.path("config/signing"), open).expect("a file of ours");
+        site.good(&["check"]).contains("recommended: chmod o-r config/signing")
+    };
+    assert!(is_named(0o644));
+    assert!(!is_named(0o640));
+}
+
+#[test]
 fn what_cannot_be_opened_is_found_before_the_start() {
     let open = format!("server: {{admin_listen: 0.0.0.0:9090}}\n{SETTINGS}");
     let err = Site::new(&open).bad(&["check"]);
