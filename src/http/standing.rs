@@ -7,10 +7,15 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
+
+/// How long a connection is left open that was just opened or answered: its request may be on its way.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long a request is left alone whose sender is still to be authenticated, as by a signature over its body.
+const REQUEST_GRACE: Duration = Duration::from_secs(2);
 
 /// The open connections.
 pub struct Open {
@@ -37,7 +42,7 @@ struct Inner {
     authenticated: AtomicBool,
     /// A request on it is being answered.
     busy: AtomicBool,
-    /// Milliseconds from `start` until it was opened, or had answered last.
+    /// Milliseconds from `start` until it was opened, or a request last began or was answered.
     since: AtomicU64,
     /// It is to be closed.
     closing: AtomicBool,
@@ -65,13 +70,18 @@ impl Standing {
 
     /// Notes that a request has come.
     pub fn begin(&self) {
+        self.touch();
         self.0.busy.store(true, Relaxed);
     }
 
     /// Notes that it is answered.
     pub fn rest(&self) {
-        self.0.since.store(u64::try_from(self.0.start.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.touch();
         self.0.busy.store(false, Relaxed);
+    }
+
+    fn touch(&self) {
+        self.0.since.store(millis(self.0.start.elapsed()), Relaxed);
     }
 
     /// Returns when it is to be closed.
@@ -79,10 +89,21 @@ impl Standing {
         self.0.close.notified().await;
     }
 
-    fn is_idle(&self) -> bool {
-        let Inner { authenticated, busy, closing, .. } = &*self.0;
-        !authenticated.load(Relaxed) && !busy.load(Relaxed) && !closing.load(Relaxed)
+    /// Whether it may be closed for others: nobody was authenticated on it, and its grace has passed.
+    fn may_close(&self) -> bool {
+        let Inner { authenticated, since, closing, start, .. } = &*self.0;
+        let grace = if self.is_busy() { REQUEST_GRACE } else { GRACE };
+        let age = millis(start.elapsed()).saturating_sub(since.load(Relaxed));
+        !authenticated.load(Relaxed) && !closing.load(Relaxed) && age >= millis(grace)
     }
+
+    fn is_busy(&self) -> bool {
+        self.0.busy.load(Relaxed)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The place of a connection among the others. Dropping it takes the connection out.
@@ -126,15 +147,19 @@ impl Open {
         Some(Place { open: Arc::clone(self), id, client, standing })
     }
 
-    /// Closes the connection that has been idle for longest, of those that authenticated nobody, but for this one;
-    /// says whether there is one. While another is on its way out there is none.
+    /// Closes the connection that has been idle for longest, of those that authenticated nobody, but for this one; else
+    /// the one whose sender has been due to authenticate for longest. Returns whether there is one: not while another is
+    /// on its way out.
     pub fn close_idle(&self, but: &Place) -> bool {
         let connections = self.connections();
         if connections.standings.values().any(|standing| standing.0.closing.load(Relaxed)) {
             return false;
         }
-        let idle = connections.standings.iter().filter(|(id, standing)| **id != but.id && standing.is_idle());
-        let Some((_, longest)) = idle.min_by_key(|(_, standing)| standing.0.since.load(Relaxed)) else {
+        let others =
+            connections.standings.iter().filter(|(id, standing)| **id != but.id && standing.may_close());
+        let Some((_, longest)) =
+            others.min_by_key(|(_, standing)| (standing.is_busy(), standing.0.since.load(Relaxed)))
+        else {
             return false;
         };
         longest.0.closing.store(true, Relaxed);
@@ -194,15 +219,22 @@ mod tests {
 
     #[test]
     fn what_is_idle_and_authenticated_nobody_is_closed_first() {
-        let open = Open::new(9);
+        let start = Instant::now().checked_sub(Duration::from_secs(60)).expect("an earlier instant");
+        let open = Arc::new(Open { start, ..Arc::into_inner(Open::new(9)).expect("not shared") });
         let mut places: Vec<_> = (0..4).map(|_| open.enter(None).expect("a place")).collect();
+        let age = |place: &Place| place.standing().0.since.store(0, Relaxed);
         places[0].standing().authenticated();
         places[1].standing().begin();
-        assert!(open.close_idle(&places[3]) && places[2].standing().0.closing.load(Relaxed));
+        assert!(!open.close_idle(&places[3]), "their requests may be on their way");
+        places[..3].iter().for_each(age);
+        assert!(
+            open.close_idle(&places[3]) && places[2].standing().0.closing.load(Relaxed),
+            "idle ones first"
+        );
         assert!(!open.close_idle(&places[3]), "one at a time");
         drop(places.remove(2));
-        assert!(!open.close_idle(&places[2]), "the newcomer is not");
-        places[1].standing().rest();
         assert!(open.close_idle(&places[2]) && places[1].standing().0.closing.load(Relaxed));
+        drop(places.remove(1));
+        assert!(!open.close_idle(&places[1]), "neither the newcomer nor one that authenticated somebody");
     }
 }

@@ -86,15 +86,18 @@ impl<K, S: StateStore<Key = K>> Limiter<K, S> {
             .measure_and_replace(key, |until| until.map(|until| ((), until.saturating_sub(spent))).ok_or(()));
     }
 
-    /// What came of asking for so many requests at once.
-    fn status(&self, requests: u32, outcome: Outcome) -> LimitStatus {
+    /// What came of asking for so many requests at once, of which a client that tries again spends `first` before.
+    fn status(&self, requests: u32, first: u64, outcome: Outcome) -> LimitStatus {
         let (remaining, retry_after) = match outcome {
             Ok(state) => (state.remaining_burst_capacity(), None),
             Err(until) => {
                 let wait = until.wait_time_from(self.inner.clock().now());
                 let missing = Nanos::from(wait).as_u64().div_ceil(self.interval.as_u64().max(1)).max(1);
                 let remaining = u64::from(requests).saturating_sub(missing);
-                (u32::try_from(remaining).unwrap_or(0), Some(whole_seconds(wait)))
+                (
+                    u32::try_from(remaining).unwrap_or(0),
+                    Some(whole_seconds(wait + Duration::from(self.interval * first))),
+                )
             }
         };
         let Quota { per_second, burst: limit } = self.quota;
@@ -106,25 +109,25 @@ impl<K, S: StateStore<Key = K>> Limiter<K, S> {
 
 impl Limiter<NotKeyed, InMemoryState> {
     pub(super) fn check(&self) -> LimitStatus {
-        self.status(1, self.inner.check())
+        self.status(1, 0, self.inner.check())
     }
 
-    /// Spends so many requests or none; `None` where so many never pass at once.
+    /// Spends so many further requests or none; `None` where so many never pass at once.
     pub(super) fn check_n(&self, requests: NonZeroU32) -> Option<LimitStatus> {
         let outcome = self.inner.check_n(requests).ok()?;
-        Some(self.status(requests.get(), outcome))
+        Some(self.status(requests.get(), 1, outcome))
     }
 }
 
 impl<K: Hash + Eq + Clone, S: StateStore<Key = K>> Limiter<K, S> {
     pub(super) fn check_key(&self, key: &K) -> LimitStatus {
-        self.status(1, self.inner.check_key(key))
+        self.status(1, 0, self.inner.check_key(key))
     }
 
-    /// Spends so many requests or none; `None` where so many never pass at once.
+    /// Spends so many further requests or none; `None` where so many never pass at once.
     pub(super) fn check_key_n(&self, key: &K, requests: NonZeroU32) -> Option<LimitStatus> {
         let outcome = self.inner.check_key_n(key, requests).ok()?;
-        Some(self.status(requests.get(), outcome))
+        Some(self.status(requests.get(), 1, outcome))
     }
 }
 

@@ -71,7 +71,15 @@ impl Sending {
             Delivery { sending: self, snapshot, hook, now, request_id, received, problems, later };
         mapped.problems.into_iter().for_each(|problem| delivery.refuse(problem));
         let planned = delivery.resolve(&mapped.planned, most).await?;
-        let (kept, summaries) = summary::cut(&planned, most, &snapshot.limits);
+        let Some((kept, summaries)) = summary::cut(&planned, most, &snapshot.limits) else {
+            delivery.refuse(Problem::new(
+                "recipients",
+                format!(
+                    "are more users than one delivery may reach ({most}): raise the hook's rate_limit.burst"
+                ),
+            ));
+            return Err(Error::Events(delivery.problems.into_vec()));
+        };
         spend(kept.len() + summaries.len())?;
         delivery.received.summarized = (planned.len() - kept.len()) as u64;
         let all = kept.iter().copied().chain(summaries.iter().map(|(plan, user)| (plan, *user)));
@@ -87,8 +95,7 @@ impl Sending {
 }
 
 impl Delivery<'_> {
-    /// Who gets what was planned: in place of users whom a managed directory does not know those who stand in. It is
-    /// looked up for as many as are sent, and before they are charged.
+    /// Who gets what was planned: in place of users whom a managed directory does not know those who stand in.
     async fn resolve<'p>(
         &mut self,
         planned: &'p [Planned],
@@ -116,13 +123,15 @@ impl Delivery<'_> {
         Ok(resolved)
     }
 
-    /// Those among the first recipients whom the directory does not know. An open one makes them.
+    /// Those among the recipients whom the directory does not know. An open one makes them. For more than `most` users
+    /// nothing is sent, so no more are looked up.
     async fn unknown(&self, planned: &[Planned], most: usize) -> Result<HashSet<UserId>> {
         let tenant = &self.hook.principal.tenant;
         if self.snapshot.tenant(tenant)?.users == UserMode::Open {
             return Ok(HashSet::new());
         }
-        let users: HashSet<_> = planned.iter().flat_map(|plan| &plan.users).take(most).copied().collect();
+        let users: HashSet<_> = planned.iter().flat_map(|plan| &plan.users).copied().collect();
+        let users: Vec<_> = users.into_iter().take(most + 1).collect();
         let inboxes: Vec<_> = users.into_iter().map(|user| (tenant.clone(), user)).collect();
         let places = self.sending.store.places(&inboxes).await?;
         let unknown = inboxes.into_iter().zip(places).filter(|(_, place)| place.is_none());

@@ -1,38 +1,41 @@
 //! What is left of a delivery that comes to more notifications than are sent: a summary in place of the rest.
 
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+
 use crate::{
     domain::{Draft, Limits, UserId},
     registry::Planned,
 };
 
-/// Maximum number of users who get a summary of their own.
-const MAX_SUMMARIES: usize = 20;
-
 /// What was planned, and for whom.
 type To<'p> = (&'p Planned, UserId);
 
-/// Cuts a delivery to so many notifications at most: those that are sent as they are, and the summaries of the others.
-/// Each user of the rest gets one, up to a bound.
+/// Cuts a delivery to so many notifications at most: those that are sent as they are, and a summary of the others for
+/// each of their users. `None` where the users alone are more.
 pub(super) fn cut<'a, 'p>(
     planned: &'a [To<'p>],
     most: usize,
     limits: &Limits,
-) -> (&'a [To<'p>], Vec<(Planned, UserId)>) {
+) -> Option<(&'a [To<'p>], Vec<(Planned, UserId)>)> {
     if planned.len() <= most {
-        return (planned, Vec::new());
+        return Some((planned, Vec::new()));
     }
-    let (kept, rest) = planned.split_at(most - MAX_SUMMARIES.min(most.div_ceil(10)));
+    // As many as leave one notification for each user of those behind them.
+    let mut users = HashSet::new();
+    let sent = (0..planned.len()).rev().find(|sent| {
+        users.insert(planned[*sent].1);
+        sent + users.len() <= most
+    })?;
+    let (kept, rest) = planned.split_at(sent);
     // The first of each user, and how many there are.
-    let most = most - kept.len();
-    let mut users: Vec<(&Planned, UserId, usize)> = Vec::with_capacity(most);
+    let mut firsts: IndexMap<UserId, (&Planned, usize)> = IndexMap::with_capacity(users.len());
     for (plan, user) in rest {
-        if let Some((_, _, count)) = users.iter_mut().find(|(_, other, _)| other == user) {
-            *count += 1;
-        } else if users.len() < most {
-            users.push((*plan, *user, 1));
-        }
+        firsts.entry(*user).or_insert((*plan, 0)).1 += 1;
     }
-    (kept, users.into_iter().map(|(plan, user, count)| (summary(plan, count, limits), user)).collect())
+    let summaries = firsts.into_iter().map(|(user, (plan, count))| (summary(plan, count, limits), user));
+    Some((kept, summaries.collect()))
 }
 
 /// The first of the rest, with how many there are in its title. What its type demands of it, it has.
@@ -65,25 +68,24 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_is_summarized_for_its_users_within_the_bound() {
+    fn the_rest_is_summarized_for_each_of_its_users() {
         let plans: Vec<_> = (0..100).map(|n| plan(&format!("event {n}"))).collect();
         let user = |id| UserId::new(id).unwrap();
         let to_three: Vec<_> =
             plans.iter().flat_map(|plan| (1..=3).map(move |id| (plan, user(id)))).collect();
-        let (kept, summaries) = cut(&to_three, 300, &Limits::default());
+        let cut = |planned, most| cut(planned, most, &Limits::default());
+        let (kept, summaries) = cut(&to_three, 300).expect("all");
         assert_eq!((kept.len(), summaries.len()), (300, 0));
-        let (kept, summaries) = cut(&to_three, 60, &Limits::default());
-        assert_eq!((kept.len(), summaries.len()), (54, 3));
+        let (kept, summaries) = cut(&to_three, 60).expect("a part");
+        assert_eq!((kept.len(), summaries.len()), (57, 3));
         let told: Vec<_> =
             summaries.iter().map(|(plan, user)| (user.get(), plan.draft.title.as_str())).collect();
         assert_eq!(
             told,
-            [(1, "event 18 and 81 more"), (2, "event 18 and 81 more"), (3, "event 18 and 81 more")]
+            [(1, "event 19 and 80 more"), (2, "event 19 and 80 more"), (3, "event 19 and 80 more")]
         );
-        let to_many: Vec<_> = plans.iter().zip(1..).map(|(plan, id)| (plan, user(id))).collect();
-        for most in [1, 5, 50, 99] {
-            let (kept, summaries) = cut(&to_many, most, &Limits::default());
-            assert_eq!(kept.len() + summaries.len(), most);
-        }
+        let (kept, summaries) = cut(&to_three, 3).expect("summaries alone");
+        assert_eq!((kept.len(), summaries.len()), (0, 3));
+        assert!(cut(&to_three, 2).is_none(), "nobody is left out");
     }
 }
