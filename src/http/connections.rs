@@ -159,6 +159,8 @@ pub struct Connection {
 impl Connection {
     fn new(stream: TcpStream, bounds: &Arc<Bounds>, place: Place, permit: OwnedSemaphorePermit) -> Self {
         let now = Instant::now();
+        // It may have waited for its place; its grace begins now.
+        place.standing().rest();
         bounds.open.inc();
         Self {
             stream,
