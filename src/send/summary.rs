@@ -12,13 +12,12 @@ use crate::{
 /// What was planned, and for whom.
 type To<'p> = (&'p Planned, UserId);
 
+/// What is sent as it is, and the summaries of the rest with their users.
+type Cut<'a, 'p> = (&'a [To<'p>], Vec<(Planned, UserId)>);
+
 /// Cuts a delivery to so many notifications at most: those that are sent as they are, and a summary of the others for
 /// each of their users. `None` where the users alone are more.
-pub(super) fn cut<'a, 'p>(
-    planned: &'a [To<'p>],
-    most: usize,
-    limits: &Limits,
-) -> Option<(&'a [To<'p>], Vec<(Planned, UserId)>)> {
+pub(super) fn cut<'a, 'p>(planned: &'a [To<'p>], most: usize, limits: &Limits) -> Option<Cut<'a, 'p>> {
     if planned.len() <= most {
         return Some((planned, Vec::new()));
     }
