@@ -131,8 +131,9 @@ async fn each_line_costs_one_request_of_the_rate_limit() {
     );
     let api = gateway.api().key("import-key-000000000000000000000000001");
     let lines = |count: i64| (1..=count).map(|id| format!("{{\"user_id\":{id}}}\n")).collect::<String>();
-    let imported = import(&api, lines(61)).await.expect(200);
-    assert_eq!(results(&imported).len(), 61, "what is beyond the burst waits");
-    assert_eq!(api.get("/users").await.status, 429);
+    let start = std::time::Instant::now();
+    let imported = import(&api, lines(63)).await.expect(200);
+    assert_eq!(results(&imported).len(), 63);
+    assert!(start.elapsed().as_secs() >= 1, "what is beyond the burst waits");
     gateway.stop();
 }
