@@ -25,7 +25,7 @@ fn idle_connections_do_not_hold_it_up() {
         let gateway = site.serve();
         let silent = client::connect(&gateway.public).expect("a connection");
         let mut kept = client::connect(&gateway.public).expect("a connection");
-        kept.write_all(b"GET /crm/notification/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n").expect("asked");
+        kept.write_all(b"GET /crm/notification/unread-count HTTP/1.1\r\nHost: x\r\n\r\n").expect("asked");
         kept.read_exact(&mut [0; 12]).expect("an answer");
         let admin = client::connect(&gateway.admin).expect("a connection");
         gateway.signal(signal);
