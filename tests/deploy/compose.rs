@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{LAST_COMMIT, SHUTDOWN, Site, duration, port, read, serve, text, yaml};
+use crate::cli::gateway::until;
 
 /// The words of an instruction of the Dockerfile in its exec form.
 fn words(dockerfile: &str, instruction: &str) -> Vec<String> {
@@ -27,7 +28,8 @@ fn a_node_starts_as_its_container_does_and_is_found_ready() {
     let check: Vec<_> =
         check[1..].iter().map(|word| if *word == address { &gateway.admin } else { word }.as_str()).collect();
     assert!(check.contains(&gateway.admin.as_str()), "{check:?} asks at {address}");
-    site.good(&check);
+    // Docker repeats it, too: it is ready once the first fetch of the issuer's keys has ended.
+    until("healthy", || (site.run(&check).code == Some(0)).then_some(()));
     assert_eq!(words(&dockerfile, "ENTRYPOINT"), ["/usr/local/bin/bellboard"]);
     assert!(dockerfile.ends_with("\nCMD [\"serve\"]\n"));
 
