@@ -9,7 +9,10 @@ use poem_openapi::{
     types::Type,
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::{
     context::Context,
@@ -68,17 +71,14 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
         if length.is_some_and(|bytes| bytes > (most + PASSED_OVER) as u64) {
             return Err(ReadBodyError::PayloadTooLarge.into());
         }
-        let bytes = read(body.take()?, length, most, context.reservation());
-        let longest = context.services().body_timeout;
-        let longest = match pending {
-            Some(_) => longest.min(in_time(length.unwrap_or(most as u64))),
-            None => longest,
-        };
-        let (bytes, reservation) = tokio::time::timeout(longest, bytes).await.map_err(|_| {
+        let bytes = read(body.take()?, length, most, context.reservation(), pending.is_some());
+        let read = timeout(context.services().body_timeout, bytes).await;
+        let (bytes, reservation) = read.unwrap_or_else(|_| Err(TooSlow.into())).inspect_err(|error| {
             // Whoever holds a body back authenticates nobody.
-            pending.iter().for_each(|pending| context.snapshot().limiters.count_failure(pending.client));
-            TooSlow
-        })??;
+            if let (Some(pending), true) = (pending, error.is::<TooSlow>()) {
+                context.snapshot().limiters.count_failure(pending.client);
+            }
+        })?;
         context.keep(reservation);
         let mut text = &*bytes;
         if !T::REQUIRED && text.is_empty() {
@@ -91,36 +91,45 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
     }
 }
 
-/// How long a body may take that is to authenticate its sender: a server sends it at once.
-fn in_time(length: u64) -> Duration {
-    AT_ONCE + Duration::from_millis(length * 1_000 / SLOWEST)
+/// By when the next bytes must come of a body that is to authenticate its sender: a server sends it at once.
+fn in_time(received: usize) -> Duration {
+    AT_ONCE + Duration::from_millis(received as u64 * 1_000 / SLOWEST)
 }
 
-/// How long the smallest body may take that is to authenticate its sender.
+/// How long the first bytes may take of a body that is to authenticate its sender.
 const AT_ONCE: Duration = Duration::from_secs(5);
-/// And how many bytes a second a larger one comes at least.
+/// Minimum number of bytes a second after that.
 const SLOWEST: u64 = 64 << 10;
 
-/// Reads at most so many bytes, as far as there is memory.
+/// Reads at most so many bytes, as far as there is memory; ends early on a slow one that is to authenticate its sender.
 async fn read(
     body: poem::Body,
     announced: Option<u64>,
     limit: usize,
     mut reservation: Reservation,
+    is_pending: bool,
 ) -> poem::Result<(Vec<u8>, Reservation)> {
+    let start = Instant::now();
     let mut body = body.into_async_read();
     // One more than most have, so that their end is seen without growing. A long one proves itself first.
     let expected = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0).min(4_096);
     let mut bytes = Vec::with_capacity(expected + 1);
     let is_too_long = loop {
         let left = (limit + 1 - bytes.len()) as u64;
-        if (&mut body).take(left).read_buf(&mut bytes).await.map_err(ReadBodyError::from)? == 0 {
+        let due = is_pending.then(|| start + in_time(bytes.len()));
+        let mut limited = (&mut body).take(left);
+        let more = limited.read_buf(&mut bytes);
+        let more = match due {
+            Some(due) => timeout_at(due, more).await.map_err(|_| TooSlow)?,
+            None => more.await,
+        };
+        if more.map_err(ReadBodyError::from)? == 0 {
             break bytes.len() > limit;
         }
         if let Err(busy) = reservation.reserve(bytes.len()) {
             drop((bytes, reservation));
             // Not for long: one that comes slowly is not worth it.
-            let _ = tokio::time::timeout(BREATH, pass_over(body)).await;
+            let _ = timeout(BREATH, pass_over(body)).await;
             return Err(Failure(busy).into());
         }
     };

@@ -85,6 +85,23 @@ async fn a_body_that_is_held_back_ends_soon() {
 }
 
 #[tokio::test]
+async fn a_body_of_unknown_length_that_is_held_back_ends_as_soon() {
+    // The largest body would have two minutes.
+    let gateway =
+        Gateway::start(&format!("limits: {{body_bytes: 8388608}}\n{}", SHARES.replace("TOKEN", TOKEN)));
+    let mut held = TcpStream::connect(&gateway.public["http://".len()..]).await.expect("it listens");
+    let head = format!(
+        "POST /crm/notification/hooks/one HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         X-Hub-Signature-256: sha256={}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n",
+        "0".repeat(64)
+    );
+    held.write_all(head.as_bytes()).await.expect("sent");
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(60), status(&mut held)).await;
+    assert_eq!(answered.expect("long before the largest body"), "400");
+    gateway.stop();
+}
+
+#[tokio::test]
 async fn a_hook_bounds_its_bodies() {
     let user = crate::support::settings::fresh_id();
     let body = |length: usize| json!({"user_id": user, "title": "t", "more": "x".repeat(length)});
