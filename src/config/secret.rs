@@ -73,13 +73,16 @@ fn checked(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     if text.is_empty() {
         return Err("gives nothing".into());
     }
-    if text.lines().nth(1).is_some() && !text.starts_with("-----BEGIN ") {
+    if let Some(message) = value::placeholder(text) {
+        return Err(message);
+    }
+    if text.contains(['\n', '\r']) && !text.starts_with("-----BEGIN ") {
         return Err("holds more than one line: a secret must stand alone, on one line".into());
     }
-    match value::placeholder(text) {
-        Some(message) => Err(message),
-        None => Ok(text.as_bytes().to_vec()),
+    if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err("holds a control character: is it the right file, and text?".into());
     }
+    Ok(text.as_bytes().to_vec())
 }
 
 fn from_env(decoder: &Decoder<'_>, field: &Field<'_>) -> Option<Vec<u8>> {

@@ -1,6 +1,11 @@
 //! The store's URL, checked before anything connects. No message shows a part of it: a password with a sign that has a
 //! meaning in a URL can stand anywhere in it.
 
+use std::{borrow::Cow, path::Path};
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
 use super::{problem::closest, value::listed};
 
 /// The parameters of a PostgreSQL URL that are used.
@@ -51,10 +56,47 @@ const ONE_HOST: &str = "give one host that leads to the primary, such as a virtu
 /// Checks a store's URL. The error completes the clause "FIELD …" and shows nothing of the URL.
 pub fn check_store_url(url: &str) -> Result<(), String> {
     match url.split_once("://") {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(()),
-        Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => postgres(rest),
+        Some(("sqlite", path)) if !path.is_empty() => sqlite(path),
+        Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => {
+            postgres(rest)?;
+            readable(url)
+        }
         _ => Err("must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE".into()),
     }
+}
+
+fn sqlite(path: &str) -> Result<(), String> {
+    if path.contains(":memory:") || path.contains("mode=memory") {
+        return Err("must name a file: a database in memory would lose what it acknowledged".into());
+    }
+    let first = path.split_once('/').map_or("", |(first, _)| first);
+    if first.contains('@') {
+        return Err("must be sqlite://PATH: a file has no user, password or host".into());
+    }
+    if path.contains('?') {
+        return Err("must be sqlite://PATH with no parameters".into());
+    }
+    if path.ends_with('/') || Path::new(path).file_name().is_none() {
+        return Err("must be sqlite://PATH, and the path must end in the name of a file".into());
+    }
+    Ok(())
+}
+
+/// Whether its parts can be read, as the library does that connects.
+fn readable(url: &str) -> Result<(), String> {
+    let parsed = Url::parse(url).map_err(|_| {
+        "is no URL: percent-encode each special character of the user and the password".to_owned()
+    })?;
+    let decoded = |part: &str| percent_decode_str(part).decode_utf8().map(Cow::into_owned);
+    let parts =
+        [parsed.username(), parsed.password().unwrap_or(""), parsed.host_str().unwrap_or(""), parsed.path()];
+    if parts.into_iter().any(|part| decoded(part).is_err()) {
+        return Err("has percent-encoded bytes that are not UTF-8".into());
+    }
+    if decoded(parsed.username()).is_ok_and(|user| user.contains(':')) {
+        return Err("has %3A in its user: write USER:PASSWORD@, with %3A in the password alone".into());
+    }
+    Ok(())
 }
 
 fn postgres(rest: &str) -> Result<(), String> {
@@ -114,6 +156,9 @@ fn parameter_of(name: &str, value: &str, mode: Option<&str>) -> Result<(), Strin
         }
         "host" if value.contains(',') => Err(format!("names several hosts: {ONE_HOST}")),
         "port" if value.parse::<u16>().is_err() => Err("must have a number as its port".into()),
+        "statement-cache-capacity" if value.parse::<u32>().is_err() => {
+            Err("must have a number as its statement-cache-capacity".into())
+        }
         _ => Ok(()),
     }
 }
@@ -135,6 +180,8 @@ mod tests {
     fn what_postgresql_takes_is_taken() {
         for url in [
             "sqlite:///var/lib/a@b.db",
+            "sqlite://a@b.db",
+            "sqlite://data/bellboard.db",
             "postgres://u:correct%2Dhorse%3Fbattery@h/db",
             "postgres://u:pa$s,w;o!rd*@h:5432/db?sslmode=require&application_name=a@b",
             "postgresql:///db?host=/run/postgresql&user=u&password=a@b:c",
@@ -161,7 +208,17 @@ mod tests {
             ("postgres://u:correct-horsebattery/db", "is an @ missing"),
             ("postgres://u@h/db?sslmode=horsebattery", "disable, prefer"),
             ("postgres://u@h/db?port=horsebattery", "a number"),
+            ("postgres://u%3Ahorsebattery@h/db", "%3A in its user"),
+            ("postgres://u:horse%ffbattery@h/db", "not UTF-8"),
+            ("postgres://u:p@horse battery/db", "%20"),
+            ("postgres://u@[horse]/db", "is no URL"),
+            ("postgres://u@h/db?statement-cache-capacity=horse", "a number"),
             ("mysql://u:horsebattery@h/db", "must be sqlite"),
+            ("sqlite://u:horsebattery@h/db", "has no user"),
+            ("sqlite://x.db?password=horsebattery", "no parameters"),
+            ("sqlite://horse/", "name of a file"),
+            ("sqlite://horse/..", "name of a file"),
+            ("sqlite://:memory:", "a database in memory"),
         ] {
             let fault = check_store_url(url).expect_err(url);
             assert!(

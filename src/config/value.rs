@@ -119,15 +119,29 @@ pub(super) fn key_hash(text: &str) -> Result<[u8; 32], String> {
     Ok(Sha256::digest(text).into())
 }
 
-/// Why text is no secret, if another program was to put the secret in its place: `${NAME}` or `{{ name }}`.
+/// Why text is no secret, if another program was to put the secret in its place (`${NAME}`, `$NAME`, `{{ name }}`,
+/// `<name>`) or to decrypt it (Ansible Vault, SOPS).
 pub(super) fn placeholder(text: &str) -> Option<String> {
-    let filled_in =
+    let contains =
         |(open, close): &(&str, &str)| text.split_once(open).is_some_and(|(_, rest)| rest.contains(close));
-    let (open, close) = [("${", "}"), ("{{", "}}")].into_iter().find(filled_in)?;
+    let what = if let Some((open, close)) = [("${", "}"), ("{{", "}}")].into_iter().find(contains) {
+        format!("contains {open}…{close}, which nothing fills in here")
+    } else if text.strip_prefix('$').is_some_and(is_variable) {
+        "is $ and the name of a variable, which nothing fills in here".into()
+    } else if text.starts_with('<') && text.ends_with('>') {
+        "is <…>, which stands for a secret".into()
+    } else if text.starts_with("$ANSIBLE_VAULT;") || text.starts_with("ENC[") && text.ends_with(']') {
+        "is encrypted, and nothing decrypts it here".into()
+    } else {
+        return None;
+    };
     Some(format!(
-        "contains {open}…{close}, which nothing fills in here: name an environment variable by a field such as \
-         secret_env, or a file by one such as secret_file"
+        "{what}: name an environment variable by a field such as secret_env, or a file by one such as secret_file"
     ))
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// The fingerprint of an API key.

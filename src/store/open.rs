@@ -137,11 +137,12 @@ pub fn is_shared(url: &str) -> bool {
 /// A store's URL as it may be shown: what stands before an `@` may be a password, and so may what stands behind
 /// a `?`.
 pub fn shown(url: &str) -> String {
-    let Some(Scheme::Postgres) = scheme(url) else { return url.to_owned() };
     if check_store_url(url).is_err() {
         // A password may stand anywhere in it.
-        return "postgres://…".into();
+        let scheme = ["sqlite", "postgres", "postgresql"].into_iter().find(|scheme| url.starts_with(*scheme));
+        return format!("{}://…", scheme.unwrap_or(""));
     }
+    let Some(Scheme::Postgres) = scheme(url) else { return url.to_owned() };
     let (address, _) = url.split_once('?').unwrap_or((url, ""));
     let (scheme, rest) = address.split_once("://").unwrap_or(("postgres", ""));
     let at = rest.rsplit_once('@').map_or(rest, |(_, at)| at);
@@ -172,6 +173,7 @@ mod tests {
             ("postgres://bell:se%40cret@db:5432/bell?password=x", "postgres://db:5432/bell"),
             ("postgres://bell:correct-horse?battery@db/bell", "postgres://…"),
             ("postgres://bell:correct/horse@db/bell", "postgres://…"),
+            ("sqlite://bell:correct-horse@h/bell.db", "sqlite://…"),
             ("postgresql:///bell?host=/run/pg&password=x", "postgresql:///bell"),
             ("postgres://db", "postgres://db"),
         ] {

@@ -44,7 +44,7 @@ async fn nobody_else_may_read_its_files() {
 #[tokio::test]
 async fn only_a_file_in_a_folder_is_opened() {
     for (url, says) in [
-        ("sqlite::memory:", "in memory"),
+        ("sqlite://:memory:", "in memory"),
         ("sqlite://file?mode=memory", "in memory"),
         ("sqlite:///no/such/folder/x.db", "/no/such/folder"),
         ("mysql://x", "sqlite://PATH"),

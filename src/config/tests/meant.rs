@@ -58,6 +58,20 @@ fn a_placeholder_is_no_secret() {
         let site = Site::new("server: {admin_token_file: token}\n").with("token", text);
         assert!(site.problems()[0].contains("admin_token_file: contains "), "{:?}", site.problems());
     }
+    for (text, told) in [
+        ("$ADMIN_TOKEN_OF_THIRTY_TWO_CHARACTERS", "is $ and the name of a variable"),
+        ("<the admin token, at least 32 characters>", "is <…>, which stands for a secret"),
+        ("$ANSIBLE_VAULT;1.1;AES256;62386536643861396638653664386139", "is encrypted"),
+        ("$ANSIBLE_VAULT;1.1;AES256\n62386536643861396638653664386139\n6238", "is encrypted"),
+        ("ENC[AES256_GCM,data:Tr7o=,iv:1234,tag:5678,type:str]", "is encrypted"),
+    ] {
+        let site = Site::new("server: {admin_token_file: token}\n").with("token", text);
+        let problems = site.problems();
+        assert!(problems[0].contains(&format!("admin_token_file: {told}")), "{problems:?}");
+    }
+    let kept = "$a-secret<that>only-looks-like-one-of-them";
+    let config = Site::new("server: {admin_token_file: token}\n").with("token", kept).config();
+    assert_eq!(config.server.admin_token.unwrap().0, kept.as_bytes());
     for text in ["postgres://u:${PASSWORD}@h/d", "postgres://u:{{ password }}@h/d"] {
         assert!(
             Site::new(&format!("store: {{url: '{text}'}}\n")).problems()[0].contains("store.url: contains ")
@@ -88,8 +102,14 @@ fn a_secrets_file_is_one_line_of_utf8() {
         let problems = site(&bytes).problems();
         assert!(problems[0].ends_with("it is text in UTF-16: save it as UTF-8"), "{problems:?}");
     }
-    let problems = site(format!("# the token\n{token}\n").as_bytes()).problems();
-    assert!(problems[0].contains("admin_token_file: holds more than one line"), "{problems:?}");
+    for (text, told) in [
+        (format!("# the token\n{token}\n"), "holds more than one line"),
+        (format!("# the token\r{token}\r"), "holds more than one line"),
+        (format!("{token}\0{token}"), "holds a control character"),
+    ] {
+        let problems = site(text.as_bytes()).problems();
+        assert!(problems[0].contains(&format!("admin_token_file: {told}")), "{problems:?}");
+    }
 }
 
 #[test]

@@ -13,17 +13,15 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 use super::{
     backup::finish_restore, copy::unfinished, reads::SqliteReads, sound::make_sure, writes::SqliteEngine,
 };
+use crate::config::check_store_url;
 use crate::store::{self, Options, space::Space};
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The URL is not one that the store knows.
-    #[error("the store's URL must be sqlite://PATH, with no options: {0}")]
+    #[error("the store's URL {0}")]
     Url(String),
-    /// A database in memory would lose everything at the end.
-    #[error("the store must be a file; a database in memory would lose what it acknowledged")]
-    InMemory,
     /// The folder of the database is missing or cannot be used.
     #[error("the store's folder {0} cannot be used: {1}")]
     Folder(PathBuf, std::io::Error),
@@ -146,15 +144,9 @@ pub(super) fn migrations() -> Migrator {
 
 /// The database that a URL names.
 pub(in crate::store) fn path_of(url: &str) -> Result<PathBuf, OpenError> {
-    let path = url.strip_prefix("sqlite:").ok_or_else(|| OpenError::Url(url.to_owned()))?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if path.contains(":memory:") || path.contains("mode=memory") {
-        return Err(OpenError::InMemory);
-    }
-    let named = Path::new(path);
-    let Some(name) = named.file_name().filter(|_| !path.contains('?')) else {
-        return Err(OpenError::Url(url.to_owned()));
-    };
+    check_store_url(url).map_err(OpenError::Url)?;
+    let named = Path::new(url.strip_prefix("sqlite://").unwrap_or(url));
+    let Some(name) = named.file_name() else { return Err(OpenError::Url("names no file".into())) };
     // One lock file however the database is named. Neither step opens the database file.
     if let Ok(real) = named.canonicalize() {
         return Ok(real);
