@@ -26,6 +26,7 @@ const HOOK: &[&str] = &[
     "authentication",
     "secrets",
     "replay_window",
+    "replay_memory",
     "body_bytes",
     "roles",
     "types",
@@ -42,6 +43,8 @@ const MOST_SECRETS: usize = 4;
 const MOST_USERS: usize = 100;
 const MOST_RECIPIENTS: usize = 10_000;
 const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// One hook. Its id is unique over all tenants.
 #[derive(Debug, Clone)]
@@ -56,6 +59,8 @@ pub struct Hook {
     pub secrets: Vec<Secret>,
     /// How old a signature may be that tells its time.
     pub replay_window: Duration,
+    /// How long an event is known, so that it stores nothing when it comes again.
+    pub replay_memory: Duration,
     /// How many bytes a body may have; `limits.body_bytes` where that is less.
     pub body_bytes: Option<usize>,
     /// The names of its roles, as configured.
@@ -169,9 +174,8 @@ fn one(decoder: &Decoder<'_>, s: &Section<'_>, roles: &Roles, quota: Quota) -> O
         description: s.read("description", value::words(255)),
         authentication: s.read("authentication", value::one_of(SCHEMES)),
         secrets: secrets(decoder, s),
-        replay_window: s
-            .duration("replay_window", SECOND..=Duration::from_secs(3_600))
-            .unwrap_or(Duration::from_secs(300)),
+        replay_window: s.duration("replay_window", SECOND..=HOUR).unwrap_or(Duration::from_secs(300)),
+        replay_memory: s.duration("replay_memory", HOUR..=90 * DAY).unwrap_or(DAY),
         body_bytes: s.integer("body_bytes", 1_024..=8 << 20).and_then(|n| usize::try_from(n).ok()),
         roles: roles_given.iter().filter_map(|role| role.peek_text().map(str::to_owned)).collect(),
         permissions: roles.of_key(&roles_given),

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     domain::{Draft, Limits, Metadata, Problem, ProblemCode, Result},
     send::{Once, ReadDraft, Sent},
+    store::ANSWER_LIFETIME,
 };
 
 /// Bytes of an answer beside what the body brought, about.
@@ -47,7 +48,12 @@ impl SendApi {
         context
             .reserve_answer(bytes.len().min(snapshot.limits.notification_bytes()) + A_RESULT)
             .map_err(Failure)?;
-        let once = key.0.as_ref().map(|key| Once { key: &key.0, body: &bytes, answer: render::sent });
+        let once = key.0.as_ref().map(|key| Once {
+            key: &key.0,
+            body: &bytes,
+            keep: ANSWER_LIFETIME,
+            answer: render::sent,
+        });
         let sent = sending
             .send(snapshot, &caller.principal, draft, now, context.request_id(), once)
             .await

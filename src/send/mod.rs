@@ -5,7 +5,10 @@ mod fields;
 mod receive;
 mod summary;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use batch::BatchItem;
 pub use fields::ReadDraft;
@@ -45,6 +48,8 @@ pub struct Once<'a> {
     pub key: &'a str,
     /// The body as it came.
     pub body: &'a [u8],
+    /// How long the answer is kept.
+    pub keep: Duration,
     /// Writes the answer, to be kept.
     pub answer: fn(&Sealed, Stored) -> String,
 }
@@ -55,6 +60,7 @@ impl Once<'_> {
             principal: Arc::clone(&principal.origin),
             key: Sha256::digest(self.key).into(),
             body: Sha256::digest(self.body).into(),
+            keep: self.keep,
             answer: self.answer,
         }
     }

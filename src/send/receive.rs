@@ -155,7 +155,9 @@ impl Delivery<'_> {
         // By the user and not by their place: whom the hook names may change before it comes again.
         let key = plan.id.as_ref().map(|id| format!("{user} {id}"));
         // The id says which event it is; the rest of the body may differ when it comes again.
-        let once = key.as_ref().map(|key| Once { key, body: b"", answer: |_, stored| stored.id.to_string() });
+        let keep = self.hook.replay_memory;
+        let once =
+            key.as_ref().map(|key| Once { key, body: b"", keep, answer: |_, stored| stored.id.to_string() });
         let principal = &self.hook.principal;
         self.sending.send(self.snapshot, principal, Ok(draft.into()), self.now, self.request_id, once).await
     }

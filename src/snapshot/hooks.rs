@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use crate::config::Sort;
@@ -32,6 +33,8 @@ pub struct Hook {
     pub index: usize,
     /// How many bytes a body may have, where the hook says so.
     pub body_bytes: Option<usize>,
+    /// How long an event is known.
+    pub replay_memory: Duration,
     /// What came of the requests.
     pub usage: Arc<Usage>,
     /// What came of the events in them.
@@ -115,6 +118,7 @@ impl Hooks {
                     tenant,
                     index,
                     body_bytes: settings.body_bytes,
+                    replay_memory: settings.replay_memory,
                     usage: before.map(|p| Arc::clone(&p.usage)).unwrap_or_default(),
                     tally: before.map(|p| Arc::clone(&p.tally)).unwrap_or_default(),
                     works: works(settings, registry)?,

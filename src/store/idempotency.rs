@@ -9,8 +9,8 @@ use super::command::{Command, NewNotification, Outcome, Stored};
 use super::maintain::before;
 use crate::domain::{Error, Result, Sealed, TenantId, Timestamp};
 
-/// How long an answer is kept.
-const KEEP: Duration = Duration::from_secs(24 * 3600);
+/// How long an answer is kept unless its send says otherwise.
+pub const ANSWER_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// What a send is known by when it comes again.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Idempotency {
     pub key: [u8; 32],
     /// The SHA-256 of the body as it came.
     pub body: [u8; 32],
+    /// How long the answer is kept.
+    pub keep: Duration,
     /// Writes the answer, which is kept with what it tells of.
     pub answer: fn(&Sealed, Stored) -> String,
 }
@@ -51,7 +53,7 @@ impl Store {
 
 /// Answers from before this time are kept no longer.
 pub(crate) fn oldest(now: Timestamp) -> Timestamp {
-    before(now, KEEP)
+    before(now, ANSWER_LIFETIME)
 }
 
 /// What an answer is kept under.
@@ -98,6 +100,13 @@ impl<'a> Keyed<'a> {
 
     pub fn name(&self) -> Name<'a> {
         Name { tenant: self.tenant, principal: &self.by.principal, key: &self.by.key }
+    }
+
+    /// Returns the time to store with an answer of now. An answer counts until [`ANSWER_LIFETIME`] after it, so one that is kept
+    /// for longer is dated ahead.
+    pub fn dated(&self, now: Timestamp) -> Timestamp {
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        Timestamp(now.0.saturating_add(micros(self.by.keep) - micros(ANSWER_LIFETIME)))
     }
 }
 

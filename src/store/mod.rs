@@ -40,7 +40,7 @@ pub use command::{NewNotification, Stored};
 pub use copy::{CopyError, Progress, Stage, Sum, copy, verify};
 pub use drift::{Checked, Walk};
 pub use events::{Followed, Since};
-pub use idempotency::{Answered, Idempotency};
+pub use idempotency::{ANSWER_LIFETIME, Answered, Idempotency};
 pub use maintain::Maintained;
 pub use marks::Each;
 pub use open::{FileCopyError, OpenError, backup, is_shared, restore, shown};

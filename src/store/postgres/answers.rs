@@ -88,9 +88,10 @@ pub(super) async fn keep(batch: &mut Batch<'_>, repeats: Repeats<'_>) -> sqlx::R
         return Ok(());
     }
     ask("INSERT INTO idempotency (tenant, principal, key, body, user_id, notification_id, at, answer)
-         SELECT tenant, principal, key, body, user_id, notification_id, $8, answer
-           FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[])
-                AS k (tenant, principal, key, body, user_id, notification_id, answer)
+         SELECT tenant, principal, key, body, user_id, notification_id, at, answer
+           FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[],
+                       $8::bigint[])
+                AS k (tenant, principal, key, body, user_id, notification_id, answer, at)
              ON CONFLICT (tenant, principal, key) DO UPDATE
                 SET body = excluded.body, user_id = excluded.user_id, at = excluded.at,
                     notification_id = excluded.notification_id, answer = excluded.answer")
@@ -101,7 +102,7 @@ pub(super) async fn keep(batch: &mut Batch<'_>, repeats: Repeats<'_>) -> sqlx::R
     .bind(all.iter().map(|(send, ..)| send.new.sealed.user.get()).collect::<Vec<_>>())
     .bind(all.iter().map(|(_, stored, _)| stored.id.get()).collect::<Vec<_>>())
     .bind(all.iter().map(|(_, _, kept)| kept.answer.as_str()).collect::<Vec<_>>())
-    .bind(batch.now.0)
+    .bind(all.iter().map(|(send, ..)| send.dated(batch.now).0).collect::<Vec<_>>())
     .run(&mut batch.on)
     .await
     .map(drop)

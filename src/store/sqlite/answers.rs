@@ -83,7 +83,7 @@ pub(super) async fn keep(batch: &mut Batch<'_>, repeats: Repeats<'_>) -> sqlx::R
                 .bind(kept.body.as_slice())
                 .bind(send.new.sealed.user.get())
                 .bind(stored.id.get())
-                .bind(stored.created_at.0)
+                .bind(send.dated(stored.created_at).0)
                 .bind(kept.answer.as_str());
         }
         insert.execute(&mut *batch.connection).await?;

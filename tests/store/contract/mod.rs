@@ -75,7 +75,7 @@ macro_rules! contract {
                 one_of_many_at_once_is_stored
                 sends_of_one_batch_are_told_apart
                 what_is_repeated_collapses_nothing
-                answers_are_kept_a_day
+                answers_are_kept_a_day an_answer_is_kept_for_as_long_as_its_send_says
                 answers_go_with_their_user
                 answers_outlive_their_store
             ]

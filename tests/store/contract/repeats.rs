@@ -1,8 +1,10 @@
 //! Sends with an idempotency key: one of those that are the same is stored, and its answer given again.
 
+use std::time::Duration;
+
 use bellboard::config::Retention;
 use bellboard::domain::{Draft, Error, Sealed, TenantId};
-use bellboard::store::{Answered, Idempotency, NewNotification, Store, Stored};
+use bellboard::store::{ANSWER_LIFETIME, Answered, Idempotency, NewNotification, Store, Stored};
 use futures_util::future::join_all;
 
 use super::bed::*;
@@ -12,7 +14,13 @@ fn answer(sealed: &Sealed, stored: Stored) -> String {
 }
 
 pub fn by(principal: &str, key: u8, body: u8) -> Idempotency {
-    Idempotency { principal: principal.into(), key: [key; 32], body: [body; 32], answer }
+    Idempotency {
+        principal: principal.into(),
+        key: [key; 32],
+        body: [body; 32],
+        keep: ANSWER_LIFETIME,
+        answer,
+    }
 }
 
 fn once(draft: Draft, by: Idempotency) -> NewNotification {
@@ -115,6 +123,27 @@ pub async fn answers_are_kept_a_day(bed: Bed) {
     assert!(!before && second != first);
     assert_eq!(maintain().await, 354, "in steps, but for the one that was replaced");
     assert_eq!(mine(&store, 1, 1, 2).await.expect("answered"), (second, true));
+}
+
+pub async fn an_answer_is_kept_for_as_long_as_its_send_says(bed: Bed) {
+    let store = bed.with_users().await;
+    let maintain = async || store.maintain(&|_| Retention::default()).await.expect("maintained").answers;
+    let send = async |key: u8, hours: u64| {
+        let keep = Duration::from_secs(hours * 3600);
+        let by = Idempotency { keep, ..by("key:a", key, 1) };
+        send_once(&store, &tenant(), draft(1, "x"), by).await.expect("answered").1
+    };
+    let is_known = async |key| looked_up(&store, key, 1).await.expect("looked").is_some();
+    assert!(!send(1, 1).await && !send(2, 72).await);
+    bed.clock.advance_seconds(3600);
+    assert!(send(1, 1).await && send(2, 72).await);
+    bed.clock.advance_seconds(1);
+    assert!(!is_known(1).await && is_known(2).await);
+    assert_eq!(maintain().await, 1);
+    bed.clock.advance_seconds(71 * 3600 - 1);
+    assert_eq!((send(2, 72).await, maintain().await), (true, 0));
+    bed.clock.advance_seconds(1);
+    assert_eq!((is_known(2).await, maintain().await), (false, 1));
 }
 
 pub async fn answers_go_with_their_user(bed: Bed) {
