@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU16, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -49,6 +49,8 @@ struct State {
     /// Where new connections lead.
     port: AtomicU16,
     network: watch::Sender<Network>,
+    /// How often the network broke.
+    breaks: AtomicU64,
     /// What becomes of the next COMMITs, the last first.
     faults: Mutex<Vec<Fault>>,
     is_mute: AtomicBool,
@@ -134,7 +136,7 @@ impl Proxy {
 
     /// From now on the network is so.
     pub fn turns(&self, network: Network) {
-        self.state.network.send_replace(network);
+        self.state.turns(network);
     }
 
     /// From now on a connection by which a node hears or tells what changed brings nothing more, and stays open.
@@ -150,6 +152,7 @@ impl Proxy {
 
 async fn serve(mut client: TcpStream, state: Arc<State>) {
     let mut network = state.network.subscribe();
+    let breaks_before = state.breaks.load(Ordering::SeqCst);
     let port = state.port.load(Ordering::SeqCst);
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
     // Who came before the network changed may be led elsewhere than new connections are.
@@ -162,7 +165,7 @@ async fn serve(mut client: TcpStream, state: Arc<State>) {
     loop {
         tokio::select! {
             biased;
-            now = breaks(&mut network) => {
+            now = state.breaks(&mut network, breaks_before) => {
                 if now == Network::Silent {
                     return silent(client, server, to_server).await;
                 }
@@ -198,7 +201,7 @@ async fn serve(mut client: TcpStream, state: Arc<State>) {
                         return;
                     }
                     Some(Fault::Cut) => {
-                        state.network.send_replace(Network::Down);
+                        state.turns(Network::Down);
                         let _ = server.read(&mut to_client).await;
                         return;
                     }
@@ -221,6 +224,22 @@ async fn serve(mut client: TcpStream, state: Arc<State>) {
 }
 
 impl State {
+    fn turns(&self, network: Network) {
+        if brings_nothing(network) {
+            self.breaks.fetch_add(1, Ordering::SeqCst);
+        }
+        self.network.send_replace(network);
+    }
+
+    /// Waits until nothing is brought any more, and says how. A break that was over before this connection heard of it
+    /// ends it too.
+    async fn breaks(&self, network: &mut watch::Receiver<Network>, before: u64) -> Network {
+        let broke = || self.breaks.load(Ordering::SeqCst) != before;
+        let now =
+            network.wait_for(|now| brings_nothing(*now) || broke()).await.map_or(Network::Down, |now| *now);
+        if brings_nothing(now) { now } else { Network::Down }
+    }
+
     /// What so many bytes take.
     async fn delay(&self, length: usize) {
         let network = *self.network.borrow();
@@ -230,10 +249,8 @@ impl State {
     }
 }
 
-/// Waits until nothing is brought any more, and how.
-async fn breaks(network: &mut watch::Receiver<Network>) -> Network {
-    let brings_nothing = |now: &Network| matches!(now, Network::Down | Network::Reset | Network::Silent);
-    network.wait_for(brings_nothing).await.map_or(Network::Down, |now| *now)
+fn brings_nothing(network: Network) -> bool {
+    matches!(network, Network::Down | Network::Reset | Network::Silent)
 }
 
 /// Takes what comes, until the client has gone.
