@@ -56,11 +56,20 @@ pub(super) struct Space {
     /// When the next look is due, in milliseconds since the start.
     due: AtomicU64,
     low: AtomicBool,
+    /// Bytes by which the next checkpoint makes the database larger.
+    growth: AtomicU64,
 }
 
 impl Space {
     pub fn of(database: PathBuf, floor: Option<u64>) -> Self {
-        Self { database, floor, start: Instant::now(), due: AtomicU64::new(0), low: AtomicBool::new(false) }
+        Self {
+            database,
+            floor,
+            start: Instant::now(),
+            due: AtomicU64::new(0),
+            low: AtomicBool::new(false),
+            growth: AtomicU64::new(0),
+        }
     }
 
     /// Whether less is free than must be.
@@ -87,16 +96,24 @@ impl Space {
         (size / 20).clamp(*KEPT_WAL.start(), *KEPT_WAL.end())
     }
 
+    /// Notes how large the database is once all of the WAL is in it: that much must stay free for the checkpoint.
+    pub fn note_size(&self, with_wal: u64) {
+        let now = fs::metadata(&self.database).map_or(0, |found| found.len());
+        self.growth.store(with_wal.saturating_sub(now), Relaxed);
+    }
+
     /// Looks now, and gives whether less is free than must be.
     pub fn look(&self) -> bool {
         let Some((free, size)) = self.found() else { return false };
+        let growth = self.growth.load(Relaxed);
         let floor = self.floor.unwrap_or_else(|| DEFAULT_MIN_FREE_SPACE.min(size / 20));
-        let low = free < floor;
+        let low = free.saturating_sub(growth) < floor;
         if self.low.swap(low, Relaxed) != low {
             let (database, wal) = (self.database.display(), self.wal());
             if low {
                 tracing::error!(
                     free,
+                    growth,
                     floor,
                     wal,
                     "the disk of {database} is nearly full: no notification is taken"
@@ -104,6 +121,7 @@ impl Space {
             } else {
                 tracing::info!(
                     free,
+                    growth,
                     floor,
                     wal,
                     "the disk of {database} has room again: notifications are taken"

@@ -93,7 +93,7 @@ async fn fold_after_writes(
             Ok(false) if space.look() => true,
             Ok(false) => continue,
         };
-        match fold(connection.take(), &options, low).await {
+        match fold(connection.take(), &options, &space, low).await {
             Ok((open, reset)) => {
                 connection = Some(open);
                 if low && reset {
@@ -123,6 +123,7 @@ async fn fold_after_writes(
 async fn fold(
     connection: Option<SqliteConnection>,
     options: &SqliteConnectOptions,
+    space: &Space,
     truncate: bool,
 ) -> sqlx::Result<(SqliteConnection, bool)> {
     let mut connection = match connection {
@@ -131,6 +132,9 @@ async fn fold(
     };
     let folded = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut connection).await?;
     tracing::trace!(pages = folded.try_get::<i64, _>(2)?, "folded the log");
+    let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    let size: i64 = sqlx::query_scalar(size).fetch_one(&mut connection).await?;
+    space.note_size(u64::try_from(size).unwrap_or(0));
     let mut reset = false;
     if truncate {
         // It waits for readers with the writer's lock held: so not at all.
