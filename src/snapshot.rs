@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::{
     auth::{Keys, Tokens},
-    config::{Config, Retention, Revoked, Streams, Tenant, UserMode},
+    config::{Config, Retention, Revoked, Streams, Tenant, UnknownFields, UserMode},
     domain::{Error, Limits, Result, TenantId},
     limit::{Limiters, Ticks},
     registry::Registry,
@@ -78,6 +78,8 @@ pub struct TenantSettings {
     /// that a change of it leaves their memory alone.
     pub revoked: Arc<Revoked>,
     strict_types: GlobSet,
+    /// What becomes of a send with fields that are unknown.
+    pub unknown_fields: UnknownFields,
 }
 
 impl Snapshot {
@@ -164,6 +166,7 @@ impl TenantSettings {
             origins: tenant.cors.allowed_origins.clone(),
             revoked: Arc::new(tenant.revoked.clone()),
             strict_types: strict.build()?,
+            unknown_fields: tenant.unknown_fields,
         })
     }
 

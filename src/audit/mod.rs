@@ -8,7 +8,7 @@ use crate::{
     domain::{
         Actor, AuditAction, AuditEntry, AuthFailure, Principal, PrincipalKind, Result, TenantId, Timestamp,
     },
-    store::{AuditPage, AuditQuery, SentPage, SentQuery, Store, Withdrawal},
+    store::{AuditPage, AuditQuery, Matched, SentPage, SentQuery, Store, Withdrawal},
 };
 use noted::{KnownRefusals, Refusals, RefusedReloads, UsedKeys};
 
@@ -42,6 +42,11 @@ impl Audit {
     /// Withdraws what was sent; says how many there were.
     pub async fn withdraw(&self, tenant: &TenantId, what: &Withdrawal, by: &Actor) -> Result<u64> {
         self.store.withdraw(tenant, what, by).await
+    }
+
+    /// Counts what a withdrawal would take, and takes nothing.
+    pub async fn match_withdrawal(&self, tenant: &TenantId, what: &Withdrawal) -> Result<Matched> {
+        self.store.match_withdrawal(tenant, what).await
     }
 
     /// Learns which keys of these tenants have been used today, so that a restart records none again.

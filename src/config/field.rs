@@ -4,10 +4,11 @@
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    problem::{ConfigProblem, Report, closest, shown},
+    problem::{ConfigProblem, Report, shown},
     tree::{Entry, Node, Place, Value},
     value,
 };
+use crate::domain::closest;
 
 /// One value in a file.
 #[derive(Clone)]

@@ -209,12 +209,34 @@ pub struct Tenant {
     pub user_quota: Quota,
     /// Types whose advisory problems refuse here: globs over type names.
     pub strict_types: Vec<String>,
+    /// What becomes of a send with fields that are unknown.
+    pub unknown_fields: UnknownFields,
     /// How long notifications stay.
     pub retention: Retention,
     /// The pages of other origins that may ask as its users do.
     pub cors: Cors,
     /// What receives for it, by id.
     pub hooks: IndexMap<String, Hook>,
+}
+
+/// What becomes of a send with fields that are unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// It is stored, and the answer warns of them.
+    #[default]
+    Report,
+    /// It is refused.
+    Refuse,
+}
+
+impl UnknownFields {
+    /// Its name in the files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Refuse => "refuse",
+        }
+    }
 }
 
 /// Cross-origin requests of a tenant's users.

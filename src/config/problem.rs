@@ -128,30 +128,6 @@ pub(super) fn scrubbed(message: &str) -> String {
     message.split_whitespace().map(shown).collect::<Vec<_>>().join(" ")
 }
 
-/// The known name that is closest to a mistyped one, if any is close.
-pub(super) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if name.chars().count() > LONGEST_NAME {
-        return None;
-    }
-    let (distance, best) = known.into_iter().map(|k| (edits(name, k), k)).min()?;
-    (distance <= 2 && distance < best.len()).then_some(best)
-}
-
-/// How many single-character edits are between two words.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,13 +137,5 @@ mod tests {
         assert_eq!(shown("tenants"), "tenants");
         assert_eq!(shown(&"k".repeat(32)), "kkkk… (32 characters)");
         assert_eq!(scrubbed(&format!("bad\n  {}", "k".repeat(40))), "bad kkkk… (40 characters)");
-    }
-
-    #[test]
-    fn a_typing_error_is_recognised() {
-        let known = ["server", "store", "tenants"];
-        assert_eq!(closest("tenant", known), Some("tenants"));
-        assert_eq!(closest("sevrer", known), Some("server"));
-        assert_eq!(closest("unrelated", known), None);
     }
 }

@@ -6,10 +6,10 @@ use indexmap::IndexMap;
 
 use super::{
     field::{Field, Section},
-    problem::{closest, shown},
+    problem::shown,
     value::listed,
 };
-use crate::domain::{Permission, Permissions};
+use crate::domain::{Permission, Permissions, closest};
 
 /// Every permission but that of erasing users, which a role must name: what is erased is gone.
 const ADMIN: &str = "admin";

@@ -6,7 +6,8 @@ use std::{borrow::Cow, path::Path};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{problem::closest, value::listed};
+use super::value::listed;
+use crate::domain::closest;
 
 /// The parameters of a PostgreSQL URL that are used.
 const PARAMETERS: [&str; 12] = [

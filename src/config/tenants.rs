@@ -8,7 +8,7 @@ use std::{
 use indexmap::IndexMap;
 
 use super::{
-    Quota, Retention, Tenant, UserMode, cors,
+    Quota, Retention, Tenant, UnknownFields, UserMode, cors,
     decode::{Decoder, rate_limit},
     field::{Field, Section},
     hooks::{self, HOOKS},
@@ -21,8 +21,18 @@ use crate::domain::{Profile, TenantId, UserId};
 /// The lists of a tenant that let no credential in or keep some out: none is lost by accident.
 pub(super) const ISSUERS: &str = "issuers";
 pub(super) const REVOKED: &str = "revoked_tokens";
-const TENANT: &[&str] =
-    &["users", "seed", ISSUERS, REVOKED, "rate_limits", "strict_types", "retention", "cors", HOOKS];
+const TENANT: &[&str] = &[
+    "users",
+    "seed",
+    ISSUERS,
+    REVOKED,
+    "rate_limits",
+    "strict_types",
+    "unknown_fields",
+    "retention",
+    "cors",
+    HOOKS,
+];
 const SEED: &[&str] = &["id", "display_name", "locale", "time_zone"];
 const DAY: Duration = Duration::from_secs(86_400);
 const HUNDRED_YEARS: Duration = Duration::from_secs(86_400 * 36_525);
@@ -98,6 +108,8 @@ impl Decoder<'_> {
         tenant.ceiling = quota("tenant").or(quotas.ceiling);
         tenant.user_quota = quota("per_user").unwrap_or(quotas.per_user);
         tenant.strict_types = s.list("strict_types", value::glob);
+        let actions = value::one_of(&[("report", UnknownFields::Report), ("refuse", UnknownFields::Refuse)]);
+        tenant.unknown_fields = s.read("unknown_fields", actions).unwrap_or_default();
         if let Some(retention) = s.section("retention", &["read", "unread", "newest"]) {
             let age = |name| retention.duration(name, DAY..=HUNDRED_YEARS);
             let newest = retention.integer("newest", 1..=1_000_000_000).and_then(|n| u64::try_from(n).ok());

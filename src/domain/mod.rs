@@ -10,6 +10,7 @@ mod limits;
 mod notification;
 mod permission;
 mod principal;
+mod spelling;
 mod timestamp;
 mod user;
 
@@ -24,5 +25,6 @@ pub use limits::{Limits, MAX_RESTORE_TIME};
 pub use notification::{Content, Notification, Sealed};
 pub use permission::{Permission, Permissions};
 pub use principal::{Principal, PrincipalKind};
+pub use spelling::closest;
 pub use timestamp::Timestamp;
 pub use user::{Head, Profile, User};

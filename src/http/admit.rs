@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     context::{Context, Forwarding, presented},
-    error::Failure,
+    error::{Failure, QueryFault},
     services::Services,
 };
 use crate::{
@@ -160,6 +160,9 @@ impl<'a, N: Asks> ApiExtractor<'a> for Admitted<N> {
         let admitted =
             verdict.map_err(|refusal| refused(&context, refusal, || client(&context, &presented)))?;
         note(&context, &admitted);
+        if let Some(fault) = request.extensions().get::<QueryFault>() {
+            return Err(fault.clone().into());
+        }
         if let Some(user) = admitted.principal.user().filter(|_| N::NEED == Need::Inbox) {
             context.note_user(user);
         }

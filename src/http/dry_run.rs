@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use poem_openapi::{Object, OpenApi};
-use serde_json::Value;
 
 use super::{
     Tag,
@@ -12,7 +11,7 @@ use super::{
     body::Body,
     error::Failure,
     render,
-    wire::{NotificationContent, SendRequest},
+    wire::{NotificationContent, SendRequest, Warning},
 };
 use crate::{domain::Timestamp, send::Tried};
 
@@ -52,22 +51,11 @@ struct DryRunResponse {
     message: String,
     /// What would be stored, as its reader would see it.
     notification: NotificationContent,
-    /// What is wrong with it, and is let through for this type.
+    /// What is wrong with it, and is let through: fields that are unknown, and what its type only warns of.
     warnings: Vec<Warning>,
     /// Whether the directory knows the user. A send to an unknown one makes them in an open directory,
     /// and is a 404 in a managed one.
     user_known: bool,
-}
-
-/// A problem that does not refuse a notification.
-#[derive(Object)]
-struct Warning {
-    /// The field at fault.
-    field: String,
-    /// What is wrong with it, in a clause that starts with the field.
-    reason: String,
-    /// The component that found it.
-    component: String,
 }
 
 /// The body of a dry run's answer.
@@ -76,15 +64,7 @@ fn tried_text(tried: &Tried, now: Timestamp) -> String {
         String::from(r#"{"result":"Success","message":"Dry run: nothing was stored","notification":"#);
     render::unstored(&mut text, &tried.sealed, now);
     text.push_str(r#","warnings":"#);
-    render::array(&mut text, &tried.warnings, |text, warning| {
-        let _ = write!(
-            text,
-            r#"{{"field":{},"reason":{},"component":{}}}"#,
-            Value::from(warning.field.as_str()),
-            Value::from(warning.message.as_str()),
-            Value::from(warning.component.as_str()),
-        );
-    });
+    render::warnings(&mut text, &tried.warnings);
     let _ = write!(text, r#","user_known":{}}}"#, tried.user_known);
     text
 }

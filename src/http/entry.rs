@@ -18,6 +18,7 @@ use super::{
     cors, dry_run,
     error::{Asker, Failure},
     memory::{self, Charge},
+    query,
     routes::{Route, Routes},
     send_batch,
     services::Services,
@@ -26,6 +27,8 @@ use super::{
 use crate::limit::LimitStatus;
 
 const SEND: &str = "/crm/notification/send";
+/// The parameter of a query that makes a send a dry run.
+const DRY_RUN: &str = "dry_run";
 
 /// Wraps the whole public listener.
 pub struct Entry<E> {
@@ -72,6 +75,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Entry<E> {
         let standing = request.extensions().get::<Standing>().cloned();
         let method = method_label(request.method());
         let route = self.routes.find(request.uri().path());
+        check_query(&mut request, route);
 
         let origin = cors::origin(request.headers(), &context);
         let mut answer = match cors::preflight(&request, &context, route) {
@@ -140,6 +144,21 @@ fn without_trailing_slash(request: &mut Request) {
     }
 }
 
+/// Leaves a fault of the query in the request's extensions, for [`super::admit`] to tell once the caller is admitted.
+fn check_query(request: &mut Request, route: Option<&Route>) {
+    let Some(query) = request.uri().query() else { return };
+    let Some(known) = route.and_then(|route| route.query_of(request.method())) else { return };
+    let takes_dry_run = matches!(request.uri().path(), SEND | dry_run::PATH);
+    let checked = if takes_dry_run {
+        query::check(query, &[known, &[DRY_RUN.to_owned()]].concat())
+    } else {
+        query::check(query, known)
+    };
+    if let Err(fault) = checked {
+        request.extensions_mut().insert(fault);
+    }
+}
+
 /// `/send?dry_run=true`, for the end of a command line, is `/send/dry-run`; so is what was meant as that, since a send
 /// cannot be taken back. It is no parameter of the document's: an operation there has one good answer.
 fn dry_run_by_query(request: &mut Request) {
@@ -150,9 +169,11 @@ fn dry_run_by_query(request: &mut Request) {
         _ => return,
     };
     let query = request.uri().query().unwrap_or_default();
-    let asks = |(name, value): (Cow<str>, Cow<str>)| name == "dry_run" && value != "false";
-    if form_urlencoded::parse(query.as_bytes()).any(asks) {
-        *request.uri_mut() = Uri::from_static(dry_run);
+    let asks = |(name, value): (Cow<str>, Cow<str>)| name == DRY_RUN && value != "false";
+    if form_urlencoded::parse(query.as_bytes()).any(asks)
+        && let Ok(uri) = format!("{dry_run}?{query}").parse()
+    {
+        *request.uri_mut() = uri;
     }
 }
 

@@ -19,6 +19,11 @@ impl Faults {
         }
     }
 
+    /// Notes a problem.
+    pub fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
     /// What was read, where it is no fault.
     pub fn pass<T>(&mut self, read: Result<Option<T>, Problem>) -> Option<T> {
         read.unwrap_or_else(|problem| {

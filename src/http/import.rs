@@ -26,18 +26,19 @@ use tokio::{
 use super::{
     Tag,
     admit::{Admitted, MayManageUsers},
-    body::{FromBody, announced},
+    body::announced,
     context::Context,
     error::{Failure, WrongContentType},
     faults, json,
     memory::Reservation,
-    wire::{Id, ImportResult, UserRequest},
+    users::profile,
+    wire::{Id, ImportResult},
 };
 use crate::{
     admit::Account,
     audit::Audit,
     directory::Directory,
-    domain::{Actor, AuditAction, AuditEntry, Error, Limits, Profile, Result, TenantId, User, UserId},
+    domain::{Actor, AuditAction, AuditEntry, Error, Profile, Result, TenantId, User, UserId},
 };
 
 /// The media type of JSON lines.
@@ -223,16 +224,11 @@ async fn result_line(
 }
 
 fn read_line(text: &[u8], user_id: &mut Option<i64>) -> Result<(UserId, Profile)> {
-    let mut field = None;
-    json::read_object(text, |name, value| {
-        if name == "user_id" {
-            field = json::present(value);
-        }
-    })?;
-    *user_id = json::id("user_id", field)?;
+    let [id, of_profile @ ..] = json::fields(text, ["user_id", "display_name", "locale", "time_zone"])?;
+    *user_id = json::id("user_id", id)?;
     let id = user_id.ok_or_else(|| faults::required("user_id"))?;
     let user = UserId::new(id).map_err(|e| Error::Invalid(format!("user_id {e}")))?;
-    Ok((user, UserRequest::from_body(text, &Limits::default())?))
+    Ok((user, profile(of_profile)?))
 }
 
 /// The body of an import, not yet read, and the room for its results.

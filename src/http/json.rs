@@ -9,7 +9,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::value::RawValue;
 
 use super::faults::Faults;
-use crate::domain::{Error, MAX_ID, Metadata, NotificationId, Problem, ProblemCode, Result};
+use crate::domain::{Error, MAX_ID, Metadata, NotificationId, Problem, ProblemCode, Result, closest};
 
 /// Reads a body that must be one JSON object and hands each of its fields to `take`.
 pub fn read_object<'a>(body: &'a [u8], mut take: impl FnMut(&str, &'a RawValue)) -> Result<()> {
@@ -30,6 +30,32 @@ pub fn read_object<'a>(body: &'a [u8], mut take: impl FnMut(&str, &'a RawValue))
     }
     Ok(())
 }
+
+/// Reads a body that must be one JSON object with no other fields than these, each optional; gives them in that order.
+///
+/// # Errors
+/// [`Error::Malformed`], or [`Error::Fields`] with each field that is unknown.
+pub fn fields<'a, const N: usize>(body: &'a [u8], names: [&str; N]) -> Result<[Field<'a>; N]> {
+    let (mut fields, mut faults) = ([None; N], Faults::default());
+    read_object(body, |name, value| match names.iter().position(|known| *known == name) {
+        Some(place) => fields[place] = present(value),
+        None => faults.push(unknown(name, &names)),
+    })?;
+    faults.finish(fields)
+}
+
+/// The problem of a field that is unknown.
+pub fn unknown(name: &str, known: &[&str]) -> Problem {
+    let shown: String = name.chars().take(LONGEST_SHOWN).collect();
+    let problem = match closest(name, known.iter().copied()) {
+        Some(close) => Problem::new(shown, format_args!("is unknown; did you mean {close}?")),
+        None => Problem::new(shown, format_args!("is unknown; known: {}", known.join(", "))),
+    };
+    problem.coded(ProblemCode::UnknownField)
+}
+
+/// The longest name that an error repeats, in characters.
+const LONGEST_SHOWN: usize = 60;
 
 fn malformed(fault: impl fmt::Display) -> Error {
     Error::Malformed(format!("Malformed JSON: {fault}"))
@@ -90,7 +116,7 @@ impl<'a> Visitor<'a> for Fields {
 const MAX_FIELDS: usize = 256;
 
 fn duplicate<E: de::Error>(name: &str) -> E {
-    let name: String = name.chars().take(60).collect();
+    let name: String = name.chars().take(LONGEST_SHOWN).collect();
     E::custom(format_args!("the key {name:?} stands twice in one object"))
 }
 

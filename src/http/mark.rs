@@ -141,12 +141,7 @@ impl FromBody for MarkAllReadRequest {
     const REQUIRED: bool = false;
 
     fn from_body(body: &[u8], _limits: &Limits) -> Result<Self::Output> {
-        let mut up_to = None;
-        json::read_object(body, |name, value| {
-            if name == "up_to" {
-                up_to = json::present(value);
-            }
-        })?;
+        let [up_to] = json::fields(body, ["up_to"])?;
         // The range of an id was checked by the reading.
         Ok(json::id("up_to", up_to)?.and_then(|id| NotificationId::new(id).ok()))
     }

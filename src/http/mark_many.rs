@@ -99,12 +99,7 @@ impl FromBody for NotificationIdsRequest {
     type Output = Vec<NotificationId>;
 
     fn from_body(body: &[u8], _limits: &Limits) -> Result<Self::Output> {
-        let mut ids = None;
-        json::read_object(body, |name, value| {
-            if name == "ids" {
-                ids = json::present(value);
-            }
-        })?;
+        let [ids] = json::fields(body, ["ids"])?;
         let ids = ids.ok_or_else(|| Error::Invalid("ids is required".into()))?;
         let mut ids = json::notification_ids("ids", ids, MOST_IDS)?;
         let mut seen = HashSet::with_capacity(ids.len());

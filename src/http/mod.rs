@@ -34,6 +34,7 @@ mod mark_many;
 mod memory;
 mod params;
 mod pieces;
+mod query;
 mod render;
 mod routes;
 mod send;

@@ -5,17 +5,36 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::{
-    domain::{Content, Notification, Sealed, Timestamp, User, UserId},
+    domain::{Content, Notification, Problem, Sealed, Timestamp, User, UserId},
+    send::CORE,
     store::Stored,
 };
 
 /// The body of a successful send, its fields in the contract's order.
-pub fn sent(sealed: &Sealed, stored: Stored) -> String {
+pub fn sent(sealed: &Sealed, stored: Stored, warnings: &[Problem]) -> String {
     let mut text = String::with_capacity(256 + sealed.own_fields().len());
     text.push_str(r#"{"result":"Success","message":"Notification sent successfully","notification":"#);
     stored_as(&mut text, sealed, stored);
+    if !warnings.is_empty() {
+        text.push_str(r#","warnings":"#);
+        self::warnings(&mut text, warnings);
+    }
     text.push('}');
     text
+}
+
+/// Appends what a sender is warned of.
+pub fn warnings(text: &mut String, warnings: &[Problem]) {
+    array(text, warnings, |text, warning| {
+        let component = if warning.component.is_empty() { CORE } else { &warning.component };
+        let _ = write!(
+            text,
+            r#"{{"field":{},"reason":{},"component":{}}}"#,
+            Value::from(warning.field.as_str()),
+            Value::from(warning.message.as_str()),
+            Value::from(component),
+        );
+    });
 }
 
 /// Appends what was stored as its sender sees it.

@@ -1,7 +1,7 @@
 //! The paths of the document and the pages beside it: what leads to the pages, says `Allow` beside a 405, and gives
 //! metrics their bounded labels.
 
-use poem::endpoint::BoxEndpoint;
+use poem::{endpoint::BoxEndpoint, http::Method};
 use serde_json::Value;
 
 /// Every path of the document with its methods, and every page.
@@ -12,6 +12,8 @@ pub struct Route {
     path: String,
     segments: Vec<Segment>,
     allow: String,
+    /// For each method of an operation, the parameters that its query may have.
+    queries: Vec<(String, Vec<String>)>,
     page: Option<BoxEndpoint<'static>>,
 }
 
@@ -34,13 +36,15 @@ impl Routes {
         let page = |(path, page)| Route { page: Some(page), ..Route::new(path, "GET, HEAD".to_owned()) };
         let mut routes: Vec<_> = pages.into_iter().map(page).collect();
         for (path, operations) in document["paths"].as_object().into_iter().flatten() {
-            let mut methods: Vec<_> =
-                operations.as_object().into_iter().flatten().map(|(m, _)| m.to_uppercase()).collect();
-            if methods.iter().any(|m| m == "GET") {
+            let operations = operations.as_object().into_iter().flatten();
+            let queries: Vec<_> = operations.map(|(m, o)| (m.to_uppercase(), in_query(o))).collect();
+            let mut methods: Vec<_> = queries.iter().map(|(method, _)| method.as_str()).collect();
+            if methods.contains(&"GET") {
                 // What answers a GET answers a HEAD, without its body.
-                methods.push("HEAD".to_owned());
+                methods.push("HEAD");
             }
-            routes.push(Route::new(path, methods.join(", ")));
+            let allow = methods.join(", ");
+            routes.push(Route { queries, ..Route::new(path, allow) });
         }
         // Literal segments win over parameters: `/users` before `/{id}`.
         routes.sort_by(|a, b| a.segments.cmp(&b.segments));
@@ -64,7 +68,7 @@ impl Route {
                 literal => Segment::Literal(literal.to_owned()),
             })
             .collect();
-        Self { path: path.to_owned(), segments, allow, page: None }
+        Self { path: path.to_owned(), segments, allow, queries: Vec::new(), page: None }
     }
 
     /// What answers there, where it is a page.
@@ -82,6 +86,12 @@ impl Route {
         &self.allow
     }
 
+    /// The parameters that the query of an operation may have; `None` where a path has no such operation.
+    pub fn query_of(&self, method: &Method) -> Option<&[String]> {
+        let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+        self.queries.iter().find(|(known, _)| known == method).map(|(_, names)| names.as_slice())
+    }
+
     fn matches(&self, path: &str) -> bool {
         let mut asked = path.trim_end_matches('/').split('/');
         let fits = self.segments.iter().all(|known| match (known, asked.next()) {
@@ -94,6 +104,13 @@ impl Route {
         });
         fits && asked.next().is_none()
     }
+}
+
+/// The names of an operation's query parameters, as the document lists them.
+fn in_query(operation: &Value) -> Vec<String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let names = parameters.filter(|parameter| parameter["in"] == "query");
+    names.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::{
     wire::{SendRequest, SendResponse},
 };
 use crate::{
-    domain::{Draft, Limits, Metadata, Problem, ProblemCode, Result},
+    domain::{Draft, Limits, Metadata, Problem, ProblemCode, Problems, Result},
     send::{Once, ReadDraft, Sent},
     store::ANSWER_LIFETIME,
 };
@@ -59,7 +59,7 @@ impl SendApi {
             .await
             .map_err(Failure)?;
         let (text, replayed) = match sent {
-            Sent::Now(sealed, stored) => (render::sent(&sealed, stored), false),
+            Sent::Now(sealed, stored, warnings) => (render::sent(&sealed, stored, &warnings), false),
             Sent::Before(text) => (text, true),
         };
         let replayed = replayed.then_some(HeaderValue::from_static("true"));
@@ -75,6 +75,10 @@ impl FromBody for SendRequest {
         Ok(read_send(None, body, limits, None))
     }
 }
+
+/// The fields of a send.
+pub const FIELDS: [&str; 8] =
+    ["user_id", "type", "title", "message", "link", "metadata", "related_ticket_id", "related_user_id"];
 
 /// Reads a draft as a send takes it. `default_kind` stands in for a `type` that is left out.
 ///
@@ -94,6 +98,7 @@ pub fn read_send(
 ) -> Result<ReadDraft> {
     let (mut user_id, mut kind, mut title, mut message) = (None, None, None, None);
     let (mut link, mut metadata, mut ticket, mut cause) = (None, None, None, None);
+    let mut unknown = Problems::default();
     json::read_object(body, |name, value| {
         let field = match name {
             "user_id" => &mut user_id,
@@ -104,8 +109,8 @@ pub fn read_send(
             "metadata" => &mut metadata,
             "related_ticket_id" => &mut ticket,
             "related_user_id" => &mut cause,
-            // Senders may send more than the contract names.
-            _ => return,
+            // Senders may send more than the contract names, and hear of it.
+            _ => return unknown.push(Problem { advisory: true, ..json::unknown(name, &FIELDS) }),
         };
         *field = json::present(value);
     })?;
@@ -128,7 +133,7 @@ pub fn read_send(
         related_user_id: faults.pass(json::id("related_user_id", cause)),
         ..Draft::default()
     };
-    Ok(ReadDraft { draft, problems: faults.into_vec() })
+    Ok(ReadDraft { draft, problems: faults.into_vec(), unknown: unknown.into_vec() })
 }
 
 fn read_metadata(field: json::Field, limits: &Limits) -> Result<Option<Metadata>, Problem> {

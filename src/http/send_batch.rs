@@ -12,7 +12,7 @@ use super::{
     idempotency_key::NoIdempotencyKey,
     json, render,
     send::read_send,
-    wire::{Id, JsonObject, SendRequest, SentNotification},
+    wire::{Id, JsonObject, SendRequest, SentNotification, Warning},
 };
 use crate::{
     domain::{Draft, Error, Limits, Result},
@@ -80,9 +80,13 @@ impl SendBatchApi {
 
 /// Appends what became of an item.
 fn one(text: &mut String, item: &BatchItem, request_id: &str) {
-    if let BatchItem::Stored(sealed, stored) = item {
+    if let BatchItem::Stored(sealed, stored, warnings) = item {
         text.push_str(r#"{"status":201,"notification":"#);
         render::stored_as(text, sealed, *stored);
+        if !warnings.is_empty() {
+            text.push_str(r#","warnings":"#);
+            render::warnings(text, warnings);
+        }
         text.push('}');
     } else {
         // Texts and numbers alone: nothing in it can fail to be written.
@@ -166,6 +170,8 @@ struct BatchResult {
     status: u32,
     /// What was stored.
     notification: Option<SentNotification>,
+    /// What is wrong with what was stored, as in the answer to a send.
+    warnings: Option<Vec<Warning>>,
     /// Why it was not stored.
     reason: Option<String>,
 }
@@ -210,17 +216,8 @@ impl FromBody for SendBatchRequest {
     }
 
     fn from_body(body: &[u8], limits: &Limits) -> Result<Batch> {
-        let (mut items, mut user_ids, mut atomic) = (None, None, None);
-        let mut of_one = false;
-        json::read_object(body, |name, value| match name {
-            "items" => items = json::present(value),
-            "user_ids" => user_ids = json::present(value),
-            "atomic" => atomic = json::present(value),
-            "type" | "title" | "message" | "link" | "metadata" | "related_ticket_id" | "related_user_id" => {
-                of_one |= json::present(value).is_some();
-            }
-            _ => {}
-        })?;
+        let [items, user_ids, atomic, of_one @ ..] = json::fields(body, FIELDS)?;
+        let of_one = of_one.iter().any(Option::is_some);
         let atomic = json::flag("atomic", atomic)?.unwrap_or(false);
         match (items, user_ids) {
             (Some(items), None) if !of_one => {
@@ -234,6 +231,20 @@ impl FromBody for SendBatchRequest {
         }
     }
 }
+
+/// The fields of a batch: its own, then those of what goes to many users.
+const FIELDS: [&str; 10] = [
+    "items",
+    "user_ids",
+    "atomic",
+    "type",
+    "title",
+    "message",
+    "link",
+    "metadata",
+    "related_ticket_id",
+    "related_user_id",
+];
 
 fn read_item(item: &RawValue, limits: &Limits) -> Result<ReadDraft> {
     if !item.get().starts_with('{') {
@@ -252,5 +263,7 @@ fn to_many(body: &[u8], user_ids: &RawValue, atomic: bool, limits: &Limits) -> R
         )));
     }
     let read = read_send(users.first().copied(), body, limits, None)?;
+    // Those that are unknown in a send are the batch's own.
+    let read = ReadDraft { unknown: Vec::new(), ..read };
     Ok(Batch { drafts: Drafts::ToMany(Box::new(read), users), atomic, bytes })
 }

@@ -123,19 +123,17 @@ impl FromBody for UserRequest {
     type Output = Profile;
 
     fn from_body(body: &[u8], _limits: &Limits) -> Result<Profile> {
-        let (mut name, mut locale, mut zone) = (None, None, None);
-        json::read_object(body, |field, value| match field {
-            "display_name" => name = json::present(value),
-            "locale" => locale = json::present(value),
-            "time_zone" => zone = json::present(value),
-            _ => {}
-        })?;
-        let mut faults = Faults::default();
-        let profile = Profile {
-            display_name: faults.pass(json::string("display_name", name, 255)),
-            locale: faults.pass(json::string("locale", locale, 35)),
-            time_zone: faults.pass(json::string("time_zone", zone, 64)),
-        };
-        faults.finish(profile)
+        profile(json::fields(body, ["display_name", "locale", "time_zone"])?)
     }
+}
+
+/// A profile of its fields.
+pub fn profile([name, locale, zone]: [json::Field; 3]) -> Result<Profile> {
+    let mut faults = Faults::default();
+    let profile = Profile {
+        display_name: faults.pass(json::string("display_name", name, 255)),
+        locale: faults.pass(json::string("locale", locale, 35)),
+        time_zone: faults.pass(json::string("time_zone", zone, 64)),
+    };
+    faults.finish(profile)
 }

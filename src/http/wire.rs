@@ -37,6 +37,7 @@ pub struct SendRequest {
 
 /// The answer to a send.
 #[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
 pub struct SendResponse {
     /// Always `Success`.
     pub result: String,
@@ -44,6 +45,20 @@ pub struct SendResponse {
     pub message: String,
     /// What was stored.
     pub notification: SentNotification,
+    /// What is wrong with it, and is let through: fields that are unknown, and what its type only warns of. Absent
+    /// where nothing is.
+    pub warnings: Option<Vec<Warning>>,
+}
+
+/// A problem that does not refuse a notification.
+#[derive(Object)]
+pub struct Warning {
+    /// The field at fault.
+    pub field: String,
+    /// What is wrong with it, in a clause that starts with the field.
+    pub reason: String,
+    /// The component of its type that found it; `core` where that is the gateway itself.
+    pub component: String,
 }
 
 /// What a hook made of an event.

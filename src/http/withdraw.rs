@@ -1,6 +1,8 @@
 //! `POST /crm/notification/withdraw`: takes what was sent out of its inboxes.
 
-use poem_openapi::{Object, OpenApi};
+use std::fmt::Write;
+
+use poem_openapi::{Object, OpenApi, param::Query};
 use serde_json::value::RawValue;
 
 use super::{
@@ -10,12 +12,14 @@ use super::{
     body::{Body, FromBody},
     error::Failure,
     faults::Faults,
-    json, params,
+    json,
+    params::{self, Flag},
+    render,
     wire::{DateTime, Id, PrincipalName},
 };
 use crate::{
     domain::{Error, Limits, Problem, ProblemCode, Result, Timestamp},
-    store::Withdrawal,
+    store::{Matched, Withdrawal},
 };
 
 /// How many ids one request may name.
@@ -38,12 +42,30 @@ impl WithdrawApi {
     async fn withdraw(
         &self,
         caller: Admitted<MayWithdraw>,
+        /// `true` to count what it would take, and take nothing.
+        dry_run: Query<Option<Flag>>,
         body: Body<WithdrawRequest>,
     ) -> poem::Result<Answer<WithdrawResponse>> {
-        let (tenant, by) = (&caller.principal.tenant, caller.actor());
-        let withdrawn = caller.services.audit.withdraw(tenant, &body.0, &by).await.map_err(Failure)?;
+        let (tenant, audit) = (&caller.principal.tenant, &caller.services.audit);
+        if dry_run.0.is_some_and(|flag| flag.0) {
+            let matched = audit.match_withdrawal(tenant, &body.0).await.map_err(Failure)?;
+            return Ok(Answer::new(matched_text(&matched)));
+        }
+        let withdrawn = audit.withdraw(tenant, &body.0, &caller.actor()).await.map_err(Failure)?;
         Ok(Answer::new(format!(r#"{{"result":"Success","withdrawn":{withdrawn}}}"#)))
     }
+}
+
+/// The answer to a dry run.
+fn matched_text(matched: &Matched) -> String {
+    let Matched { count, sample, is_complete } = matched;
+    let mut text =
+        format!(r#"{{"result":"Success","withdrawn":0,"matched":{count},"complete":{is_complete},"sample":"#);
+    render::array(&mut text, sample, |text, (user, id)| {
+        let _ = write!(text, r#"{{"notification_id":{id},"user_id":{user}}}"#);
+    });
+    text.push('}');
+    text
 }
 
 /// What to withdraw: by `ids`, by `collapse_key`, or by `sender` with `since`.
@@ -65,26 +87,35 @@ struct WithdrawRequest {
 
 /// How many notifications were withdrawn.
 #[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
 struct WithdrawResponse {
     /// Always `Success`.
     result: String,
     /// How many stood in an inbox.
     withdrawn: u64,
+    /// Of a dry run: how many match, those included that their readers deleted and can still restore.
+    matched: Option<u64>,
+    /// Of a dry run: whether all were counted. It reads up to 100 pages.
+    complete: Option<bool>,
+    /// Of a dry run: up to ten of them.
+    sample: Option<Vec<MatchedNotification>>,
+}
+
+/// A notification that a withdrawal would take.
+#[derive(Object)]
+struct MatchedNotification {
+    /// Its id.
+    notification_id: Id,
+    /// Whose inbox it stands in.
+    user_id: Id,
 }
 
 impl FromBody for WithdrawRequest {
     type Output = Withdrawal;
 
     fn from_body(body: &[u8], _limits: &Limits) -> Result<Withdrawal> {
-        let (mut ids, mut key, mut sender, mut since, mut until) = (None, None, None, None, None);
-        json::read_object(body, |name, value| match name {
-            "ids" => ids = json::present(value),
-            "collapse_key" => key = json::present(value),
-            "sender" => sender = json::present(value),
-            "since" => since = json::present(value),
-            "until" => until = json::present(value),
-            _ => {}
-        })?;
+        let [ids, key, sender, since, until] =
+            json::fields(body, ["ids", "collapse_key", "sender", "since", "until"])?;
         if sender.is_none() && (since.is_some() || until.is_some()) {
             return Err(invalid("since and until go with sender"));
         }

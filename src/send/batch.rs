@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Passed, ReadDraft, Sending, new_notification};
 use crate::{
-    domain::{Error, Principal, Result, Sealed, Timestamp},
+    domain::{Error, Principal, Problem, Result, Sealed, Timestamp},
     snapshot::Snapshot,
     store::{Kept, NewNotification, Stored},
 };
@@ -15,8 +15,8 @@ const STRETCH: usize = 32;
 /// What became of one send of a batch.
 #[derive(Debug)]
 pub enum BatchItem {
-    /// It was stored as this.
-    Stored(Arc<Sealed>, Stored),
+    /// It was stored as this, with these warnings.
+    Stored(Arc<Sealed>, Stored, Vec<Problem>),
     /// It was refused.
     Failed(Error),
     /// It was good, but another one failed, and all or none were to be stored.
@@ -39,16 +39,16 @@ impl Sending {
         atomic: bool,
     ) -> Result<Vec<BatchItem>> {
         let mut items = Vec::with_capacity(drafts.size_hint().0);
-        let (mut places, mut sealed, mut news) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut places, mut all, mut news) = (Vec::new(), Vec::new(), Vec::new());
         for (place, draft) in drafts.enumerate() {
             if place % STRETCH == STRETCH - 1 {
                 tokio::task::yield_now().await;
             }
             match self.pass(snapshot, principal, draft, now) {
-                Ok(Passed { sealed: passed, .. }) => {
-                    news.push(new_notification(snapshot, principal, &passed, request_id)?);
+                Ok(passed) => {
+                    news.push(new_notification(snapshot, principal, &passed.sealed, request_id)?);
                     places.push(place);
-                    sealed.push(passed);
+                    all.push(passed);
                     items.push(BatchItem::Withheld);
                 }
                 Err(error) => items.push(BatchItem::Failed(error)),
@@ -61,9 +61,9 @@ impl Sending {
         let kept = self.store.send_batch(&principal.tenant, news, atomic).await;
         let kept = kept.inspect_err(|e| self.count_error(e))?;
         let took_any = kept.iter().any(|kept| matches!(kept, Ok(Kept::Stored(_))));
-        for ((kept, place), sealed) in kept.into_iter().zip(places).zip(sealed) {
+        for ((kept, place), Passed { sealed, warnings }) in kept.into_iter().zip(places).zip(all) {
             items[place] = match kept.inspect_err(|e| self.count_error(e)) {
-                Ok(Kept::Stored(stored)) => BatchItem::Stored(sealed, stored),
+                Ok(Kept::Stored(stored)) => BatchItem::Stored(sealed, stored, warnings),
                 Ok(Kept::Withheld) => BatchItem::Withheld,
                 Err(error @ Error::UserNotFound(_)) => BatchItem::Failed(error),
                 // The store failed, not the send: where it took nothing, that is all there is to say.

@@ -2,6 +2,7 @@
 
 use super::Sending;
 use crate::{
+    config::UnknownFields,
     domain::{Draft, Error, Principal, Problem, ProblemCode, Result},
     registry::NotificationType,
     snapshot::Snapshot,
@@ -14,11 +15,13 @@ pub struct ReadDraft {
     pub draft: Draft,
     /// What is wrong with the other fields, first what answers for all.
     pub problems: Vec<Problem>,
+    /// Fields that are unknown.
+    pub unknown: Vec<Problem>,
 }
 
 impl From<Draft> for ReadDraft {
     fn from(draft: Draft) -> Self {
-        Self { draft, problems: Vec::new() }
+        Self { draft, problems: Vec::new(), unknown: Vec::new() }
     }
 }
 
@@ -44,7 +47,12 @@ impl Sending {
         principal: &Principal,
         read: &ReadDraft,
     ) -> Result<&'s NotificationType> {
-        let ReadDraft { draft, problems } = read;
+        let ReadDraft { draft, problems, unknown } = read;
+        let refused = match snapshot.tenant(&principal.tenant)?.unknown_fields {
+            UnknownFields::Report => &[],
+            UnknownFields::Refuse => unknown.as_slice(),
+        };
+        let problems = [problems, refused].concat();
         let kind = snapshot.registry.find(&principal.tenant, &draft.kind);
         if let Some(kind) = kind.filter(|_| problems.is_empty()) {
             if principal.may_send_type(&kind.name) {
@@ -54,7 +62,7 @@ impl Sending {
             return Err(Error::TypeNotAllowed(kind.name.clone()));
         }
         self.count_refusal(if problems.is_empty() { "unknown_type" } else { "malformed" });
-        let mut problems = problems.clone();
+        let mut problems = problems;
         if kind.is_none() && !problems.iter().any(|problem| problem.field == "type") {
             let known: Vec<_> =
                 snapshot.registry.for_tenant(&principal.tenant).map(|t| t.name.as_str()).collect();

@@ -23,8 +23,11 @@ use crate::{
     metrics::Metrics,
     registry::NotificationType,
     snapshot::Snapshot,
-    store::{Answered, Idempotency, NewNotification, Store, Stored},
+    store::{Answer, Answered, Idempotency, NewNotification, Store, Stored},
 };
+
+/// The component of a problem that no component of a type found.
+pub const CORE: &str = "core";
 
 /// Sends notifications. Cheap to clone.
 #[derive(Clone)]
@@ -36,8 +39,8 @@ pub struct Sending {
 /// What a send came to.
 #[derive(Debug)]
 pub enum Sent {
-    /// It was stored now, as this.
-    Now(Arc<Sealed>, Stored),
+    /// It was stored now, as this, with these warnings.
+    Now(Arc<Sealed>, Stored, Vec<Problem>),
     /// It repeats one that was stored before, which was answered so.
     Before(String),
 }
@@ -51,7 +54,7 @@ pub struct Once<'a> {
     /// How long the answer is kept.
     pub keep: Duration,
     /// Writes the answer, to be kept.
-    pub answer: fn(&Sealed, Stored) -> String,
+    pub answer: Answer,
 }
 
 impl Once<'_> {
@@ -61,6 +64,7 @@ impl Once<'_> {
             key: Sha256::digest(self.key).into(),
             body: Sha256::digest(self.body).into(),
             keep: self.keep,
+            warnings: Vec::new(),
             answer: self.answer,
         }
     }
@@ -117,18 +121,21 @@ impl Sending {
         request_id: &str,
         once: Option<Once<'_>>,
     ) -> Result<Sent> {
-        let idempotency = once.map(|once| Box::new(once.by(principal)));
+        let mut idempotency = once.map(|once| Box::new(once.by(principal)));
         if let Some(by) = &idempotency {
             let answered = self.store.answered(&principal.tenant, by).await;
             if let Some(answer) = answered.inspect_err(|e| self.count_error(e))? {
                 return Ok(Sent::Before(answer));
             }
         }
-        let Passed { sealed, .. } = self.pass(snapshot, principal, read, now)?;
+        let Passed { sealed, warnings } = self.pass(snapshot, principal, read, now)?;
+        if let Some(by) = &mut idempotency {
+            by.warnings.clone_from(&warnings);
+        }
         let new = new_notification(snapshot, principal, &sealed, request_id)?;
         let sent = self.store.send_once(&principal.tenant, NewNotification { idempotency, ..new }).await;
         Ok(match sent.inspect_err(|e| self.count_error(e))? {
-            Answered::Stored(stored) => Sent::Now(sealed, stored),
+            Answered::Stored(stored) => Sent::Now(sealed, stored, warnings),
             Answered::Before(answer) => Sent::Before(answer),
         })
     }
@@ -160,7 +167,12 @@ impl Sending {
     ) -> Result<Passed> {
         let read = read.inspect_err(|_| self.count_refusal("malformed"))?;
         let kind = self.check_fields(snapshot, principal, &read)?;
-        self.seal(snapshot, principal, kind, read.draft, now)
+        let ReadDraft { draft, unknown, .. } = read;
+        for _ in &unknown {
+            self.metrics.warnings.with_label_values(&[kind.name.as_str(), CORE]).inc();
+        }
+        let Passed { sealed, warnings } = self.seal(snapshot, principal, kind, draft, now)?;
+        Ok(Passed { sealed, warnings: [unknown, warnings].concat() })
     }
 
     fn seal(
@@ -202,7 +214,7 @@ impl Sending {
 
     fn count_problems(&self, problems: &[Problem]) {
         for problem in problems {
-            let component = if problem.component.is_empty() { "core" } else { &problem.component };
+            let component = if problem.component.is_empty() { CORE } else { &problem.component };
             self.metrics.refusals.with_label_values(&["problem", component]).inc();
         }
     }

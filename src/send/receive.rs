@@ -156,8 +156,12 @@ impl Delivery<'_> {
         let key = plan.id.as_ref().map(|id| format!("{user} {id}"));
         // The id says which event it is; the rest of the body may differ when it comes again.
         let keep = self.hook.replay_memory;
-        let once =
-            key.as_ref().map(|key| Once { key, body: b"", keep, answer: |_, stored| stored.id.to_string() });
+        let once = key.as_ref().map(|key| Once {
+            key,
+            body: b"",
+            keep,
+            answer: |_, stored, _| stored.id.to_string(),
+        });
         let principal = &self.hook.principal;
         self.sending.send(self.snapshot, principal, Ok(draft.into()), self.now, self.request_id, once).await
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Store;
 use super::command::{Command, NewNotification, Outcome, Stored};
 use super::maintain::before;
-use crate::domain::{Error, Result, Sealed, TenantId, Timestamp};
+use crate::domain::{Error, Problem, Result, Sealed, TenantId, Timestamp};
 
 /// How long an answer is kept unless its send says otherwise.
 pub const ANSWER_LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -23,9 +23,14 @@ pub struct Idempotency {
     pub body: [u8; 32],
     /// How long the answer is kept.
     pub keep: Duration,
+    /// What the answer warns of.
+    pub warnings: Vec<Problem>,
     /// Writes the answer, which is kept with what it tells of.
-    pub answer: fn(&Sealed, Stored) -> String,
+    pub answer: Answer,
 }
+
+/// Writes the answer to a send: what was stored, its ids, and what the sender is warned of.
+pub type Answer = fn(&Sealed, Stored, &[Problem]) -> String;
 
 /// What a send with a key gave.
 #[derive(Debug)]
@@ -157,7 +162,7 @@ impl<'a> Repeats<'a> {
         let mut places = HashMap::with_capacity(self.firsts.len());
         for first in self.firsts {
             if let Some(Some(Outcome::Stored(stored))) = outcomes.get(first.place) {
-                let answer = (first.by.answer)(&first.new.sealed, *stored);
+                let answer = (first.by.answer)(&first.new.sealed, *stored, &first.by.warnings);
                 places.insert(first.name(), kept.len());
                 kept.push((first, *stored, Kept { body: first.by.body.to_vec(), answer }));
             }

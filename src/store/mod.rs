@@ -40,7 +40,7 @@ pub use command::{NewNotification, Stored};
 pub use copy::{CopyError, Progress, Stage, Sum, copy, verify};
 pub use drift::{Checked, Walk};
 pub use events::{Followed, Since};
-pub use idempotency::{ANSWER_LIFETIME, Answered, Idempotency};
+pub use idempotency::{ANSWER_LIFETIME, Answer, Answered, Idempotency};
 pub use maintain::Maintained;
 pub use marks::Each;
 pub use open::{FileCopyError, OpenError, backup, is_shared, restore, shown};
@@ -50,7 +50,7 @@ pub use sent::{Sent, SentPage, SentQuery};
 pub use space::{DEFAULT_MIN_FREE_SPACE, Disk, Holder};
 pub use sqlite::{BackupError, Contents, OpenError as SqliteError};
 pub use whole::Whole;
-pub use withdraw::Withdrawal;
+pub use withdraw::{Matched, Withdrawal};
 pub use writer::{CommitListener, Elsewhere, Observer};
 
 use crate::clock::Clock;

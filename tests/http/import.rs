@@ -19,7 +19,7 @@ fn results(answer: &Answer) -> Vec<Value> {
 async fn each_line_has_its_result_in_order() {
     let (a, b, known) = (fresh_id(), fresh_id(), fresh_user().await);
     let lines = format!(
-        "{{\"user_id\":{a},\"display_name\":\"A\",\"more\":1}}\n\n{{\"user_id\":{b}}}\r\n{{\"user_id\":{known},\"locale\":\"fr\"}}\n\
+        "{{\"user_id\":{a},\"display_name\":\"A\",\"locale\":null}}\n\n{{\"user_id\":{b}}}\r\n{{\"user_id\":{known},\"locale\":\"fr\"}}\n\
          {{\"display_name\":\"nobody\"}}\nnot json\n{{\"user_id\":{b},\"locale\":\"de_CH\"}}\n{{\"user_id\":0}}\n{{\"user_id\":{b}}}"
     );
     let answer = import(&with_key(ADMIN), lines).await.expect(200);

@@ -32,6 +32,7 @@ mod stream;
 mod tenants;
 mod types;
 mod ui;
+mod unknown;
 mod unread_count;
 mod users;
 mod walk;

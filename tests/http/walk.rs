@@ -204,6 +204,9 @@ impl Operation<'_> {
             let api = request.sender.map_or_else(|| api.clone(), with_key);
             self.ask(&api, &ground, &request).await.expect(status);
         }
+        if !matches!(cases.need, Need::Hook) {
+            self.takes_no_other_query(cases).await;
+        }
         let missing = Ground { user: 999, id: 9_007_199_254_740_991 };
         for (status, request) in (cases.missing)(&missing) {
             let api = if matches!(cases.need, Need::Inbox) { as_user(999) } else { api.clone() };
@@ -212,6 +215,27 @@ impl Operation<'_> {
         for status in cases.done {
             self.ask(&api, &ground, &(cases.good)(&ground)).await.expect(*status);
         }
+    }
+
+    /// A parameter that nothing reads would pass for one that was heeded, and one that is there twice means two things.
+    async fn takes_no_other_query(&mut self, cases: &Cases) {
+        let ground = &Ground::make().await;
+        let api = &if matches!(cases.need, Need::Inbox) { as_user(ground.user) } else { with_key(ERASER) };
+        let good = (cases.good)(ground);
+        let with = |query: &str| {
+            let mark = if good.query.is_empty() { '?' } else { '&' };
+            Request { query: format!("{}{mark}{query}", good.query), ..good.clone() }
+        };
+        let answer = self.ask(api, ground, &with("nosuch=1")).await.expect(400);
+        let reason = answer.json()["reason"].as_str().unwrap_or_default().to_owned();
+        assert!(reason.starts_with("nosuch is not a parameter of this operation"), "{}: {reason}", self.id);
+        let parameters = self.declared["parameters"].as_array().into_iter().flatten();
+        let parameters: Vec<_> = parameters.filter(|one| one["in"] == "query").cloned().collect();
+        for name in parameters.iter().filter_map(|one| one["name"].as_str()) {
+            let answer = self.ask(api, ground, &with(&format!("{name}=1&{name}=1"))).await;
+            answer.failed(400, &format!("{name} must be there once"));
+        }
+        ground.is_untouched().await;
     }
 
     /// A status that never comes is one that a client handles for nothing.

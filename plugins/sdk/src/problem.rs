@@ -86,6 +86,8 @@ pub enum ProblemCode {
     TooLarge,
     /// It nests too deep.
     TooDeep,
+    /// No field of this name is known.
+    UnknownField,
     /// It names a notification type that there is not.
     UnknownType,
     /// It is a link that a reader must not be sent to.
@@ -96,7 +98,7 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// Every code.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Invalid,
         Self::Required,
         Self::WrongType,
@@ -105,6 +107,7 @@ impl ProblemCode {
         Self::TooLong,
         Self::TooLarge,
         Self::TooDeep,
+        Self::UnknownField,
         Self::UnknownType,
         Self::UnsafeLink,
         Self::SchemaMismatch,

@@ -96,7 +96,7 @@ fn said(name: &str) -> Option<Value> {
         "principal" | "sender" => "key:2c26b46b68ff".into(),
         "since" => "2026-01-11T14:00:00Z".into(),
         "type" => "billing_invoice".into(),
-        "unread" => true.into(),
+        "unread" | "dry_run" => true.into(),
         "until" => "2026-01-11T15:00:00Z".into(),
         "user_id" => 42.into(),
         _ => return None,

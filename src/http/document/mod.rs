@@ -25,7 +25,9 @@ pub fn document(limits: &Limits) -> Value {
         "Send notifications to users, and read them. Errors have one shape: `result` is `Failed` and `reason` \
          says why; a 401 has `message` instead. Whoever asks for `application/problem+json` by `Accept` gets problem \
          details (RFC 9457) with a stable `code` ([all of them](/crm/notification/docs/errors)) and all that is wrong \
-         with the request. Every answer carries `X-Request-Id`. A request that is not HTTP, \
+         with the request. A query parameter that an operation does not take, or one that is there twice, is a 400, \
+         except for hooks; so is an unknown field of a body, except in what is sent: there the answer's `warnings` name \
+         it. Every answer carries `X-Request-Id`. A request that is not HTTP, \
          or whose line or headers are too long, is answered with an empty 400, 414 or 431."
             .into();
     document["info"]["contact"] = json!({"name": "The operator of this gateway"});
@@ -62,14 +64,8 @@ fn for_each_operation(document: &mut Value, mut each: impl FnMut(&mut Map<String
 /// Which errors an operation can give besides 500 and 503, which all can.
 fn declare_errors(operation: &mut Map<String, Value>) {
     let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut statuses = vec![401, 405, 429, 500, 503];
+    let mut statuses = vec![400, 401, 405, 429, 500, 503];
     let takes_body = operation.contains_key("requestBody");
-    // A bad line of an import is told in its result.
-    // A stream begins anew behind an event that it does not know.
-    let takes_parameters = operation.contains_key("parameters") && id != "streamNotifications";
-    if (takes_body && id != "importUsers") || takes_parameters {
-        statuses.push(400);
-    }
     if takes_body {
         statuses.push(415);
     }

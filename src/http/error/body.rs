@@ -20,14 +20,19 @@ pub struct Item {
     field: Option<String>,
     /// The name of a parameter of the path, the query or the headers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameter: Option<&'static str>,
+    parameter: Option<String>,
     detail: String,
 }
 
 impl Item {
     /// What is wrong with a parameter.
-    pub fn of_parameter(name: &'static str, detail: &str) -> Self {
-        Self { code: ProblemCode::Invalid, field: None, parameter: Some(name), detail: detail.to_owned() }
+    pub fn of_parameter(name: &str, detail: &str) -> Self {
+        Self {
+            code: ProblemCode::Invalid,
+            field: None,
+            parameter: Some(name.to_owned()),
+            detail: detail.to_owned(),
+        }
     }
 }
 

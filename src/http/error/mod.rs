@@ -38,6 +38,22 @@ impl ResponseError for WrongContentType {
     }
 }
 
+/// A query parameter that its operation does not take, or not so often.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{reason}")]
+pub struct QueryFault {
+    /// Its name, shortened.
+    pub parameter: String,
+    /// What is wrong with it, in a clause that starts with its name.
+    pub reason: String,
+}
+
+impl ResponseError for QueryFault {
+    fn status(&self) -> StatusCode {
+        status(Code::InvalidParameter)
+    }
+}
+
 /// A body that is not there in time.
 #[derive(Debug, thiserror::Error)]
 #[error("The body took too long to come")]
@@ -199,6 +215,10 @@ fn told(error: &poem::Error, request_id: &str, allowed: Option<&str>) -> Told {
         let reason = format!("{} {}", e.name, clause(&e.reason));
         let problems = vec![body::Item::of_parameter(e.name, &reason)];
         return Told { problems, ..Told::new(Code::InvalidParameter, reason) };
+    }
+    if let Some(e) = error.downcast_ref::<QueryFault>() {
+        let problems = vec![body::Item::of_parameter(&e.parameter, &e.reason)];
+        return Told { problems, ..Told::new(Code::InvalidParameter, e.reason.clone()) };
     }
     if error.is::<ParsePathError>() {
         // The framework knows path parameters by number only.

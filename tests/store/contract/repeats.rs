@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bellboard::config::Retention;
-use bellboard::domain::{Draft, Error, Sealed, TenantId};
+use bellboard::domain::{Draft, Error, Problem, Sealed, TenantId};
 use bellboard::store::{ANSWER_LIFETIME, Answered, Idempotency, NewNotification, Store, Stored};
 use futures_util::future::join_all;
 
 use super::bed::*;
 
-fn answer(sealed: &Sealed, stored: Stored) -> String {
+fn answer(sealed: &Sealed, stored: Stored, _: &[Problem]) -> String {
     format!("{} {} {}", stored.id, stored.created_at.0, sealed.user)
 }
 
@@ -19,6 +19,7 @@ pub fn by(principal: &str, key: u8, body: u8) -> Idempotency {
         key: [key; 32],
         body: [body; 32],
         keep: ANSWER_LIFETIME,
+        warnings: Vec::new(),
         answer,
     }
 }
@@ -37,7 +38,7 @@ pub async fn send_once(
     let new = once(draft, by);
     let sealed = new.sealed.clone();
     Ok(match store.send_once(tenant, new).await? {
-        Answered::Stored(stored) => (answer(&sealed, stored), false),
+        Answered::Stored(stored) => (answer(&sealed, stored, &[]), false),
         Answered::Before(answer) => (answer, true),
     })
 }
