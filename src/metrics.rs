@@ -47,6 +47,8 @@ pub struct Metrics {
     pub store_free_bytes: IntGauge,
     /// Seconds that the clock is ahead of where it should be, beyond the leeway.
     pub store_clock_ahead: IntGauge,
+    /// Seconds that the clock is behind the times in the store, beyond the leeway.
+    pub store_clock_behind: IntGauge,
     /// Bytes of the database's WAL.
     pub store_wal_bytes: IntGauge,
     /// Unread counts answered from memory.
@@ -189,6 +191,11 @@ impl Metrics {
                 &r,
                 "store_clock_ahead_seconds",
                 "How far the clock has jumped ahead, beyond store.clock_leeway: retention and purges pause; else 0.",
+            )?,
+            store_clock_behind: gauge(
+                &r,
+                "store_clock_behind_seconds",
+                "How far the clock is behind the times in the store, beyond store.clock_leeway: retention and purges pause; else 0.",
             )?,
             store_wal_bytes: gauge(
                 &r,

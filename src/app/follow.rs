@@ -40,7 +40,7 @@ async fn look(store: &Store, streams: &Streams) -> crate::domain::Result<()> {
     loop {
         let users = streams.users(after.as_ref(), AT_ONCE);
         let Some(last) = users.last() else { return Ok(()) };
-        for ((tenant, user), place) in users.iter().zip(store.places(&users).await?) {
+        for ((tenant, user), place) in users.iter().zip(store.places_of_all(&users).await?) {
             streams.stands(tenant, *user, place);
         }
         after = Some(last.clone());

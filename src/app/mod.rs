@@ -122,7 +122,7 @@ pub async fn serve(start: Start, overrides: Overrides) -> Result<(), String> {
     let services = Arc::new(Services {
         snapshot: shared.clone(),
         sending: Sending::new(store.clone(), Arc::clone(&metrics)),
-        inbox: Inbox::new(store.clone(), Arc::clone(&unread), clock.clone()),
+        inbox: Inbox::new(store.clone(), Arc::clone(&unread)),
         directory: Directory::new(store.clone()),
         audit: audit.clone(),
         metrics: Arc::clone(&metrics),

@@ -273,7 +273,7 @@ impl Decoder<'_> {
             url: url.unwrap_or(default.url),
             min_free_space: s.integer("min_free_space", 0..=MOST_FREE).and_then(|n| u64::try_from(n).ok()),
             readers: s
-                .integer("readers", 1..=256)
+                .integer("readers", 2..=256)
                 .and_then(|n| u32::try_from(n).ok())
                 .unwrap_or(default.readers),
             lanes: s.size("lanes", 1..=64, default.lanes),

@@ -124,8 +124,10 @@ impl Admin {
         let disk = self.store.disk();
         let bytes = |bytes: Option<u64>| i64::try_from(bytes.unwrap_or(0)).unwrap_or(i64::MAX);
         self.metrics.store_free_bytes.set(bytes(disk.as_ref().and_then(|disk| disk.free)));
-        let ahead = self.store.clock_ahead().map_or(0, |ahead| ahead.as_secs());
-        self.metrics.store_clock_ahead.set(i64::try_from(ahead).unwrap_or(i64::MAX));
+        let seconds = |time: Option<Duration>| time.map_or(0, |time| time.as_secs());
+        let seconds = |time| i64::try_from(seconds(time)).unwrap_or(i64::MAX);
+        self.metrics.store_clock_ahead.set(seconds(self.store.clock_ahead()));
+        self.metrics.store_clock_behind.set(seconds(self.store.clock_behind()));
         self.metrics.store_wal_bytes.set(bytes(disk.map(|disk| disk.wal)));
         let rendered = self.metrics.render().and_then(|mut text| {
             configured::render(&self.snapshot.load(), self.clock.now(), &mut text)?;
@@ -210,6 +212,7 @@ impl Admin {
             "stopping": stopping,
             "store": store,
             "clock_ahead_seconds": self.store.clock_ahead().map(|ahead| ahead.as_secs()),
+            "clock_behind_seconds": self.store.clock_behind().map(|behind| behind.as_secs()),
             "disk": disk.map(|disk| json!({
                 "free_bytes": disk.free,
                 "wal_bytes": disk.wal,

@@ -54,7 +54,7 @@ pub(super) async fn fixture(folder: &std::path::Path) -> Arc<Services> {
     Arc::new(Services {
         snapshot: Shared::new(Snapshot::fixture(&config(), None, Ticks::default()).unwrap()),
         sending: Sending::new(store.clone(), Arc::clone(&metrics)),
-        inbox: Inbox::new(store.clone(), Arc::new(UnreadCache::new(10, None)), clock.clone()),
+        inbox: Inbox::new(store.clone(), Arc::new(UnreadCache::new(10, None))),
         directory: Directory::new(store.clone()),
         audit: Audit::new(store),
         metrics,

@@ -3,7 +3,7 @@
 use super::{EMPTY, Inbox, Owner};
 use crate::{
     config::UserMode,
-    domain::{Error, Event, EventId, Head, Result, Timestamp},
+    domain::{Error, Event, EventId, Head, Result, TenantId, Timestamp},
     store::{Followed, Since},
 };
 
@@ -65,7 +65,7 @@ impl Inbox {
     pub async fn follow_on(&self, owner: Owner<'_>, after: EventId) -> Result<Step> {
         let Followed { head, since } = match self.store.events(owner.tenant, owner.user, after).await {
             Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => {
-                let head = self.nobody().await?;
+                let head = self.nobody(owner.tenant).await?;
                 let tell =
                     if head.event_id() == after { Tell::Events(Vec::new()) } else { Tell::Reset(head) };
                 return Ok(Step::at(head, tell));
@@ -81,13 +81,13 @@ impl Inbox {
 
     async fn head(&self, owner: Owner<'_>) -> Result<Head> {
         match self.store.head(owner.tenant, owner.user).await {
-            Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => self.nobody().await,
+            Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => self.nobody(owner.tenant).await,
             found => found,
         }
     }
 
     /// The head of a user whom nobody has written to yet, in an open directory.
-    pub(super) async fn nobody(&self) -> Result<Head> {
-        Ok(Head { epoch: self.store.epoch().await?, ..EMPTY })
+    pub(super) async fn nobody(&self, tenant: &TenantId) -> Result<Head> {
+        Ok(Head { epoch: self.store.epoch(tenant).await?, ..EMPTY })
     }
 }

@@ -8,9 +8,8 @@ pub use follow::{Step, Tell};
 
 use crate::{
     cache::UnreadCache,
-    clock::Clock,
     config::UserMode,
-    domain::{Error, Head, Notification, NotificationId, Result, TenantId, UserId},
+    domain::{Error, Head, Notification, NotificationId, Result, TenantId, Timestamp, UserId},
     store::{Each, Page, PageQuery, Store},
 };
 
@@ -40,15 +39,17 @@ impl Owner<'_> {
 pub struct Inbox {
     store: Store,
     unread: Arc<UnreadCache>,
-    clock: Clock,
 }
+
+/// How long an unread count is remembered that includes notifications which could not be expired.
+const EXPIRY_RETRY_SECONDS: i64 = 1;
 
 const EMPTY: Head = Head { epoch: 0, rev: 0, unread: 0, next_expiry: None, erased_up_to: None };
 
 impl Inbox {
     /// Works on this store, with counts remembered in `unread`.
-    pub fn new(store: Store, unread: Arc<UnreadCache>, clock: Clock) -> Self {
-        Self { store, unread, clock }
+    pub fn new(store: Store, unread: Arc<UnreadCache>) -> Self {
+        Self { store, unread }
     }
 
     /// A page of the inbox, newest first, with the unread count of the same instant.
@@ -59,19 +60,33 @@ impl Inbox {
         }
         match page {
             Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => {
-                Ok(Page { head: self.nobody().await?, notifications: Vec::new(), next: None })
+                Ok(Page { head: self.nobody(owner.tenant).await?, notifications: Vec::new(), next: None })
             }
             page => page,
         }
     }
 
-    /// The head, which says how many notifications are unread.
+    /// The head, which says how many notifications are unread. Where expiring failed, its next expiry is when that is
+    /// tried again.
     pub async fn unread_count(&self, owner: Owner<'_>) -> Result<Head> {
-        let load = self.store.head(owner.tenant, owner.user);
-        match self.unread.count(owner.tenant, owner.user, self.clock.now(), load).await {
-            Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => self.nobody().await,
+        let now = self.store.expiry_time();
+        let load = async {
+            let mut head = self.store.head(owner.tenant, owner.user).await?;
+            if head.expiry_due(now) {
+                // Expiring failed, as on a full disk or a standby: were it due at once, no count would be remembered.
+                head.next_expiry = Some(now.plus_seconds(EXPIRY_RETRY_SECONDS));
+            }
+            Ok(head)
+        };
+        match self.unread.count(owner.tenant, owner.user, now, load).await {
+            Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => self.nobody(owner.tenant).await,
             head => head,
         }
+    }
+
+    /// Returns the time by which the store decides what has expired.
+    pub fn expiry_time(&self) -> Timestamp {
+        self.store.expiry_time()
     }
 
     /// Marks one read; a second time changes nothing.

@@ -84,10 +84,9 @@ impl Sending {
         items: &mut [BatchItem],
     ) -> Result<()> {
         let wanted = news.iter().zip(places).filter(|(new, _)| !new.create_user);
-        let (inboxes, places): (Vec<_>, Vec<_>) =
-            wanted.map(|(new, place)| ((principal.tenant.clone(), new.sealed.user), *place)).unzip();
-        let heads = self.store.places(&inboxes).await?;
-        for ((head, (_, user)), place) in heads.iter().zip(inboxes).zip(places) {
+        let (users, places): (Vec<_>, Vec<_>) = wanted.map(|(new, place)| (new.sealed.user, *place)).unzip();
+        let heads = self.store.places(&principal.tenant, &users).await?;
+        for ((head, user), place) in heads.iter().zip(users).zip(places) {
             if head.is_none() {
                 let error = Error::UserNotFound(user);
                 self.count_error(&error);

@@ -70,7 +70,7 @@ impl Sending {
         let mut delivery =
             Delivery { sending: self, snapshot, hook, now, request_id, received, problems, later };
         mapped.problems.into_iter().for_each(|problem| delivery.refuse(problem));
-        let planned = delivery.resolve(&mapped.planned, most).await?;
+        let planned = delivery.resolve(&mapped.planned).await?;
         let Some((kept, summaries)) = summary::cut(&planned, most, &snapshot.limits) else {
             delivery.refuse(Problem::new(
                 "recipients",
@@ -96,12 +96,8 @@ impl Sending {
 
 impl Delivery<'_> {
     /// Who gets what was planned: in place of users whom a managed directory does not know those who stand in.
-    async fn resolve<'p>(
-        &mut self,
-        planned: &'p [Planned],
-        most: usize,
-    ) -> Result<Vec<(&'p Planned, UserId)>> {
-        let unknown = self.unknown(planned, most).await?;
+    async fn resolve<'p>(&mut self, planned: &'p [Planned]) -> Result<Vec<(&'p Planned, UserId)>> {
+        let unknown = self.unknown(planned).await?;
         let fallback = self.hook.works.as_ref().map(|works| works.reception.fallback.as_slice());
         let fallback = fallback.unwrap_or_default();
         let mut resolved = Vec::new();
@@ -123,19 +119,17 @@ impl Delivery<'_> {
         Ok(resolved)
     }
 
-    /// Those among the recipients whom the directory does not know. An open one makes them. For more than `most` users
-    /// nothing is sent, so no more are looked up.
-    async fn unknown(&self, planned: &[Planned], most: usize) -> Result<HashSet<UserId>> {
+    /// Those among the recipients whom the directory does not know. An open one makes them.
+    async fn unknown(&self, planned: &[Planned]) -> Result<HashSet<UserId>> {
         let tenant = &self.hook.principal.tenant;
         if self.snapshot.tenant(tenant)?.users == UserMode::Open {
             return Ok(HashSet::new());
         }
         let users: HashSet<_> = planned.iter().flat_map(|plan| &plan.users).copied().collect();
-        let users: Vec<_> = users.into_iter().take(most + 1).collect();
-        let inboxes: Vec<_> = users.into_iter().map(|user| (tenant.clone(), user)).collect();
-        let places = self.sending.store.places(&inboxes).await?;
-        let unknown = inboxes.into_iter().zip(places).filter(|(_, place)| place.is_none());
-        Ok(unknown.map(|((_, user), _)| user).collect())
+        let users: Vec<_> = users.into_iter().collect();
+        let places = self.sending.store.places(tenant, &users).await?;
+        let unknown = users.into_iter().zip(places).filter(|(_, place)| place.is_none());
+        Ok(unknown.map(|(user, _)| user).collect())
     }
 
     async fn send<'p>(&self, what: Vec<(&'p Planned, UserId)>) -> Vec<(&'p Planned, UserId, Result<Sent>)> {

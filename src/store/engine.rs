@@ -11,6 +11,7 @@ use super::events::Raw;
 use super::idempotency::{Kept, Name};
 use super::page::{Page, PageQuery};
 use super::sent::{Sent, SentWindow, Window};
+use super::time::BatchTime;
 use crate::domain::{
     AuditRecord, Change, Error, EventId, Head, NotificationId, Result, TenantId, Timestamp, User, UserId,
 };
@@ -22,7 +23,7 @@ use crate::domain::{
 pub(crate) trait Engine: Send {
     /// Applies all commands durably in one transaction, or none of them. Commands of one batch
     /// have no order among them. Sends that are stored whole or not at all are told by [`super::whole`]. Any error but [`Failure::Fatal`] leaves the engine ready for the next batch.
-    async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure>;
+    async fn apply(&mut self, commands: &[Command], time: BatchTime) -> Result<Applied, Failure>;
 
     /// Leaves the database in order and lets go of it.
     async fn close(self: Box<Self>);

@@ -58,7 +58,7 @@ impl Store {
     /// [`Error::UserNotFound`].
     pub async fn events(&self, tenant: &TenantId, user: UserId, after: EventId) -> Result<Followed> {
         let inbox = key(tenant, user);
-        let now = self.0.time.now();
+        let now = self.0.time.for_expiry();
         loop {
             let raw = self.0.reads.of(tenant).await?.events(&inbox, after.rev).await?;
             let head = raw.head.ok_or(Error::UserNotFound(user))?;
@@ -68,19 +68,29 @@ impl Store {
         }
     }
 
-    /// Which history the store's revisions count in now.
+    /// Returns the epoch that revisions count in now. The read waits for a turn of the tenant.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn epoch(&self) -> Result<i64> {
-        self.0.reads.own().await?.epoch().await
+    pub async fn epoch(&self, tenant: &TenantId) -> Result<i64> {
+        self.0.reads.of(tenant).await?.epoch().await
     }
 
-    /// Where the heads of some inboxes stand: none of a user who does not exist.
+    /// Returns where the heads of some of a tenant's inboxes stand: none of a user who does not exist. The read waits
+    /// for a turn of the tenant.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn places(&self, inboxes: &[(TenantId, UserId)]) -> Result<Vec<Option<EventId>>> {
+    pub async fn places(&self, tenant: &TenantId, users: &[UserId]) -> Result<Vec<Option<EventId>>> {
+        let inboxes: Vec<InboxKey> = users.iter().map(|user| key(tenant, *user)).collect();
+        self.0.reads.of(tenant).await?.places(&inboxes).await
+    }
+
+    /// Returns the same of inboxes of any tenants, for the gateway's own work: the read waits for a turn of that.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn places_of_all(&self, inboxes: &[(TenantId, UserId)]) -> Result<Vec<Option<EventId>>> {
         let inboxes: Vec<InboxKey> = inboxes.iter().map(|(tenant, user)| key(tenant, *user)).collect();
         self.0.reads.own().await?.places(&inboxes).await
     }
@@ -136,4 +146,30 @@ impl RawEvent {
 /// A notification as it was, read or not.
 fn as_it_was(now: Notification, read_at: Option<Timestamp>) -> Box<Notification> {
     Box::new(Notification { read_at, ..now })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::Options;
+
+    #[tokio::test]
+    async fn places_and_the_epoch_are_read_in_the_turns_of_their_tenant() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        let wait = Duration::from_millis(50);
+        let options = Options { readers: 3, wait, ..Options::default() };
+        let store = Store::open(&url, options, Arc::new(()), Arc::new(())).await.expect("opens");
+        let [noisy, quiet] = ["noisy", "quiet"].map(|name| TenantId::new(name).expect("a name"));
+        let users = [UserId::new(1).expect("an id")];
+        let _all_of_noisy = [store.0.reads.of(&noisy).await, store.0.reads.of(&noisy).await];
+        assert!(matches!(store.places(&noisy, &users).await, Err(Error::Busy { .. })));
+        assert!(matches!(store.epoch(&noisy).await, Err(Error::Busy { .. })));
+        assert_eq!(store.places(&quiet, &users).await.expect("read"), [None]);
+        store.epoch(&quiet).await.expect("read");
+        store.places_of_all(&[(noisy, users[0])]).await.expect("read by the gateway itself");
+    }
 }

@@ -48,8 +48,8 @@ impl Store {
     /// [`Error::KeyReused`] where the key was used with another body.
     pub async fn answered(&self, tenant: &TenantId, by: &Idempotency) -> Result<Option<String>> {
         let name = Name { tenant, principal: &by.principal, key: &by.key };
-        let Some(kept) = self.0.reads.of(tenant).await?.answer(&name, oldest(self.0.time.now())).await?
-        else {
+        let since = oldest(self.0.time.for_expiry());
+        let Some(kept) = self.0.reads.of(tenant).await?.answer(&name, since).await? else {
             return Ok(None);
         };
         if kept.body == by.body { Ok(Some(kept.answer)) } else { Err(Error::KeyReused) }

@@ -44,12 +44,30 @@ impl Store {
         if let Some(server) = server {
             self.0.time.follow(server);
         }
-        let now = self.0.time.now();
+        let now = self.0.time.for_expiry();
         let mut done = Maintained { expired: self.expire_due(now).await?, ..Maintained::default() };
+        // By no age, so before anything pauses.
+        loop {
+            let inboxes = self.0.reads.own().await?.erased(CHUNK).await?;
+            if inboxes.is_empty() {
+                break;
+            }
+            for inbox in inboxes {
+                done.erased += self.purge_erased(&inbox.tenant, inbox.user).await?;
+            }
+        }
         if let Some(ahead) = self.0.time.ahead() {
             tracing::warn!(
                 ?ahead,
                 "the clock has jumped ahead: retention and purges pause until it is right, or a restart takes it for right"
+            );
+            return Ok(done);
+        }
+        if let Some(behind) = self.0.time.behind() {
+            tracing::warn!(
+                ?behind,
+                "the clock is behind the times in the store: retention and purges pause; set the clock right, or, if \
+                 it is right, correct the times that were stored while it was ahead"
             );
             return Ok(done);
         }
@@ -58,17 +76,8 @@ impl Store {
         for tenant in tenants {
             let retention = retention(&tenant);
             if retention != Retention::default() {
-                let now = self.0.time.for_retention();
+                let now = self.0.time.for_expiry();
                 done.retired += self.retire(&tenant, &retention, now).await?;
-            }
-        }
-        loop {
-            let inboxes = self.0.reads.own().await?.erased(CHUNK).await?;
-            if inboxes.is_empty() {
-                break;
-            }
-            for inbox in inboxes {
-                done.erased += self.purge_erased(&inbox.tenant, inbox.user).await?;
             }
         }
         let before = before(now, self.0.keep_changes);

@@ -135,7 +135,7 @@ impl Store {
         id: NotificationId,
         within: Duration,
     ) -> Result<Notification> {
-        let since = before(self.0.time.now(), within);
+        let since = before(self.0.time.for_expiry(), within);
         self.notification(Command::Restore(key(tenant, user), id, since), id).await
     }
 

@@ -150,10 +150,8 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let opened = open::open(url, &options, &listener).await?;
         let queue = Arc::new(Queue::new(options.queue_capacity, opened.lanes.len()));
-        let time = Arc::new(Time::new(options.clock, options.clock_leeway, opened.newest));
-        if let Some(server) = opened.server_time {
-            time.follow(server);
-        }
+        let time = Time::new(options.clock, options.clock_leeway, opened.newest, opened.server_time);
+        let time = Arc::new(time);
         let (runs, running) = watch::channel(());
         let writer = |(lane, engine)| Writer {
             engine,
@@ -241,8 +239,8 @@ impl Store {
     pub async fn seed_users(&self, tenant: &TenantId, users: &[(UserId, Profile)]) -> Result<()> {
         for some in users.chunks(256) {
             // Where all are there nothing is written: so a gateway can start at a standby.
-            let inboxes: Vec<_> = some.iter().map(|(user, _)| (tenant.clone(), *user)).collect();
-            let mut some: Vec<_> = some.iter().zip(self.places(&inboxes).await?).collect();
+            let ids: Vec<_> = some.iter().map(|(user, _)| *user).collect();
+            let mut some: Vec<_> = some.iter().zip(self.places(tenant, &ids).await?).collect();
             some.retain(|(_, place)| place.is_none());
             if !some.is_empty() {
                 let missing = some.into_iter().map(|(user, _)| user.clone()).collect();
@@ -272,7 +270,7 @@ impl Store {
     /// [`Error::UserNotFound`].
     pub async fn head(&self, tenant: &TenantId, user: UserId) -> Result<Head> {
         let inbox = key(tenant, user);
-        let now = self.0.time.now();
+        let now = self.0.time.for_expiry();
         loop {
             let head = self.0.reads.head(&inbox).await?.ok_or(Error::UserNotFound(user))?;
             if !head.expiry_due(now) || !self.expire(&inbox, now).await {
@@ -336,15 +334,26 @@ impl Store {
         self.0.space.as_ref().map(|space| space.disk())
     }
 
-    /// The time by which the store stamps and expires. It never goes backwards.
+    /// The time by which the store stamps. It never goes backwards.
     pub fn now(&self) -> Timestamp {
         self.0.time.now()
     }
 
+    /// Returns the time by which the store decides what has expired: the wall clock, where stamps are ahead of it.
+    pub fn expiry_time(&self) -> Timestamp {
+        self.0.time.for_expiry()
+    }
+
     /// How far the clock is ahead of where it should be, where that is more than the leeway: meanwhile retention and
-    /// purges pause.
+    /// purges by age pause.
     pub fn clock_ahead(&self) -> Option<Duration> {
         self.0.time.ahead()
+    }
+
+    /// Returns by how much the clock is behind the newest stamp in the store, where that is more than the leeway:
+    /// meanwhile retention and purges by age pause too.
+    pub fn clock_behind(&self) -> Option<Duration> {
+        self.0.time.behind()
     }
 
     /// How many commands wait for the writer.

@@ -24,7 +24,7 @@ pub enum OpenError {
     /// The database on a server.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
-    /// A server's clock cannot be read.
+    /// A server's clock, or the newest time stored there, cannot be read.
     #[error("the clock of the store's server cannot be read: {0}")]
     Clock(crate::domain::Error),
     /// A copy into the database was begun and has not come to its end.
@@ -50,7 +50,7 @@ pub(super) struct Opened {
     pub lanes: Vec<Box<dyn Engine>>,
     pub reads: Box<dyn Reads>,
     pub space: Option<Arc<Space>>,
-    /// The newest stamp in a file.
+    /// The newest stamp in the database.
     pub newest: Timestamp,
     /// What a server's clock says.
     pub server_time: Option<Timestamp>,
@@ -74,7 +74,8 @@ pub(super) async fn open(
             let (lanes, reads) = postgres::open(url, options, listener.clone()).await?;
             let lanes = lanes.into_iter().map(|lane| Box::new(lane) as Box<dyn Engine>).collect();
             let server_time = reads.server_time().await.map_err(OpenError::Clock)?;
-            Ok(Opened { lanes, reads: Box::new(reads), space: None, newest: Timestamp(0), server_time })
+            let newest = reads.newest_stamp().await.map_err(OpenError::Clock)?;
+            Ok(Opened { lanes, reads: Box::new(reads), space: None, newest, server_time })
         }
         None => Err(OpenError::Scheme),
     }

@@ -123,7 +123,7 @@ impl Store {
     /// [`Error::UserNotFound`].
     pub async fn page(&self, tenant: &TenantId, user: UserId, query: &PageQuery) -> Result<Page> {
         let inbox = key(tenant, user);
-        let now = self.0.time.now();
+        let now = self.0.time.for_expiry();
         let (mut filling, mut step, mut head) = (Filling::new(query.limit), query.clone(), None::<Head>);
         while let Some(limit) = filling.step() {
             step.limit = limit;

@@ -65,6 +65,7 @@ pub(crate) struct SentWindow<'a> {
     pub deleted: bool,
     pub since: Timestamp,
     pub until: Timestamp,
+    /// What has expired by this time is not there.
     pub now: Timestamp,
 }
 
@@ -142,7 +143,7 @@ impl Store {
             deleted: query.deleted,
             since: query.since.unwrap_or(Timestamp(i64::MIN)),
             until: query.until.unwrap_or(Timestamp(i64::MAX)),
-            now: self.0.time.now(),
+            now: self.0.time.for_expiry(),
         };
         let mut filling = Filling::new(query.limit);
         while let Some(step) = filling.step() {

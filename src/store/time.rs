@@ -3,6 +3,9 @@
 //! The wall clock is believed as long as it stays within a leeway of where the monotonic clock says that it should be;
 //! beyond that the monotonic clock goes on alone, so that neither a jump ahead stamps what later looks new for years, nor
 //! a jump back stops the time. Over a server, its clock takes the place of the wall clock.
+//!
+//! What expires, and what is purged by age, is decided by the wall clock where that is earlier: a single start with a
+//! clock that is ahead stores a stamp that later stamps continue from, and must not age what is stored after it.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
@@ -16,7 +19,7 @@ pub(super) struct Time {
     leeway: i64,
     /// How far the time that is believed is ahead of the monotonic clock.
     offset: AtomicI64,
-    /// The same of the server's clock, once it was read.
+    /// The same of the server's clock, where there is one.
     server: AtomicI64,
     /// The last time given.
     last: AtomicI64,
@@ -25,10 +28,21 @@ pub(super) struct Time {
 /// No server's clock was read.
 const NONE: i64 = i64::MIN;
 
+/// The times that one batch is applied with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchTime {
+    /// The time of all its stamps.
+    pub now: Timestamp,
+    /// The time by which it decides what has expired.
+    pub expiry: Timestamp,
+}
+
 impl Time {
-    /// Begins with what the clock says, but not before the newest stamp in the store.
-    pub fn new(clock: Clock, leeway: Duration, newest: Timestamp) -> Self {
-        let (wall, steady) = (clock.now().0, clock.monotonic());
+    /// Begins with the time of the server's clock, or else of this machine's, but not before the newest stamp in the
+    /// store.
+    pub fn new(clock: Clock, leeway: Duration, newest: Timestamp, server: Option<Timestamp>) -> Self {
+        let server = server.filter(|_| !clock.is_fixed());
+        let (wall, steady) = (server.unwrap_or_else(|| clock.now()).0, clock.monotonic());
         let leeway = i64::try_from(leeway.as_micros()).unwrap_or(i64::MAX);
         if newest.0.saturating_sub(wall) > leeway {
             tracing::error!(
@@ -41,12 +55,12 @@ impl Time {
             clock,
             leeway,
             offset: AtomicI64::new(wall.max(newest.0) - steady),
-            server: AtomicI64::new(NONE),
+            server: AtomicI64::new(server.map_or(NONE, |server| server.0 - steady)),
             last: AtomicI64::new(newest.0),
         }
     }
 
-    /// The time now, for stamps and for what expires; never less than before.
+    /// The time now, for stamps; never less than before.
     pub fn now(&self) -> Timestamp {
         let (wall, believed) = self.look();
         let now = if (wall - believed).abs() <= self.leeway {
@@ -65,21 +79,30 @@ impl Time {
         (ahead > self.leeway).then(|| Duration::from_micros(ahead.unsigned_abs()))
     }
 
-    /// The time by which it is decided what is too old to be kept: the earlier one where clocks differ.
-    pub fn for_retention(&self) -> Timestamp {
+    /// Returns by how much the wall clock is behind the stamps, where that is more than the leeway: then nothing is
+    /// deleted by age, as either may be wrong.
+    pub fn behind(&self) -> Option<Duration> {
+        let behind = self.now().0 - self.look().0;
+        (behind > self.leeway).then(|| Duration::from_micros(behind.unsigned_abs()))
+    }
+
+    /// Returns the time by which it is decided what has expired and what is too old to be kept: the earlier one where
+    /// clocks differ.
+    pub fn for_expiry(&self) -> Timestamp {
         let now = self.now();
         Timestamp(self.look().0.min(now.0))
     }
 
-    /// Takes a server's clock in place of this machine's, from the first reading on.
+    /// Returns the times to apply a batch with.
+    pub fn for_batch(&self) -> BatchTime {
+        let now = self.now();
+        BatchTime { now, expiry: Timestamp(self.look().0.min(now.0)) }
+    }
+
+    /// Takes a new reading of the server's clock.
     pub fn follow(&self, server: Timestamp) {
-        if self.clock.is_fixed() {
-            return;
-        }
-        let offset = server.0 - self.clock.monotonic();
-        if self.server.swap(offset, Relaxed) == NONE {
-            self.offset.store(offset, Relaxed);
-            self.last.store(server.0, Relaxed);
+        if !self.clock.is_fixed() {
+            self.server.store(server.0 - self.clock.monotonic(), Relaxed);
         }
     }
 
@@ -103,7 +126,7 @@ mod tests {
 
     fn time(newest: i64) -> (Clock, Time) {
         let clock = Clock::fixed(Timestamp(START));
-        let time = Time::new(clock.clone(), Duration::from_secs(3_600), Timestamp(newest));
+        let time = Time::new(clock.clone(), Duration::from_secs(3_600), Timestamp(newest), None);
         (clock, time)
     }
 
@@ -125,11 +148,12 @@ mod tests {
                 (shown - i64::from(shown > 10) * 5, ahead),
                 "{jump}"
             );
-            assert!(time.for_retention() <= time.now());
+            assert!(time.for_expiry() <= time.now());
+            assert_eq!(time.behind().is_some(), jump == -12 * YEAR, "{jump}");
         }
         // What is set right is believed again.
         clock.jump_seconds(2 * YEAR);
-        assert!(time.ahead().is_none());
+        assert!(time.ahead().is_none() && time.behind().is_none());
         assert_eq!(time.now(), clock.now());
     }
 
@@ -149,6 +173,21 @@ mod tests {
         assert_eq!(passed(&time), YEAR);
         clock.advance_seconds(10);
         assert_eq!(passed(&time), YEAR + 10);
-        assert_eq!(time.for_retention(), clock.now());
+        assert_eq!(time.for_expiry(), clock.now());
+        assert_eq!(time.behind(), Some(Duration::from_secs(YEAR as u64)));
+        clock.jump_seconds(YEAR - 3_600);
+        assert_eq!(time.behind(), None, "set right");
+    }
+
+    #[test]
+    fn a_server_whose_clock_was_set_back_goes_on_from_the_newest_stamp() {
+        let leeway = Duration::from_secs(3_600);
+        let server = Timestamp(START);
+        let time = Time::new(Clock::default(), leeway, Timestamp(START + 7_200_000_000), Some(server));
+        assert!((7_200..7_260).contains(&passed(&time)));
+        assert!((START..START + 60_000_000).contains(&time.for_expiry().0));
+        assert!(time.behind().is_some());
+        time.follow(Timestamp(START + 7_200_000_000));
+        assert!(time.behind().is_none());
     }
 }

@@ -115,7 +115,7 @@ impl Writer {
         let mut parts = vec![(commands, answers)];
         while let Some((commands, mut answers)) = parts.pop() {
             let start = Instant::now();
-            match self.engine.apply(commands, self.time.now()).await {
+            match self.engine.apply(commands, self.time.for_batch()).await {
                 Ok(applied) => {
                     self.observer.batch(commands.len(), start.elapsed());
                     if !applied.changes.is_empty() {

@@ -82,7 +82,7 @@ async fn what_cannot_be_expired_fails_no_read() {
     let gateway = disk.serve();
     let sent = gateway.send(KEY, &json!({"user_id": 1, "type": "brief", "title": "Soon over"}));
     assert_eq!(sent.status, 201, "{}", sent.body);
-    let full = disk.fault("full");
+    let full = disk.fault("read-only");
     let stored = std::time::Instant::now();
     until("it has expired", || (stored.elapsed().as_millis() > 1_100).then_some(()));
     let token = Token::of(SECRET, 1).sign();

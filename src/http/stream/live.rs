@@ -116,8 +116,10 @@ pub struct Live {
     has_more: bool,
     /// Until when it does not read again.
     rests_until: Instant,
-    /// When something in the inbox expires next.
+    /// When something in the inbox expires next, by the store's time.
     next_expiry: Option<Timestamp>,
+    /// Until when it does not read because of that: the last read left due what could not be expired.
+    expiry_rests_until: Instant,
     settings: Streams,
     /// When a comment is due.
     beat: Instant,
@@ -130,6 +132,9 @@ pub struct Live {
 
 /// How long a stream rests that has told all: what happens to an inbox again and again is read together.
 const REST: Duration = Duration::from_millis(10);
+
+/// How long a stream waits before it reads again for what the store could not expire, as on a full disk or a standby.
+const EXPIRY_RETRY: Duration = Duration::from_secs(1);
 
 /// What a stream was woken by.
 enum Woken {
@@ -149,6 +154,7 @@ impl Live {
             has_more: false,
             rests_until: Instant::now(),
             next_expiry: None,
+            expiry_rests_until: Instant::now(),
             settings,
             pass,
             beat: Instant::now(),
@@ -221,8 +227,7 @@ impl Live {
                 Woken::Swapped => self.check()?,
                 Woken::Time => {
                     self.check()?;
-                    let now = self.services.clock.now();
-                    self.has_more |= self.next_expiry.is_some_and(|at| at <= now);
+                    self.has_more |= self.is_expiry_due() && self.expiry_rests_until <= Instant::now();
                     if !self.has_more && self.beat <= Instant::now() {
                         self.beat = Instant::now() + self.settings.heartbeat;
                         return Ok(frames::BEAT.to_owned());
@@ -239,10 +244,19 @@ impl Live {
     /// When there is something to do though nobody wakes the stream: never later than the next comment, so that a
     /// clock that is set does no harm for longer.
     fn next_look(&self) -> Instant {
-        let first = self.next_expiry.map_or(self.pass.ends, |at| at.min(self.pass.ends));
-        let micros = first.0.saturating_sub(self.services.clock.now().0);
-        let wait = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
-        self.beat.min(Instant::now() + wait.min(self.settings.heartbeat))
+        let in_time = |at: Timestamp, now: Timestamp| {
+            let wait = Duration::from_micros(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0));
+            Instant::now() + wait.min(self.settings.heartbeat)
+        };
+        let ends = in_time(self.pass.ends, self.services.clock.now());
+        let expiry = self.next_expiry.map(|at| in_time(at, self.services.inbox.expiry_time()));
+        let expiry = expiry.map_or(self.beat, |at| at.max(self.expiry_rests_until));
+        self.beat.min(ends).min(expiry)
+    }
+
+    /// Whether something in the inbox has expired by the store's time, which the wall clock may be ahead of.
+    fn is_expiry_due(&self) -> bool {
+        self.next_expiry.is_some_and(|at| at <= self.services.inbox.expiry_time())
     }
 
     /// Reads what is new, and appends it.
@@ -275,6 +289,9 @@ impl Live {
             self.rests_until = Instant::now() + REST;
         }
         self.next_expiry = step.next_expiry();
+        if self.is_expiry_due() {
+            self.expiry_rests_until = Instant::now() + EXPIRY_RETRY;
+        }
         if told > 0 {
             self.beat = Instant::now() + self.settings.heartbeat;
         }

@@ -68,7 +68,7 @@ pub(super) async fn look<'a>(batch: &mut Batch<'_>, commands: &'a [Command]) -> 
     .bind(keyed.iter().map(|send| send.tenant.as_str()).collect::<Vec<_>>())
     .bind(keyed.iter().map(|send| &*send.by.principal).collect::<Vec<_>>())
     .bind(keyed.iter().map(|send| send.by.key.as_slice()).collect::<Vec<_>>())
-    .bind(oldest(batch.now).0)
+    .bind(oldest(batch.expiry).0)
     .rows(&mut batch.on)
     .await?;
     let mut found = HashMap::with_capacity(rows.len());

@@ -89,7 +89,7 @@ pub(super) async fn restore(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx
         }
     }
     let mut wanted: Vec<_> = asked.keys().copied().collect();
-    let there = some(batch, SHOWN, &wanted).await?;
+    let there = some(batch, SHOWN, &wanted, None).await?;
     let settle = |batch: &mut Batch<'_>, one, notification: &Notification, is_back| {
         for place in asked.get(&one).into_iter().flat_map(|(_, places)| places) {
             batch.settle(*place, Outcome::Marked(Box::new(notification.clone()), is_back));
@@ -115,7 +115,7 @@ pub(super) async fn restore(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx
                 .map(|one| asked.get(one).map_or(i64::MAX, |(since, _)| since.0))
                 .collect::<Vec<_>>(),
         )
-        .bind(batch.now.0)
+        .bind(batch.expiry.0)
         .rows(&mut batch.on)
         .await?;
     for row in &rows {

@@ -10,7 +10,7 @@ use super::connect::Database;
 use super::error::{corrupt, internal};
 use super::page;
 use super::writes::Batch;
-use crate::domain::{ChangeKind, Notification, NotificationId, Result};
+use crate::domain::{ChangeKind, Notification, NotificationId, Result, Timestamp};
 use crate::store::command::{CHUNK, Command, InboxKey, Outcome};
 
 /// Rows that one read looks at.
@@ -42,13 +42,14 @@ async fn mark_some(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx::Result<
         let rows = ask("UPDATE inbox i SET read_at = $5
                FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS w (number, tenant, user_id, id)
               WHERE i.tenant = w.tenant AND i.user_id = w.user_id AND i.id = w.id AND i.read_at IS NULL
-                AND (i.expires_at IS NULL OR i.expires_at > $5)
+                AND (i.expires_at IS NULL OR i.expires_at > $6)
              RETURNING w.number")
         .bind(wanted.iter().map(|(number, ..)| i64::try_from(*number).unwrap_or_default()).collect::<Vec<_>>())
         .bind(wanted.iter().map(|(_, inbox, _)| inbox.tenant.as_str()).collect::<Vec<_>>())
         .bind(wanted.iter().map(|(_, inbox, _)| inbox.user.get()).collect::<Vec<_>>())
         .bind(wanted.iter().map(|(.., id)| id.get()).collect::<Vec<_>>())
         .bind(batch.now.0)
+        .bind(batch.expiry.0)
         .rows(&mut batch.on)
         .await?;
         for row in &rows {
@@ -124,7 +125,7 @@ macro_rules! shown {
 
 const MARK_READ: &str = shown!(
     ", marked AS (
-        UPDATE inbox i SET read_at = $5 FROM w
+        UPDATE inbox i SET read_at = $6 FROM w
          WHERE i.tenant = w.tenant AND i.user_id = w.user_id AND i.id = w.id AND i.read_at IS NULL
            AND (i.expires_at IS NULL OR i.expires_at > $5))
 "
@@ -140,23 +141,27 @@ const MARK_UNREAD: &str = shown!(
 
 pub(super) const SHOWN: &str = shown!("");
 
-/// What such a statement shows of some, by their places among them. What erasing hides must not be there.
+/// What such a statement shows of some, by their places among them. What erasing hides must not be there. `read_at` is
+/// for [`MARK_READ`] alone, as no other statement has a parameter for it.
 pub(super) async fn some(
     batch: &mut Batch<'_>,
     statement: &'static str,
     wanted: &[(&InboxKey, NotificationId)],
+    read_at: Option<Timestamp>,
 ) -> sqlx::Result<Vec<(usize, Notification)>> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = ask(statement)
+    let mut asked = ask(statement)
         .bind((0_i64..).take(wanted.len()).collect::<Vec<_>>())
         .bind(wanted.iter().map(|(inbox, _)| inbox.tenant.as_str()).collect::<Vec<_>>())
         .bind(wanted.iter().map(|(inbox, _)| inbox.user.get()).collect::<Vec<_>>())
         .bind(wanted.iter().map(|(_, id)| id.get()).collect::<Vec<_>>())
-        .bind(batch.now.0)
-        .rows(&mut batch.on)
-        .await?;
+        .bind(batch.expiry.0);
+    if let Some(read_at) = read_at {
+        asked = asked.bind(read_at.0);
+    }
+    let rows = asked.rows(&mut batch.on).await?;
     let shown = |row| placed(row, wanted);
     rows.iter().map(shown).collect()
 }
@@ -192,7 +197,7 @@ async fn mark_single(batch: &mut Batch<'_>, commands: &[Command], kind: ChangeKi
     };
     // A second mark of the same one makes no second change.
     let mut marked = HashSet::new();
-    for (number, mut notification) in some(batch, statement, &wanted).await? {
+    for (number, mut notification) in some(batch, statement, &wanted, read_at).await? {
         let (inbox, id) = wanted[number];
         let mut changes = false;
         if notification.read_at.is_some() != read_at.is_some() {

@@ -34,6 +34,15 @@ impl PostgresReads {
         Self { database, together: Together::default(), neighbours }
     }
 
+    /// Returns the newest time that was stamped: two look-ups in primary keys.
+    pub(in crate::store) async fn newest_stamp(&self) -> Result<Timestamp> {
+        let newest = ask("SELECT greatest(
+                (SELECT created_at FROM notification ORDER BY id DESC LIMIT 1),
+                (SELECT at FROM change ORDER BY seq DESC LIMIT 1), 0)");
+        let newest = self.first(newest, |row| row.try_get(0)).await?;
+        Ok(Timestamp(newest.unwrap_or(0)))
+    }
+
     /// Asks, and makes something of every row.
     async fn all<T>(&self, ask: Ask, make: impl Fn(&PgRow) -> sqlx::Result<T>) -> Result<Vec<T>> {
         self.database.rows(&ask).await?.iter().map(make).collect::<sqlx::Result<_>>().map_err(internal)

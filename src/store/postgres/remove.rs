@@ -146,7 +146,7 @@ async fn take(batch: &mut Batch<'_>, wants: Vec<Want>) -> sqlx::Result<Vec<Want>
     .bind(taken.iter().map(|want| want.inbox.user.get()).collect::<Vec<_>>())
     .bind(taken.iter().map(|want| want.id.get()).collect::<Vec<_>>())
     .bind(taken.iter().map(|want| want.shown).collect::<Vec<_>>())
-    .bind(batch.now.0)
+    .bind(batch.expiry.0)
     .rows(&mut batch.on)
     .await?;
     let mut gone: HashMap<usize, &PgRow> = HashMap::with_capacity(rows.len());

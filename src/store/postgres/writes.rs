@@ -21,6 +21,7 @@ use super::{answers, audit, deleted, drift, marks, purge, random, remove, send, 
 use crate::domain::{AuditEntry, Change, ChangeKind, NotificationId, TenantId, Timestamp};
 use crate::store::command::{Command, InboxKey, Outcome};
 use crate::store::engine::{Applied, Engine, Failure};
+use crate::store::time::BatchTime;
 
 /// One lane: a writer's connection, and the number of its last batch.
 pub(in crate::store) struct PostgresEngine {
@@ -39,6 +40,8 @@ pub(in crate::store) struct PostgresEngine {
 pub(super) struct Batch<'a> {
     pub on: Session<'a>,
     pub now: Timestamp,
+    /// What has expired by this time is not shown any more.
+    pub expiry: Timestamp,
     pub heads: Heads,
     pub outcomes: Vec<Option<Outcome>>,
     /// All changes, in the order of revisions; those before `written` are in the database.
@@ -116,12 +119,12 @@ impl PostgresEngine {
     }
 
     /// Tries a batch until it is known what became of it, or the time for that is over.
-    async fn resolve(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
+    async fn resolve(&mut self, commands: &[Command], time: BatchTime) -> Result<Applied, Failure> {
         let mut doubt: Option<Doubt> = None;
         let mut end: Option<Instant> = None;
         let (mut tries, mut create) = (0, false);
         loop {
-            match self.attempt(commands, now, create, &mut doubt).await {
+            match self.attempt(commands, time, create, &mut doubt).await {
                 Ok(Some(applied)) => return Ok(applied),
                 Ok(None) => {}
                 Err(Stop::Unknown) => create = true,
@@ -156,7 +159,7 @@ impl PostgresEngine {
     async fn attempt(
         &mut self,
         commands: &[Command],
-        now: Timestamp,
+        time: BatchTime,
         create: bool,
         doubt: &mut Option<Doubt>,
     ) -> Result<Option<Applied>, Stop> {
@@ -168,16 +171,16 @@ impl PostgresEngine {
         let mark = Mark { lane: self.lane, before: self.committed, number: self.batch };
         let may_be_alone = doubt.is_none() && !create && database.named;
         if let Some(sends) = alone::sends(commands).filter(|_| may_be_alone) {
-            let all = alone::all(&sends, now, &mark, database.times());
-            return self.do_alone(all, commands, now, mark.number, doubt).await.map(Some);
+            let all = alone::all(&sends, time.now, &mark, database.times());
+            return self.do_alone(all, commands, time.now, mark.number, doubt).await.map(Some);
         }
         let Some(connection) = &mut self.connection else { return Err(timed_out().into()) };
         let go = async {
             let mut on = Session { connection, named: database.named };
             database.begin(on.connection).await?;
             match doubt {
-                Some(doubt) => Ok(Done::Looked(doubt.look(&mut on, commands, &mark, now).await?)),
-                None => run(on, commands, now, create, &mark).await.map(Done::Applied),
+                Some(doubt) => Ok(Done::Looked(doubt.look(&mut on, commands, &mark, time.now).await?)),
+                None => run(on, commands, time, create, &mark).await.map(Done::Applied),
             }
         };
         // Statements have a time each by the server's clock; this is for a network that has gone silent.
@@ -277,15 +280,16 @@ impl PostgresEngine {
 async fn run(
     mut on: Session<'_>,
     commands: &[Command],
-    now: Timestamp,
+    time: BatchTime,
     create: bool,
     mark: &Mark,
 ) -> Result<Applied, Stop> {
-    let created = users::create(&mut on, commands, now, create).await?;
+    let created = users::create(&mut on, commands, time.now, create).await?;
     let heads = Heads::lock(&mut on, commands).await?;
     let mut batch = Batch {
         on,
-        now,
+        now: time.now,
+        expiry: time.expiry,
         heads,
         outcomes: commands.iter().map(|_| None).collect(),
         changes: Vec::new(),
@@ -316,8 +320,8 @@ async fn run(
 
 #[async_trait]
 impl Engine for PostgresEngine {
-    async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
-        let applied = self.resolve(commands, now).await?;
+    async fn apply(&mut self, commands: &[Command], time: BatchTime) -> Result<Applied, Failure> {
+        let applied = self.resolve(commands, time).await?;
         self.hints.note(&applied.changes);
         Ok(applied)
     }

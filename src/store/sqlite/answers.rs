@@ -54,7 +54,7 @@ pub(super) async fn look<'a>(batch: &mut Batch<'_>, commands: &'a [Command]) -> 
             query =
                 query.bind(number).bind(name.tenant.as_str()).bind(name.principal).bind(name.key.as_slice());
         }
-        for row in query.bind(oldest(batch.now).0).fetch_all(&mut *batch.connection).await? {
+        for row in query.bind(oldest(batch.expiry).0).fetch_all(&mut *batch.connection).await? {
             let number = usize::try_from(row.try_get::<i64, _>(2)?);
             found.insert(first + number.map_err(|e| sqlx::Error::Decode(Box::new(e)))?, kept(&row)?);
         }

@@ -41,7 +41,7 @@ pub(super) async fn delete(batch: &mut Batch<'_>, commands: &[Command]) -> sqlx:
         .bind(inbox.tenant.as_str())
         .bind(inbox.user.get())
         .bind(id_array(asked.iter().map(|(_, id)| id.get())))
-        .bind(batch.now.0)
+        .bind(batch.expiry.0)
         .fetch_all(&mut *batch.connection)
         .await?;
         let mut gone: HashMap<i64, SqliteRow> = HashMap::with_capacity(rows.len());
@@ -135,7 +135,7 @@ async fn shown(
     inbox: &InboxKey,
     id: NotificationId,
 ) -> sqlx::Result<Option<Notification>> {
-    let shown = page::some(batch.connection, &[(inbox, id)], batch.now).await?;
+    let shown = page::some(batch.connection, &[(inbox, id)], batch.expiry).await?;
     Ok(shown.into_iter().flatten().next())
 }
 
@@ -159,7 +159,7 @@ async fn put_back(
     .bind(inbox.tenant.as_str())
     .bind(inbox.user.get())
     .bind(since.0)
-    .bind(batch.now.0)
+    .bind(batch.expiry.0)
     .fetch_all(&mut *batch.connection)
     .await?;
     let Some(row) = rows.first() else { return Ok(false) };

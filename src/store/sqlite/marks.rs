@@ -44,7 +44,7 @@ pub(super) async fn apply_single(batch: &mut Batch<'_>, commands: &[Command]) ->
     // What the marks before lead to: a second one of the same kind makes no second change.
     let mut marked = HashMap::with_capacity(wanted.len());
     for (marks, wanted) in marks.chunks(ROWS).zip(wanted.chunks(ROWS)) {
-        let shown = page::some(batch.connection, wanted, batch.now).await?;
+        let shown = page::some(batch.connection, wanted, batch.expiry).await?;
         for (((place, kind), (inbox, id)), shown) in marks.iter().zip(wanted).zip(shown) {
             let Some(mut notification) = shown else {
                 batch.settle(*place, Outcome::NoNotification);
@@ -85,7 +85,7 @@ async fn mark_some(
                        UNION ALL
                        SELECT notification_id FROM change WHERE tenant = ?2 AND user_id = ?3 AND rev > ?5
                           AND kind IN ('unread', 'restored') AND notification_id <= ?6)
-            AND (expires_at IS NULL OR expires_at > ?1)
+            AND (expires_at IS NULL OR expires_at > ?7)
             AND +id > (SELECT erased_upto FROM head WHERE tenant = ?2 AND user_id = ?3)",
     )
     .bind(batch.now.0)
@@ -94,6 +94,7 @@ async fn mark_some(
     .bind(id_array(ids))
     .bind(since)
     .bind(last.get())
+    .bind(batch.expiry.0)
     .execute(&mut *batch.connection)
     .await?
     .rows_affected();

@@ -99,18 +99,18 @@ pub(super) async fn page(pool: &SqlitePool, inbox: &InboxKey, query: &PageQuery)
     Ok(Some(Page::new(head(&row)?, Window { found, floor }, query)))
 }
 
-/// What the inboxes show of these notifications at a time, in their order.
+/// What the inboxes show of these notifications, but for what has expired by a time, in their order.
 pub(super) async fn some(
     connection: &mut SqliteConnection,
     wanted: &[(&InboxKey, NotificationId)],
-    now: Timestamp,
+    expiry: Timestamp,
 ) -> sqlx::Result<Vec<Option<Notification>>> {
     let mut found: Vec<_> = wanted.iter().map(|_| None).collect();
     let mut query = made(shown!(values(wanted.len(), 4)));
     for (place, (inbox, id)) in (0_i64..).zip(wanted) {
         query = query.bind(place).bind(inbox.tenant.as_str()).bind(inbox.user.get()).bind(id.get());
     }
-    let row = query.bind(now.0).fetch_one(connection).await?;
+    let row = query.bind(expiry.0).fetch_one(connection).await?;
     let packed: Option<&str> = row.try_get(0)?;
     let damaged = |e: Error| sqlx::Error::Decode(e.to_string().into());
     for record in packed.into_iter().flat_map(|text| text.split(RECORD)) {

@@ -15,6 +15,7 @@ use crate::domain::{Change, Timestamp};
 use crate::store::command::{Command, Outcome};
 use crate::store::engine::{Applied, Engine, Failure};
 use crate::store::space::Space;
+use crate::store::time::BatchTime;
 
 pub(in crate::store) struct SqliteEngine {
     options: SqliteConnectOptions,
@@ -33,6 +34,8 @@ pub(in crate::store) struct SqliteEngine {
 pub(super) struct Batch<'a> {
     pub connection: &'a mut SqliteConnection,
     pub now: Timestamp,
+    /// What has expired by this time is not shown any more.
+    pub expiry: Timestamp,
     pub next_id: &'a mut i64,
     pub heads: &'a mut Heads,
     pub outcomes: Vec<Option<Outcome>>,
@@ -87,7 +90,7 @@ impl SqliteEngine {
         self.connection.as_mut().ok_or_else(|| Failure::Broken("no connection".into()))
     }
 
-    async fn try_apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
+    async fn try_apply(&mut self, commands: &[Command], time: BatchTime) -> Result<Applied, Failure> {
         self.folds.check()?;
         self.connected().await?;
         let Self { connection: Some(connection), next_id, heads, .. } = self else {
@@ -95,7 +98,8 @@ impl SqliteEngine {
         };
         let mut batch = Batch {
             connection,
-            now,
+            now: time.now,
+            expiry: time.expiry,
             next_id,
             heads,
             outcomes: commands.iter().map(|_| None).collect(),
@@ -147,8 +151,8 @@ pub(super) async fn next_id(connection: &mut SqliteConnection) -> sqlx::Result<i
 
 #[async_trait]
 impl Engine for SqliteEngine {
-    async fn apply(&mut self, commands: &[Command], now: Timestamp) -> Result<Applied, Failure> {
-        let result = self.try_apply(commands, now).await;
+    async fn apply(&mut self, commands: &[Command], time: BatchTime) -> Result<Applied, Failure> {
+        let result = self.try_apply(commands, time).await;
         self.folds.wrote();
         if let Err(failure) = &result {
             self.heads.clear();
@@ -188,6 +192,10 @@ mod tests {
 
     use super::*;
 
+    fn at(micros: i64) -> BatchTime {
+        BatchTime { now: Timestamp(micros), expiry: Timestamp(micros) }
+    }
+
     fn put(user: i64) -> Command {
         let inbox = InboxKey { tenant: TenantId::default(), user: UserId::new(user).expect("an id") };
         let name = Some("x".repeat(100_000));
@@ -202,13 +210,13 @@ mod tests {
         let live = engine.connection.as_mut().expect("open");
         sqlx::query("PRAGMA max_page_count = 64").execute(live).await.expect("set");
         let batch: Vec<_> = (1..=5).map(put).collect();
-        let full = engine.apply(&batch, Timestamp(1)).await;
+        let full = engine.apply(&batch, at(1)).await;
         assert!(matches!(full, Err(Failure::Busy(_))), "{full:?}");
         let tenant = TenantId::default();
         use crate::store::engine::Reads;
         assert!(reads.users(&tenant, None, 9).await.expect("reads").is_empty(), "all or none");
 
-        let applied = engine.apply(&batch, Timestamp(2)).await.expect("a new connection has room");
+        let applied = engine.apply(&batch, at(2)).await.expect("a new connection has room");
         assert_eq!(applied.outcomes.len(), 5);
         assert_eq!(reads.users(&tenant, None, 9).await.expect("reads").len(), 5);
     }
@@ -233,7 +241,7 @@ mod tests {
             };
             Command::Send(TenantId::default(), Box::new(new))
         };
-        engine.apply(&[send(1), send(2)], Timestamp(1)).await.expect("stored");
+        engine.apply(&[send(1), send(2)], at(1)).await.expect("stored");
         let hand = engine.connection.as_mut().expect("open");
         let tampered = "UPDATE notification SET related_user_id = -1 WHERE id = 1";
         sqlx::query(tampered).execute(hand).await.expect("changed");
@@ -242,8 +250,8 @@ mod tests {
             let inbox = InboxKey { tenant: TenantId::default(), user };
             Command::MarkRead(inbox, NotificationId::new(id).expect("an id"))
         };
-        let both = engine.apply(&[mark(1), mark(2)], Timestamp(2)).await;
+        let both = engine.apply(&[mark(1), mark(2)], at(2)).await;
         assert!(matches!(both, Err(Failure::Row(_))), "it is tried without the other: {both:?}");
-        assert_eq!(engine.apply(&[mark(2)], Timestamp(2)).await.expect("marked").changes.len(), 1);
+        assert_eq!(engine.apply(&[mark(2)], at(2)).await.expect("marked").changes.len(), 1);
     }
 }

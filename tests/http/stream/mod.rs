@@ -2,6 +2,7 @@
 
 mod bounds;
 mod ends;
+mod expiry;
 mod reset;
 mod wire;
 

@@ -29,7 +29,7 @@ fn told(event: &Event) -> Told {
 }
 
 async fn after(store: &Store, user: i64, rev: i64) -> Followed {
-    let epoch = store.epoch().await.expect("an epoch");
+    let epoch = store.epoch(&tenant()).await.expect("an epoch");
     store.events(&tenant(), user_id(user), EventId { epoch, rev }).await.expect("read")
 }
 
@@ -87,10 +87,12 @@ pub async fn tell_all_that_happened_in_order(bed: Bed) {
     assert_eq!((rich.related_user, rich.kind.as_str()), (Some(user_id(2)), "custom"));
     let nobody = store.events(&tenant(), user_id(9), EventId { epoch: 0, rev: 0 }).await;
     assert!(matches!(nobody, Err(Error::UserNotFound(_))));
-    let places = [1, 9, 2].map(|user| (tenant(), user_id(user)));
-    let epoch = store.epoch().await.expect("an epoch");
+    let users = [1, 9, 2].map(user_id);
+    let epoch = store.epoch(&tenant()).await.expect("an epoch");
     let at = |rev| Some(EventId { epoch, rev });
-    assert_eq!(store.places(&places).await.expect("places"), [at(8), None, at(1)]);
+    assert_eq!(store.places(&tenant(), &users).await.expect("places"), [at(8), None, at(1)]);
+    let inboxes = users.map(|user| (tenant(), user));
+    assert_eq!(store.places_of_all(&inboxes).await.expect("places"), [at(8), None, at(1)]);
 }
 
 pub async fn go_on_from_any_place_in_pages(bed: Bed) {
@@ -149,7 +151,7 @@ pub async fn begin_anew_where_the_head_is_another(bed: Bed) {
     send(&store, 1, "two").await;
     assert!(is_unknown(&store, 1, 3).await, "ahead of the head");
     assert!(is_unknown(&store, 1, i64::MAX).await);
-    let epoch = store.epoch().await.expect("an epoch").wrapping_add(1);
+    let epoch = store.epoch(&tenant()).await.expect("an epoch").wrapping_add(1);
     let followed = store.events(&tenant(), user_id(1), EventId { epoch, rev: 1 }).await.expect("read");
     assert!(matches!(followed.since, Since::Unknown), "of another history");
     assert_ne!(followed.head.epoch, epoch);

@@ -69,6 +69,7 @@ macro_rules! contract {
                 purges_old_changes_with_their_contents
                 keeps_what_is_young_whatever_the_clock_does
                 a_stamp_that_is_far_ahead_holds_up_no_purge
+                one_start_with_a_clock_ahead_ages_nothing
                 inboxes_share_commits
             ]
             repeats: [

@@ -81,8 +81,8 @@ impl Inbox {
     }
 
     /// When it was first read.
-    pub fn mark(&mut self, id: i64, now: Timestamp) -> Option<Timestamp> {
-        let row = self.rows.get_mut(&id).filter(|row| !row.is_due(now))?;
+    pub fn mark(&mut self, id: i64, now: Timestamp, due: Timestamp) -> Option<Timestamp> {
+        let row = self.rows.get_mut(&id).filter(|row| !row.is_due(due))?;
         if row.read_at.is_none() {
             row.read_at = Some(now);
             self.owe(ChangeKind::Read, Some(id), -1);
@@ -114,8 +114,8 @@ impl Inbox {
         marked
     }
 
-    pub fn delete(&mut self, id: i64, now: Timestamp) -> bool {
-        let Some(row) = self.rows.get(&id).filter(|row| !row.is_due(now)).cloned() else { return false };
+    pub fn delete(&mut self, id: i64, now: Timestamp, due: Timestamp) -> bool {
+        let Some(row) = self.rows.get(&id).filter(|row| !row.is_due(due)).cloned() else { return false };
         let key = self.keys.iter().find(|(_, latest)| **latest == id).map(|(key, _)| *key);
         self.deleted.insert(id, Deleted { row, at: now, key });
         self.take(id, ChangeKind::Deleted)

@@ -116,6 +116,11 @@ impl World {
         self.store.now()
     }
 
+    /// The time by which something has expired.
+    fn due(&self) -> Timestamp {
+        self.store.now().min(self.bed.clock.now())
+    }
+
     async fn act(&mut self, acts: &[Act]) -> Result<(), String> {
         if let [Act::All { tenant, sweep }] = acts {
             return self.sweep(tenant, sweep).await;
@@ -140,22 +145,22 @@ impl World {
 
     /// What the model answers. Only a new id is the store's to choose, among those never given.
     fn step(&mut self, who: usize, step: &Step, ids: &[i64], answer: &Answer) -> Answer {
-        let now = self.now();
+        let (now, due) = (self.now(), self.due());
         let inbox = &mut self.inboxes[who];
         if matches!(step, Step::Count | Step::List { .. } | Step::MarkAllRead(_)) {
-            inbox.expire(now);
+            inbox.expire(due);
         }
         match step {
             Step::Put => Answer::Number(i64::from(!std::mem::replace(&mut inbox.known, true))),
-            Step::MarkRead(at) => match inbox.mark(picked(ids, *at).get(), now) {
+            Step::MarkRead(at) => match inbox.mark(picked(ids, *at).get(), now, due) {
                 Some(at) => Answer::Number(at.0),
                 None => Answer::NoNotification,
             },
-            Step::MarkUnread(at) => match inbox.mark_unread(picked(ids, *at).get(), now) {
+            Step::MarkUnread(at) => match inbox.mark_unread(picked(ids, *at).get(), due) {
                 true => Answer::Number(0),
                 false => Answer::NoNotification,
             },
-            Step::Restore(at) => match inbox.restore(picked(ids, *at).get(), RESTORE_TIME, now) {
+            Step::Restore(at) => match inbox.restore(picked(ids, *at).get(), RESTORE_TIME, due) {
                 Some((put_back, read_at)) => {
                     // The change that tells of the deletion goes with it.
                     let (id, deleted) = (Some(picked(ids, *at)), ChangeKind::Deleted);
@@ -166,7 +171,7 @@ impl World {
                 }
                 None => Answer::NoNotification,
             },
-            Step::Delete(at) => match inbox.delete(picked(ids, *at).get(), now) {
+            Step::Delete(at) => match inbox.delete(picked(ids, *at).get(), now, due) {
                 true => Answer::Number(0),
                 false => Answer::NoNotification,
             },
@@ -174,7 +179,7 @@ impl World {
                 let (mut changed, mut missing) = (0, 0);
                 for id in all_picked(ids, some) {
                     let was_read = inbox.rows.get(&id.get()).is_some_and(|row| row.read_at.is_some());
-                    match inbox.mark(id.get(), now) {
+                    match inbox.mark(id.get(), now, due) {
                         Some(_) => changed += u64::from(!was_read),
                         None => missing += 1,
                     }
@@ -183,7 +188,7 @@ impl World {
             }
             Step::DeleteEach(some) => {
                 let all = all_picked(ids, some);
-                let deleted = all.iter().filter(|id| inbox.delete(id.get(), now)).count();
+                let deleted = all.iter().filter(|id| inbox.delete(id.get(), now, due)).count();
                 Answer::Number(each_of(deleted as u64, all.len() - deleted))
             }
             Step::Send { create, .. } if !inbox.known && !create => Answer::NoUser,
@@ -224,19 +229,20 @@ impl World {
     }
 
     async fn sweep(&mut self, tenant: &str, sweep: &Sweep) -> Result<(), String> {
-        let now = self.now();
+        let (now, due) = (self.now(), self.due());
         match sweep {
             Sweep::Wait(seconds) => self.bed.clock.advance_seconds(*seconds),
             Sweep::Jump(seconds) => self.bed.clock.jump_seconds(*seconds),
             Sweep::Maintain(keep) => {
                 let keep = *keep;
+                let pauses = self.store.clock_ahead().is_some() || self.store.clock_behind().is_some();
                 let done = self.store.maintain(&move |_| keep).await.map_err(|e| e.to_string())?;
                 let (mut expired, mut retired) = (0, 0);
                 for inbox in &mut self.inboxes {
-                    expired += inbox.expire(now);
-                    // No age counts while the clock is ahead of the time that has passed.
-                    if self.store.clock_ahead().is_none() {
-                        retired += inbox.retire(&keep, now.min(self.bed.clock.now()));
+                    expired += inbox.expire(due);
+                    // No age counts while the clock is far from the time that has passed.
+                    if !pauses {
+                        retired += inbox.retire(&keep, due);
                     }
                 }
                 if (done.expired, done.retired) != (expired, retired) {
@@ -244,14 +250,14 @@ impl World {
                 }
                 // What was done just now is told, and kept, from now on.
                 self.hear()?;
-                if self.store.clock_ahead().is_some() {
-                    return Ok(());
-                }
                 let erased = std::mem::take(&mut self.erased);
                 let purged = |who: usize, rev: i64| erased.iter().any(|e| e.0 == who && rev < e.1);
                 self.kept.retain(|(who, _, change)| !purged(*who, change.rev));
+                if pauses {
+                    return Ok(());
+                }
                 let before = self.kept.len();
-                self.kept.retain(|(_, at, _)| *at >= now.plus_seconds(-KEEP));
+                self.kept.retain(|(_, at, _)| *at >= due.plus_seconds(-KEEP));
                 if done.changes != (before - self.kept.len()) as u64 {
                     return Err(format!("{done:?}, not {} changes", before - self.kept.len()));
                 }
@@ -259,7 +265,8 @@ impl World {
             Sweep::Withdraw(wanted) => {
                 let done = wanted.withdraw(&self.store, tenant, &self.ids, now).await?;
                 let of_tenant = self.inboxes.iter_mut().zip(PEOPLE).filter(|(_, person)| person.0 == tenant);
-                let withdrawn: u64 = of_tenant.map(|(inbox, _)| wanted.take(inbox, &self.ids, now)).sum();
+                let withdrawn: u64 =
+                    of_tenant.map(|(inbox, _)| wanted.take(inbox, &self.ids, now, due)).sum();
                 if done != withdrawn {
                     return Err(format!("withdrew {done}, not {withdrawn}"));
                 }
@@ -292,7 +299,7 @@ impl World {
         stored.agrees_with(&self.inboxes, kept)?;
         for (inbox, (tenant, user)) in self.inboxes.iter().zip(PEOPLE) {
             // A count with something due would expire it, which is for the steps to do.
-            let now = self.now();
+            let now = self.due();
             if inbox.known && inbox.next_expiry().is_none_or(|at| at > now) {
                 let (tenant, user) = (tenant_of(tenant), user_id(user));
                 let count = self.cache.count(&tenant, user, now, self.store.head(&tenant, user)).await;

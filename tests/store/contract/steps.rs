@@ -237,7 +237,7 @@ impl Wanted {
     }
 
     /// How many of an inbox it withdraws.
-    pub fn take(&self, inbox: &mut Inbox, ids: &[i64], now: Timestamp) -> u64 {
+    pub fn take(&self, inbox: &mut Inbox, ids: &[i64], now: Timestamp, due: Timestamp) -> u64 {
         match self {
             Self::Ids(picks) => inbox.withdraw(|id, _| picks.iter().any(|at| picked(ids, *at).get() == id)),
             Self::Key(key) => {
@@ -245,7 +245,7 @@ impl Wanted {
                 inbox.withdraw(|id, _| latest == Some(id))
             }
             Self::Sender { by, ago } => inbox.withdraw(|_, row| {
-                row.sender == *by && row.created_at >= now.plus_seconds(-ago) && !row.is_due(now)
+                row.sender == *by && row.created_at >= now.plus_seconds(-ago) && !row.is_due(due)
             }),
         }
     }

@@ -11,6 +11,7 @@ use bellboard::domain::{ChangeKind, Draft, Error, NotificationId, TenantId};
 use bellboard::store::{Maintained, Observer, Options, PageQuery, SentQuery, Store};
 
 use super::bed::*;
+use super::repeats::{by, send_once};
 
 async fn send_expiring(store: &Store, user: i64, title: &str, seconds: i64) -> NotificationId {
     let expires_at = Some(NOON.plus_seconds(seconds).0);
@@ -133,6 +134,54 @@ pub async fn a_stamp_that_is_far_ahead_holds_up_no_purge(bed: Bed) {
     bed.clock.advance_seconds(24 * 3600 + 1);
     let done = store.maintain(&|_| Retention::default()).await.expect("maintained");
     assert_eq!(done.changes, 3);
+}
+
+pub async fn one_start_with_a_clock_ahead_ages_nothing(bed: Bed) {
+    const DAY: i64 = 86_400;
+    const AHEAD: i64 = 3_650 * DAY;
+    let store = bed.with_users().await;
+    send(&store, 1, "young").await;
+    let deleted = send(&store, 1, "deleted").await;
+    store.delete(&tenant(), user_id(1), deleted).await.expect("deleted");
+    send_expiring(&store, 1, "tomorrow", DAY).await;
+    let (stored, _) = send_once(&store, &tenant(), draft(2, "x"), by("key:a", 1, 1)).await.expect("stored");
+    store.close().await;
+
+    bed.clock.jump_seconds(AHEAD);
+    let store = bed.open().await;
+    assert!(store.clock_ahead().is_none(), "the clock at a start is taken for right");
+    send(&store, 3, "stamped ahead").await;
+    store.close().await;
+
+    bed.clock.jump_seconds(-AHEAD);
+    let store = bed.open().await;
+    assert!(store.now() >= NOON.plus_seconds(AHEAD), "stamps go on");
+    assert_eq!(store.clock_behind(), Some(Duration::from_secs(AHEAD.unsigned_abs())));
+    let short = send_expiring(&store, 1, "in an hour", 3_600).await;
+    let week = Duration::from_secs(7 * 86_400);
+    let keep = Retention { unread: Some(week), newest: Some(1), ..Retention::default() };
+    let maintain = async || store.maintain(&move |_| keep).await.expect("maintained");
+    assert_eq!(maintain().await, Maintained::default());
+    assert_eq!(store.purge_audit(week).await.expect("purged"), 0);
+    assert_eq!(titles(&store, 1, all()).await, ["in an hour", "tomorrow", "young"]);
+    store.mark_read(&tenant(), user_id(1), short).await.expect("it has not expired");
+    store.restore(&tenant(), user_id(1), deleted, week).await.expect("it was deleted just now");
+    let again = send_once(&store, &tenant(), draft(2, "x"), by("key:a", 1, 1)).await.expect("answered");
+    assert_eq!(again, (stored, true));
+    let answered = store.answered(&tenant(), &by("key:a", 1, 1)).await.expect("read");
+    assert_eq!(answered.as_ref(), Some(&again.0));
+
+    bed.clock.advance_seconds(3_600);
+    let expired = store.mark_read(&tenant(), user_id(1), short).await;
+    assert!(matches!(expired, Err(Error::NotificationNotFound(_))));
+    assert_eq!(titles(&store, 1, all()).await, ["tomorrow", "deleted", "young"]);
+    bed.clock.advance_seconds(DAY);
+    assert_eq!(maintain().await, Maintained { expired: 1, ..Maintained::default() });
+    // What is erased is purged all the same: that is by no age.
+    store.erase_user(&tenant(), user_id(3), None).await.expect("erased");
+    assert!(maintain().await.erased > 0);
+    assert_eq!(titles(&store, 1, all()).await, ["deleted", "young"]);
+    store.close().await;
 }
 
 /// Counts the commits.

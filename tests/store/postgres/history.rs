@@ -16,7 +16,7 @@ async fn open(url: &str) -> Store {
 /// The epoch that a gateway finds there.
 async fn epoch(url: &str) -> i64 {
     let store = open(url).await;
-    let epoch = store.epoch().await.expect("an epoch");
+    let epoch = store.epoch(&tenant()).await.expect("an epoch");
     store.close().await;
     epoch
 }
@@ -25,7 +25,7 @@ async fn epoch(url: &str) -> i64 {
 async fn it_stays_as_long_as_the_database_goes_on() {
     for bed in [Bed::postgres(), Bed::pooled()] {
         let store = bed.with_users().await;
-        let before = store.epoch().await.expect("an epoch");
+        let before = store.epoch(&tenant()).await.expect("an epoch");
         send(&store, 1, "t").await;
         let head = store.head(&tenant(), user_id(1)).await.expect("a head");
         let page = store.page(&tenant(), user_id(1), &all()).await.expect("a page");
