@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::{Server, decode::Decoder, field::Section, secret, value};
+use super::{Server, decode::Decoder, field::Section, limits, secret, value};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -62,9 +62,28 @@ pub(super) fn read(decoder: &Decoder<'_>, main: &Section<'_>) -> Server {
         max_connections_per_client: s
             .integer("max_connections_per_client", 1..=1_000_000)
             .and_then(|n| usize::try_from(n).ok()),
-        // Half of the least takes the largest body that `limits` allow.
-        max_body_memory: s.size("max_body_memory", 16 << 20..=64 << 30, default.max_body_memory),
+        max_body_memory: max_body_memory(&s, main).unwrap_or(default.max_body_memory),
     }
+}
+
+/// What of `max_body_memory` is needed for each byte that a batch may have: a tenant may hold half, and a batch takes
+/// up to twice its size, for its drafts and for its answer.
+const BYTES_PER_BATCH_BYTE: usize = 4;
+
+/// Reads `max_body_memory`. Its least and its default have room for the largest body of anything but a batch.
+fn max_body_memory(server: &Section<'_>, main: &Section<'_>) -> Option<usize> {
+    let field = server.get("max_body_memory")?;
+    let bytes = field.integer(16 << 20..=64 << 30).and_then(|bytes| usize::try_from(bytes).ok())?;
+    // A problem of the limits that is found here and again later is reported once.
+    let batch_bytes = limits::read(main).batch_bytes;
+    let needed = BYTES_PER_BATCH_BYTE * batch_bytes;
+    if bytes < needed {
+        field.fail(format!(
+            "must be at least {needed}, {BYTES_PER_BATCH_BYTE} times limits.batch_bytes ({batch_bytes}): a tenant may \
+             hold half of it, and a batch takes up to twice its size; raise it or lower limits.batch_bytes"
+        ));
+    }
+    Some(bytes)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -182,12 +182,20 @@ async fn with_keys(
     need: Need,
     mut verdict: Result<admit::Admitted, Refusal>,
 ) -> Result<admit::Admitted, Refusal> {
+    let (client, limiters) = (client(context, presented), &context.snapshot().limiters);
+    if limiters.is_suspect(client) {
+        // There are so many places to wait in: not for who fills them with tokens that no key verifies.
+        return verdict;
+    }
     let deadline = Instant::now() + KEYS_WAIT;
     while let Some(pending) = verdict.as_ref().err().and_then(|refusal| refusal.pending.clone()) {
         if !pending.fetched(deadline).await {
             break;
         }
         verdict = admit::admit(context.snapshot(), presented, need, context.now());
+    }
+    if verdict.as_ref().is_err_and(|refusal| refusal.pending.is_some()) {
+        limiters.count_failure(client);
     }
     verdict
 }

@@ -1,6 +1,6 @@
 //! A request's JSON body: content type, size and shape are checked, in this order.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use poem::{Request, RequestBody, error::ReadBodyError};
 use poem_openapi::{
@@ -19,7 +19,10 @@ use super::{
     error::{Failure, TooSlow, WrongContentType},
     memory::Reservation,
 };
-use crate::domain::{Limits, Result};
+use crate::{
+    domain::{Limits, Result},
+    limit::Limiters,
+};
 
 /// The shape of a JSON body in the document, and how to read one.
 pub trait FromBody: Type + Sized {
@@ -66,19 +69,19 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
             check_content_type(request)?;
         }
         let length = announced(request);
-        let pending = context.pending();
         let most = T::most(&limits).min(context.body_bytes());
         if length.is_some_and(|bytes| bytes > (most + PASSED_OVER) as u64) {
             return Err(ReadBodyError::PayloadTooLarge.into());
         }
-        let bytes = read(body.take()?, length, most, context.reservation(), pending.is_some());
+        let mut failure = context.pending().map(|pending| PendingFailure {
+            limiters: &context.snapshot().limiters,
+            client: Some(pending.client),
+        });
+        let bytes = read(body.take()?, length, most, context.reservation(), failure.as_mut());
         let read = timeout(context.services().body_timeout, bytes).await;
-        let (bytes, reservation) = read.unwrap_or_else(|_| Err(TooSlow.into())).inspect_err(|error| {
-            // Whoever holds a body back authenticates nobody.
-            if let (Some(pending), true) = (pending, error.is::<TooSlow>()) {
-                context.snapshot().limiters.count_failure(pending.client);
-            }
-        })?;
+        let (bytes, reservation) = read.unwrap_or_else(|_| Err(TooSlow.into()))?;
+        // From here on the check of its signature counts.
+        failure.iter_mut().for_each(PendingFailure::cancel);
         context.keep(reservation);
         let mut text = &*bytes;
         if !T::REQUIRED && text.is_empty() {
@@ -88,6 +91,29 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Body<T> {
         }
         let read = T::from_body(text, &limits).map_err(Failure)?;
         Ok(Self(read, bytes))
+    }
+}
+
+/// Counts a failed authentication when it is dropped, unless it was cancelled: a sender that holds back the body that is
+/// to authenticate it, sends too much, or closes the connection in the middle of it, authenticates nobody. The last of
+/// these drops the request's future wherever it waits, so that no code after the wait could count it.
+struct PendingFailure<'a> {
+    limiters: &'a Limiters,
+    /// Where the request comes from; `None` once it was cancelled.
+    client: Option<IpAddr>,
+}
+
+impl PendingFailure<'_> {
+    fn cancel(&mut self) {
+        self.client = None;
+    }
+}
+
+impl Drop for PendingFailure<'_> {
+    fn drop(&mut self) {
+        if let Some(client) = self.client {
+            self.limiters.count_failure(client);
+        }
     }
 }
 
@@ -101,15 +127,16 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 /// Minimum number of bytes a second after that.
 const SLOWEST: u64 = 64 << 10;
 
-/// Reads at most so many bytes, as far as there is memory; ends early on a slow one that is to authenticate its sender.
+/// Reads at most so many bytes, as far as there is memory; ends early on a slow one that is to authenticate its sender,
+/// for which there is a `failure` to count.
 async fn read(
     body: poem::Body,
     announced: Option<u64>,
     limit: usize,
     mut reservation: Reservation,
-    is_pending: bool,
+    failure: Option<&mut PendingFailure<'_>>,
 ) -> poem::Result<(Vec<u8>, Reservation)> {
-    let start = Instant::now();
+    let (start, is_pending) = (Instant::now(), failure.is_some());
     let mut body = body.into_async_read();
     // One more than most have, so that their end is seen without growing. A long one proves itself first.
     let expected = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0).min(4_096);
@@ -128,28 +155,33 @@ async fn read(
         }
         if let Err(busy) = reservation.reserve(bytes.len()) {
             drop((bytes, reservation));
+            // Its sender may be honest: others may have filled the memory.
+            failure.into_iter().for_each(PendingFailure::cancel);
             // Not for long: one that comes slowly is not worth it.
             let _ = timeout(BREATH, pass_over(body)).await;
             return Err(Failure(busy).into());
         }
     };
     if is_too_long {
-        pass_over(body).await?;
+        drop((bytes, reservation));
+        // As long as any body may take, but for one that was still to authenticate its sender.
+        let time = if is_pending { BREATH } else { Duration::MAX };
+        let _ = timeout(time, pass_over(body)).await;
         return Err(ReadBodyError::PayloadTooLarge.into());
     }
     Ok((bytes, reservation))
 }
 
 /// A client that is still writing when the connection closes does not see the answer.
-async fn pass_over(body: impl AsyncRead + Unpin) -> poem::Result<()> {
-    let passed = tokio::io::copy(&mut body.take(PASSED_OVER as u64), &mut tokio::io::sink()).await;
-    passed.map(drop).map_err(|e| ReadBodyError::from(e).into())
+async fn pass_over(body: impl AsyncRead + Unpin) {
+    // Where it breaks off there is nobody to answer.
+    let _ = tokio::io::copy(&mut body.take(PASSED_OVER as u64), &mut tokio::io::sink()).await;
 }
 
 /// How much of a body that is too long is passed over, in bytes, so that its sender hears of it.
 const PASSED_OVER: usize = 4 << 20;
 
-/// How long a body that finds no room is passed over.
+/// How long a body is passed over that finds no memory, or is too long and was to authenticate its sender.
 const BREATH: Duration = Duration::from_secs(1);
 
 /// How long the body is by its sender's word: one that is far too long need not come at all.

@@ -160,7 +160,7 @@ impl Connection {
     fn new(stream: TcpStream, bounds: &Arc<Bounds>, place: Place, permit: OwnedSemaphorePermit) -> Self {
         let now = Instant::now();
         // It may have waited for its place; its grace begins now.
-        place.standing().rest();
+        place.standing().open();
         bounds.open.inc();
         Self {
             stream,

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     hash::{BuildHasher, RandomState},
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use poem::{Request, http::HeaderMap};
@@ -13,11 +13,12 @@ use super::{
     direct::is_direct,
     memory::{Reservation, Share},
     services::Services,
+    standing::Standing,
 };
 use crate::{
     admit::Presented,
     domain::{Error, TenantId, Timestamp, UserId},
-    limit::LimitStatus,
+    limit::{LimitStatus, client_key},
     snapshot::Snapshot,
 };
 
@@ -43,6 +44,8 @@ struct Inner {
     request_id: String,
     now: Timestamp,
     limit: Mutex<Option<LimitStatus>>,
+    /// How the request's connection stands among the others.
+    connection: Option<Standing>,
     tenant: OnceLock<TenantId>,
     /// The user whose inbox it is about.
     user: OnceLock<UserId>,
@@ -54,10 +57,11 @@ struct Inner {
 
 impl Context {
     /// Starts a request: takes the snapshot in force, the time, and an id.
-    pub fn start(services: &Arc<Services>, headers: &HeaderMap) -> Self {
+    pub fn start(services: &Arc<Services>, request: &Request) -> Self {
         Self(Arc::new(Inner {
             snapshot: services.snapshot.load(),
-            request_id: request_id(headers),
+            request_id: request_id(request.headers()),
+            connection: request.extensions().get().cloned(),
             now: services.clock.now(),
             limit: Mutex::new(None),
             tenant: OnceLock::new(),
@@ -103,6 +107,8 @@ impl Context {
     /// Notes whose request it is.
     pub fn note_tenant(&self, tenant: &TenantId) {
         let _ = self.0.tenant.set(tenant.clone());
+        // At once: what it waits for must not count as holding the connection without a credential.
+        self.0.connection.iter().for_each(Standing::authenticated);
     }
 
     /// Notes the user whose inbox the request is about.
@@ -113,11 +119,6 @@ impl Context {
     /// Whose inbox the request is about.
     pub fn inbox(&self) -> Option<(&TenantId, UserId)> {
         Some((self.0.tenant.get()?, *self.0.user.get()?))
-    }
-
-    /// Whether the caller is known.
-    pub fn is_admitted(&self) -> bool {
-        self.0.tenant.get().is_some()
     }
 
     /// Whether a page of this origin may see the answer: the caller's tenant says so, and where nobody was admitted
@@ -136,7 +137,8 @@ impl Context {
         match (self.0.tenant.get(), self.pending()) {
             (Some(tenant), _) => Reservation::new(memory, [Share::Tenant(tenant.clone())]),
             (None, Some(Pending { hook, client, suspect, most })) => {
-                let client = if *suspect { Share::Suspect(*client) } else { Share::Client(*client) };
+                let client = client_key(*client);
+                let client = if *suspect { Share::Suspect(client) } else { Share::Client(client) };
                 Reservation::new(memory, [Share::Pending, Share::Hook(Arc::clone(hook)), client])
                     .of_one(*most)
             }
@@ -166,7 +168,31 @@ impl Context {
 
     /// Holds the body's memory until the request ends.
     pub fn keep(&self, body: Reservation) {
-        *self.0.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        *self.body() = Some(body);
+    }
+
+    /// Counts the body's memory towards the tenant that it has authenticated: however long the rest takes, others who
+    /// are still to be authenticated have theirs.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the tenant has no more.
+    pub fn move_body_to_tenant(&self) -> Result<(), Error> {
+        match (self.0.tenant.get(), &mut *self.body()) {
+            (Some(tenant), Some(body)) => body.move_to(Share::Tenant(tenant.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reserves memory for what was read out of the body, which takes the place of the body.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the tenant has no more.
+    pub fn reserve_body(&self, length: usize) -> Result<(), Error> {
+        self.body().as_mut().map_or(Ok(()), |body| body.reserve(length))
+    }
+
+    fn body(&self) -> MutexGuard<'_, Option<Reservation>> {
+        self.0.body.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reserves memory for the answer to a change, before it is made: afterwards it is too late to refuse it.
@@ -174,7 +200,9 @@ impl Context {
     /// # Errors
     /// [`Error::Busy`] when the tenant has no more.
     pub fn reserve_answer(&self, length: usize) -> Result<(), Error> {
-        let mut answer = self.reservation();
+        // The largest body may leave too little of a tenant's part for its own answer, and would be refused for ever.
+        let body = self.body().as_ref().map_or(0, Reservation::length);
+        let mut answer = self.reservation().of_one(body + length);
         answer.reserve(length)?;
         *self.0.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         Ok(())

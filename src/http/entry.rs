@@ -22,7 +22,6 @@ use super::{
     routes::{Route, Routes},
     send_batch,
     services::Services,
-    standing::Standing,
 };
 use crate::limit::LimitStatus;
 
@@ -68,11 +67,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Entry<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
-        let context = Context::start(&self.services, request.headers());
+        let context = Context::start(&self.services, &request);
         without_trailing_slash(&mut request);
         dry_run_by_query(&mut request);
         request.extensions_mut().insert(context.clone());
-        let standing = request.extensions().get::<Standing>().cloned();
         let method = method_label(request.method());
         let route = self.routes.find(request.uri().path());
         check_query(&mut request, route);
@@ -87,9 +85,6 @@ impl<E: Endpoint<Output = Response>> Endpoint for Entry<E> {
             }
         };
 
-        if context.is_admitted() {
-            standing.iter().for_each(Standing::authenticated);
-        }
         if let Some(limit) = context.limit() {
             if limit.retry_after.is_some() {
                 self.services.metrics.limit_denials.with_label_values(&[limit.quota]).inc();

@@ -66,7 +66,10 @@ impl HooksApi {
         let entered = knock
             .enter(snapshot, &bytes, now)
             .map_err(|refusal| admit::refused(&context, refusal, || client))?;
-        entered.iter().for_each(|admitted| admit::note(&context, admitted));
+        if let Some(admitted) = &entered {
+            admit::note(&context, admitted);
+            context.move_body_to_tenant().map_err(Failure)?;
+        }
         let account = admitted.or(entered).map(|admitted| admitted.account);
         let account = account.ok_or(Failure(Error::Internal("a sender that nothing admitted".into())))?;
         let hook = &*knock.hook;

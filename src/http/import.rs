@@ -4,7 +4,7 @@ use std::{
     io,
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
     sync::mpsc,
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -49,11 +50,16 @@ const BYTES: &str = "application/octet-stream";
 const LINE_MAX: u64 = 16 * 1024;
 /// How many results wait for a client that sends before it reads, some 8 MiB of them.
 const RESULTS_WAITING: usize = 65_536;
-/// What they may come to, and what the results of one byte of a body may: an import takes room for the less.
+/// What they may come to, and what the results of one byte of a body may: an import begins where there is memory for
+/// the less.
 const RESULTS_BYTES: usize = 8 << 20;
 const RESULTS_A_BYTE: u64 = 64;
 /// How many lines are on their way to the store at once; they share its commits.
 const AT_ONCE: usize = 64;
+/// What those lines may come to. An import holds as much all the time.
+const LINES_BYTES: usize = AT_ONCE * LINE_MAX as usize;
+/// How often a result looks for memory, when there is none.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The bulk import.
 pub struct ImportApi;
@@ -69,7 +75,9 @@ impl ImportApi {
     /// do, or `application/x-ndjson`.
     #[oai(path = "/import", method = "post", operation_id = "importUsers", tag = "Tag::Users")]
     async fn import(&self, caller: Admitted<MayManageUsers>, body: Lines) -> ResultLines {
-        let Lines { body, room } = body;
+        let Lines { body, memory } = body;
+        let memory = Arc::new(memory);
+        let waiting = Arc::clone(&memory);
         let directory = caller.services.directory.clone();
         let tenant = caller.principal.tenant.clone();
         let tally = Arc::new(Tally {
@@ -97,13 +105,15 @@ impl ImportApi {
                 // An empty line has no result.
                 let Some(text) = text else { continue };
                 // Whoever reads nothing for so long, with so many results waiting, reads no more.
-                if results.send_timeout(text, wait).await.is_err() {
+                if !waiting.add(text.len(), wait).await || results.send_timeout(text, wait).await.is_err() {
                     break;
                 }
             }
         });
-        let texts = stream::unfold((answer, room), |(mut answer, room)| async move {
-            answer.recv().await.map(|text| (Ok::<_, io::Error>(text), (answer, room)))
+        let texts = stream::unfold((answer, memory), |(mut answer, memory)| async move {
+            let text = answer.recv().await?;
+            memory.remove(text.len());
+            Some((Ok::<_, io::Error>(text), (answer, memory)))
         });
         ResultLines(HttpBody::from_bytes_stream(texts))
     }
@@ -231,10 +241,62 @@ fn read_line(text: &[u8], user_id: &mut Option<i64>) -> Result<(UserId, Profile)
     Ok((user, profile(of_profile)?))
 }
 
-/// The body of an import, not yet read, and the room for its results.
+/// The body of an import, not yet read, and what the import holds in memory.
 pub struct Lines {
     body: HttpBody,
-    room: Reservation,
+    memory: Memory,
+}
+
+/// What an import holds in memory: its lines on their way to the store, and those of its results that wait to be
+/// written. An import that the rate limit slows down may last long, and most clients read each result at once.
+struct Memory(Mutex<Held>);
+
+struct Held {
+    bytes: usize,
+    reservation: Reservation,
+}
+
+impl Memory {
+    /// Starts with this reservation, and keeps so much of it.
+    fn new(mut reservation: Reservation, bytes: usize) -> Self {
+        reservation.settle(bytes);
+        Self(Mutex::new(Held { bytes, reservation }))
+    }
+
+    /// Adds a result of that length. Returns whether there was memory for it in that time.
+    async fn add(&self, length: usize, wait: Duration) -> bool {
+        let deadline = Instant::now() + wait;
+        while !self.try_add(length) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+        true
+    }
+
+    fn try_add(&self, length: usize) -> bool {
+        let mut held = self.held();
+        let bytes = held.bytes + length;
+        let is_reserved = held.reservation.reserve(bytes).is_ok();
+        if is_reserved {
+            held.bytes = bytes;
+        }
+        is_reserved
+    }
+
+    /// Returns the memory of a result that its connection has taken.
+    fn remove(&self, length: usize) {
+        let mut held = self.held();
+        held.bytes -= length;
+        let bytes = held.bytes;
+        held.reservation.settle(bytes);
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // No code that holds the lock can leave the figures half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<'a> ApiExtractor<'a> for Lines {
@@ -262,11 +324,14 @@ impl<'a> ApiExtractor<'a> for Lines {
             .iter()
             .any(|known| media_type.eq_ignore_ascii_case(known))
         {
-            let most = announced(request).map(|bytes| bytes.saturating_mul(RESULTS_A_BYTE));
-            let most = most.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(RESULTS_BYTES);
-            let mut room = Context::of(request).map_err(Failure)?.reservation();
-            room.reserve(most.min(RESULTS_BYTES)).map_err(Failure)?;
-            Ok(Self { body: body.take()?, room })
+            let length = announced(request).unwrap_or(u64::MAX);
+            let bounded = |bytes: u64, most: usize| usize::try_from(bytes).unwrap_or(most).min(most);
+            // The results come after the lines are stored, too late to refuse anything. So an import of a client that
+            // reads nothing must have memory for them as it begins.
+            let results = bounded(length.saturating_mul(RESULTS_A_BYTE), RESULTS_BYTES);
+            let mut reservation = Context::of(request).map_err(Failure)?.reservation();
+            reservation.reserve(results).map_err(Failure)?;
+            Ok(Self { body: body.take()?, memory: Memory::new(reservation, bounded(length, LINES_BYTES)) })
         } else {
             Err(WrongContentType(LINES).into())
         }

@@ -44,9 +44,9 @@ pub enum Share {
     Pending,
     /// Those among them that one hook is to authenticate.
     Hook(Arc<str>),
-    /// Those among them from one client address.
+    /// Those among them from one client, by its [`client_key`](crate::limit::client_key).
     Client(IpAddr),
-    /// The same of an address that is over the limit of failed authentications.
+    /// The same of a client that is over the limit of failed authentications.
     Suspect(IpAddr),
 }
 
@@ -76,6 +76,8 @@ impl Budget {
 
 /// The most shares that one reservation counts towards.
 const SHARES: usize = 3;
+
+const BUSY: Error = Error::Busy { retry_after: Duration::from_secs(1) };
 
 /// What one body holds. Dropping it returns the memory to the budget.
 pub struct Reservation {
@@ -107,18 +109,42 @@ impl Reservation {
         let Some(more) = length.saturating_sub(FREE).checked_sub(self.bytes).filter(|more| *more > 0) else {
             return Ok(());
         };
-        let total = self.budget.total;
         let mut used = self.budget.used();
-        let fits = |share: &Share| {
-            let most = share.most(total).max(self.least);
-            used.shares.get(share).map_or(0, |used| *used) + more <= most
-        };
-        if used.all + more > total || !self.shares.iter().flatten().all(fits) {
-            return Err(Error::Busy { retry_after: Duration::from_secs(1) });
+        if used.all + more > self.budget.total || !self.fits(&used, &self.shares, more) {
+            return Err(BUSY);
         }
         used.add(&self.shares, more);
         self.bytes += more;
         Ok(())
+    }
+
+    /// Whether each of these shares has so many bytes more.
+    fn fits(&self, used: &Used, shares: &[Option<Share>], more: usize) -> bool {
+        shares.iter().flatten().all(|share| {
+            let most = share.most(self.budget.total).max(self.least);
+            used.shares.get(share).copied().unwrap_or_default() + more <= most
+        })
+    }
+
+    /// Counts what is reserved towards this share alone, in place of those that it counted towards before.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the share has no more; then nothing is changed.
+    pub fn move_to(&mut self, share: Share) -> Result<()> {
+        let shares = [Some(share), None, None];
+        let mut used = self.budget.used();
+        used.subtract(&self.shares, self.bytes);
+        let fits = self.fits(&used, &shares, self.bytes);
+        if fits {
+            self.shares = shares;
+        }
+        used.add(&self.shares, self.bytes);
+        if fits { Ok(()) } else { Err(BUSY) }
+    }
+
+    /// How long a body may be without reserving more.
+    pub fn length(&self) -> usize {
+        self.bytes + FREE
     }
 
     /// Holds what a body of that length needs, no more and no less, whatever the bounds say: for an answer to what was
@@ -134,6 +160,10 @@ impl Reservation {
 
 impl Used {
     fn add(&mut self, shares: &[Option<Share>], bytes: usize) {
+        if bytes == 0 {
+            // A share that holds nothing would never be removed.
+            return;
+        }
         self.all += bytes;
         for share in shares.iter().flatten() {
             match self.shares.get_mut(share) {
@@ -265,6 +295,34 @@ mod tests {
         let (mut one, mut two) = (suspect(), suspect());
         one.reserve(FREE + (200 << 10)).expect("one body");
         assert!(two.reserve(FREE + 1).is_err());
+    }
+
+    #[test]
+    fn what_was_authenticated_counts_towards_its_tenant_alone() {
+        let budget = Budget::new(400 << 10);
+        let pending = |hook: &str| {
+            let shares =
+                [Share::Pending, Share::Hook(hook.into()), Share::Client(IpAddr::from([192, 0, 2, 1]))];
+            Reservation::new(&budget, shares).of_one(100 << 10)
+        };
+        let tenant = || Share::Tenant(TenantId::new("noisy").expect("a name"));
+        let mut delivered: Vec<_> = (0..2)
+            .map(|_| {
+                let mut body = pending("a");
+                body.reserve(FREE + (100 << 10)).expect("nothing else is pending");
+                body.move_to(tenant()).expect("half is the tenant's");
+                body
+            })
+            .collect();
+        let mut body = pending("a");
+        body.reserve(FREE + (100 << 10)).expect("the shares of what is pending are free");
+        assert!(body.move_to(tenant()).is_err(), "the tenant's half is full");
+        assert!(pending("a").reserve(FREE + 1).is_err(), "what was refused is still pending");
+        drop(body);
+        delivered.clear();
+        pending("a").move_to(tenant()).expect("nothing is held");
+        let used = budget.used();
+        assert_eq!((used.all, used.shares.len()), (0, 0));
     }
 
     #[test]

@@ -52,16 +52,21 @@ impl SendBatchApi {
     ) -> poem::Result<Answer<SendBatchResponse>> {
         let (context, Body(batch, body)) = (&caller.context, body);
         let (Batch { drafts, atomic, bytes }, length) = (batch, body.len());
+        // The drafts take its place in memory.
+        drop(body);
         let (snapshot, now, sending) = (context.snapshot(), context.now(), &caller.services.sending);
         // What all have in common is told once.
         if let Drafts::ToMany(read, _) = &drafts {
             sending.check_fields(snapshot, &caller.principal, read).map_err(Failure)?;
         }
+        // What is written out of one body for many users takes more than the body did.
+        context.reserve_body(bytes).map_err(Failure)?;
+        // At most as much as the body may have: `server.max_body_memory` has room for twice that, whatever is sent. An
+        // answer that comes to more is counted in full once it is there.
+        let answer = (bytes.max(length) + drafts.len() * A_RESULT).min(snapshot.limits.batch_bytes);
+        context.reserve_answer(answer).map_err(Failure)?;
+        // Last, so that a batch that finds no memory costs no more than the request.
         caller.spend(drafts.len()).map_err(Failure)?;
-        // What is written out of one body for many users takes memory as well.
-        let mut drafted = context.reservation();
-        drafted.reserve(bytes).map_err(Failure)?;
-        context.reserve_answer(bytes.max(length) + drafts.len() * A_RESULT).map_err(Failure)?;
         let items = sending
             .send_batch(snapshot, &caller.principal, drafts.into_iter(), now, context.request_id(), atomic)
             .await
@@ -129,7 +134,7 @@ struct SendBatchRequest {
     /// With `user_ids`: the notification's type.
     #[oai(rename = "type", validator(min_length = 1, max_length = 64))]
     kind: Option<String>,
-    /// With `user_ids`: one line for the reader, in characters; white space alone does not count.
+    /// With `user_ids`: one line for the reader, in characters; it must have something that can be seen.
     #[oai(validator(min_length = 1, max_length = 255))]
     title: Option<String>,
     /// With `user_ids`: more text, in characters.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -12,9 +12,12 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// How long a connection is left open that was just opened or answered: its request may be on its way.
+use crate::limit::client_key;
+
+/// How long a connection is left open that was just opened: its request may be on its way.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long a request is left alone whose sender is still to be authenticated, as by a signature over its body.
+/// How long after its opening a connection is left open on which a request is being answered: its sender is still to be
+/// authenticated, as by a signature over its body.
 const REQUEST_GRACE: Duration = Duration::from_secs(2);
 
 /// The open connections.
@@ -42,8 +45,9 @@ struct Inner {
     authenticated: AtomicBool,
     /// A request on it is being answered.
     busy: AtomicBool,
-    /// Milliseconds from `start` until it was opened, or a request last began or was answered.
-    since: AtomicU64,
+    /// Milliseconds from `start` until it was opened. Requests change nothing about it: who sends one after the other and
+    /// authenticates nobody would hold the connection for ever.
+    opened: AtomicU64,
     /// It is to be closed.
     closing: AtomicBool,
     close: Notify,
@@ -55,12 +59,17 @@ impl Standing {
             start,
             authenticated: AtomicBool::new(false),
             busy: AtomicBool::new(false),
-            since: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             close: Notify::new(),
         }));
-        standing.rest();
+        standing.open();
         standing
+    }
+
+    /// Notes that it was opened now.
+    pub fn open(&self) {
+        self.0.opened.store(millis(self.0.start.elapsed()), Relaxed);
     }
 
     /// Notes that a request on it was authenticated: it is not closed for others any more.
@@ -70,18 +79,12 @@ impl Standing {
 
     /// Notes that a request has come.
     pub fn begin(&self) {
-        self.touch();
         self.0.busy.store(true, Relaxed);
     }
 
     /// Notes that it is answered.
     pub fn rest(&self) {
-        self.touch();
         self.0.busy.store(false, Relaxed);
-    }
-
-    fn touch(&self) {
-        self.0.since.store(millis(self.0.start.elapsed()), Relaxed);
     }
 
     /// Returns when it is to be closed.
@@ -91,9 +94,9 @@ impl Standing {
 
     /// Whether it may be closed for others: nobody was authenticated on it, and its grace has passed.
     fn may_close(&self) -> bool {
-        let Inner { authenticated, since, closing, start, .. } = &*self.0;
+        let Inner { authenticated, opened, closing, start, .. } = &*self.0;
         let grace = if self.is_busy() { REQUEST_GRACE } else { GRACE };
-        let age = millis(start.elapsed()).saturating_sub(since.load(Relaxed));
+        let age = millis(start.elapsed()).saturating_sub(opened.load(Relaxed));
         !authenticated.load(Relaxed) && !closing.load(Relaxed) && age >= millis(grace)
     }
 
@@ -130,7 +133,7 @@ impl Open {
     /// Takes in a connection from an address, which counts unless it is `None`. `None` when the client has as many as
     /// it may.
     pub fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Place> {
-        let client = address.map(client);
+        let client = address.map(client_key);
         let standing = Standing::new(self.start);
         let mut connections = self.connections();
         if let Some(client) = client {
@@ -147,8 +150,8 @@ impl Open {
         Some(Place { open: Arc::clone(self), id, client, standing })
     }
 
-    /// Closes the connection that has been idle for longest, of those that authenticated nobody, but for this one; else
-    /// the one whose sender has been due to authenticate for longest. Returns whether there is one: not while another is
+    /// Closes the oldest idle connection of those that authenticated nobody, but for this one; else the oldest one on which
+    /// a request is being answered. Returns whether there is one: not while another is
     /// on its way out.
     pub fn close_idle(&self, but: &Place) -> bool {
         let connections = self.connections();
@@ -157,13 +160,13 @@ impl Open {
         }
         let others =
             connections.standings.iter().filter(|(id, standing)| **id != but.id && standing.may_close());
-        let Some((_, longest)) =
-            others.min_by_key(|(_, standing)| (standing.is_busy(), standing.0.since.load(Relaxed)))
+        let Some((_, oldest)) =
+            others.min_by_key(|(_, standing)| (standing.is_busy(), standing.0.opened.load(Relaxed)))
         else {
             return false;
         };
-        longest.0.closing.store(true, Relaxed);
-        longest.0.close.notify_one();
+        oldest.0.closing.store(true, Relaxed);
+        oldest.0.close.notify_one();
         true
     }
 
@@ -184,14 +187,6 @@ impl Drop for Place {
                 connections.clients.remove(&client);
             }
         }
-    }
-}
-
-/// An IPv4 address, or the /64 that an IPv6 host commonly has to itself.
-fn client(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.into(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 
@@ -222,7 +217,7 @@ mod tests {
         let start = Instant::now().checked_sub(Duration::from_secs(60)).expect("an earlier instant");
         let open = Arc::new(Open { start, ..Arc::into_inner(Open::new(9)).expect("not shared") });
         let mut places: Vec<_> = (0..4).map(|_| open.enter(None).expect("a place")).collect();
-        let age = |place: &Place| place.standing().0.since.store(0, Relaxed);
+        let age = |place: &Place| place.standing().0.opened.store(0, Relaxed);
         places[0].standing().authenticated();
         places[1].standing().begin();
         assert!(!open.close_idle(&places[3]), "their requests may be on their way");

@@ -14,34 +14,16 @@ use governor::{
 use super::{Ticks, limiter::Limiter};
 use crate::config::Quota;
 
-pub(super) type Failures = Limiter<Source, Slots>;
+/// The key is that of [`client_key`](super::client_key).
+pub(super) type Failures = Limiter<IpAddr, Slots>;
 
 pub(super) fn new(quota: Quota, ticks: &Ticks) -> Failures {
     Limiter::with_state("auth", quota, ticks, Slots::default())
 }
 
-/// An IPv4 address, or the /64 that an IPv6 host commonly has to itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Source {
-    V4([u8; 4]),
-    V6([u8; 8]),
-}
-
-impl Source {
-    pub(super) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => Self::V4(v4.octets()),
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, e, f, g, h, ..] = v6.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
-            }
-        }
-    }
-}
-
 const SLOTS: usize = 1 << 16;
 
-/// 512 KiB of counters. Sources that fall into one share its limit, which can only turn a 401 into a
+/// 512 KiB of counters. Clients that fall into one share its limit, which can only turn a 401 into a
 /// 429; the hash is seeded, so nobody can choose with whom.
 pub(super) struct Slots {
     seed: RandomState,
@@ -55,13 +37,13 @@ impl Default for Slots {
 }
 
 impl StateStore for Slots {
-    type Key = Source;
+    type Key = IpAddr;
 
-    fn measure_and_replace<T, F, E>(&self, source: &Source, measure: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, client: &IpAddr, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let slot = self.seed.hash_one(source) as usize % self.states.len();
+        let slot = self.seed.hash_one(client) as usize % self.states.len();
         self.states[slot].measure_and_replace(&NotKeyed::NonKey, measure)
     }
 }

@@ -1,14 +1,16 @@
 //! Rate limits: of each credential, of each tenant as a whole, and of failed authentications.
 
+mod client;
 mod failures;
 mod limiter;
 mod ticks;
 
+pub use client::client_key;
 pub use ticks::Ticks;
 
 use std::{collections::HashMap, hash::Hash, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
-use failures::{Failures, Source};
+use failures::Failures;
 use governor::state::{InMemoryState, NotKeyed, keyed::DashMapStateStore};
 use limiter::Limiter;
 
@@ -161,7 +163,7 @@ impl Limiters {
     /// Counts a failed authentication from an address; denied when there were too many. It is never
     /// asked for a valid credential, so nobody is locked out by others behind the same address.
     pub fn check_failure(&self, client: IpAddr) -> LimitStatus {
-        self.failures.check_key(&Source::of(client))
+        self.failures.check_key(&client_key(client))
     }
 
     /// Counts a failure that nobody waits for an answer to.
@@ -171,10 +173,10 @@ impl Limiters {
 
     /// Whether an address is over the limit of failed authentications. It counts none.
     pub fn is_suspect(&self, client: IpAddr) -> bool {
-        let source = Source::of(client);
-        let passes = self.failures.check_key(&source).passes();
+        let client = client_key(client);
+        let passes = self.failures.check_key(&client).passes();
         if passes {
-            self.failures.give_back(&source, NonZeroU32::MIN);
+            self.failures.give_back(&client, NonZeroU32::MIN);
         }
         !passes
     }

@@ -292,24 +292,43 @@ fn records(config: &Config, changes: &[Difference]) -> Records {
     all.filter(|(_, lines)| is_alone || !lines.is_empty()).collect()
 }
 
-/// What the record of `default` tells of a configuration's problems, a line each: where there are several tenants, none
-/// of another one and no description of a key, which may be another's. The log and the admin listener tell all.
+/// What the record of `default` tells of a configuration's problems, a line each: where there are several tenants, only
+/// its own, and of a key, which may be another's, the field alone. The log and the admin listener tell all.
 fn for_record(problems: &str, config: &Config) -> String {
     if config.tenants.len() == 1 {
         return problems.to_owned();
     }
     let told = |line: &str| {
-        let field = line.split(": ").nth(1).unwrap_or_default();
-        if field.starts_with("tenants.") && !field.starts_with("tenants.default") {
-            return "a problem of another tenant".to_owned();
-        }
-        let described = line.split_once(" \"").filter(|(before, _)| before.contains("api_keys[#"));
-        match described.and_then(|(before, rest)| Some((before, rest.split_once("\"]")?.1))) {
-            Some((before, after)) => format!("{before}]{after}"),
-            None => line.to_owned(),
+        // FILE:LINE: FIELD: MESSAGE
+        let Some((place, rest)) = line.split_once(": ") else { return WITHHELD.to_owned() };
+        let field = rest.split(": ").next().unwrap_or_default();
+        let of_default = field
+            .strip_prefix("tenants.default")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        match field_of_key(field) {
+            _ if of_default => line.to_owned(),
+            Some(field) => format!("{place}: {field}"),
+            None if is_in_file(place) => format!("{place}: {WITHHELD}"),
+            None => WITHHELD.to_owned(),
         }
     };
     problems.lines().map(told).collect::<Vec<_>>().join("\n")
+}
+
+const WITHHELD: &str = "a problem of the site or another tenant";
+
+/// Whether a text is `FILE` or `FILE:LINE`.
+fn is_in_file(place: &str) -> bool {
+    let file = place.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':');
+    file.ends_with(".yaml") || file.ends_with(".yml")
+}
+
+/// The field of a key, such as `api_keys[#3 "of billing"].roles`, without the key's description.
+fn field_of_key(field: &str) -> Option<String> {
+    let rest = field.strip_prefix("api_keys[#")?;
+    let (number, rest) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+    let name = rest.strip_prefix(']').or_else(|| rest.rsplit_once("\"]").map(|(_, name)| name))?;
+    Some(format!("api_keys[#{number}]{name}"))
 }
 
 /// What follows a swap: the listed users, and the audit record.

@@ -19,13 +19,13 @@ pub enum Difference {
 }
 
 impl Difference {
-    /// Whether it is about that tenant alone, or was: what is about the whole site, or another tenant, is not for its
-    /// admins to read.
+    /// Whether it is about that tenant alone: what is about the whole site, or another tenant, is not for its admins to
+    /// read.
     pub fn concerns(&self, tenant: &TenantId) -> bool {
-        let moved = |(name, old, _): &(String, String, String)| name == "tenant" && old == tenant.as_str();
         match self {
-            Self::Added(item) | Self::Removed(item) => item.tenant.as_ref() == Some(tenant),
-            Self::Changed(item, fields) => item.tenant.as_ref() == Some(tenant) || fields.iter().any(moved),
+            Self::Added(item) | Self::Removed(item) | Self::Changed(item, _) => {
+                item.tenant.as_ref() == Some(tenant)
+            }
             Self::Waits(_) => false,
         }
     }
@@ -40,6 +40,10 @@ pub fn differences(old: &Summary, new: &Summary) -> Vec<Difference> {
     for (name, before) in &old.items {
         match new.items.get(name) {
             None => found.push(Difference::Removed(before.clone())),
+            // Neither tenant is to read what it is at the other.
+            Some(after) if after.tenant != before.tenant => {
+                found.extend([Difference::Removed(before.clone()), Difference::Added(after.clone())]);
+            }
             Some(after) => found.extend(changed(before, after)),
         }
     }

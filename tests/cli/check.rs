@@ -110,6 +110,22 @@ fn it_recommends_to_list_the_roles_of_tokens_where_several_tenants_or_issuers_ex
 }
 
 #[test]
+fn memory_that_the_largest_batch_does_not_fit_is_a_problem() {
+    let site = |memory: u64, batch: u64| {
+        Site::new(&format!(
+            "server: {{max_body_memory: {memory}}}\nlimits: {{batch_bytes: {batch}}}\n{SETTINGS}"
+        ))
+    };
+    site(16_777_216, 4_194_304).good(&["check"]);
+    let err = site(16_777_216, 4_194_305).bad(&["check"]);
+    let told = "config/bellboard.yaml:1: server.max_body_memory: must be at least 16777220, 4 times limits.batch_bytes \
+                (4194305)";
+    assert!(err.contains(told) && err.ends_with("1 problem(s)\n"), "{err}");
+    let err = site(16_777_216, 9_000_000).bad(&["check"]);
+    assert!(err.ends_with("1 problem(s)\n"), "the limit's own problem, once: {err}");
+}
+
+#[test]
 fn it_names_secret_files_that_every_user_can_read() {
     use std::os::unix::fs::PermissionsExt;
     let site = Site::new("tenants:\n  default: {issuers: [{algorithm: HS256, secret_file: signing}]}\n");

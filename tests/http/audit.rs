@@ -180,8 +180,9 @@ async fn the_record_pages_and_filters_by_time() {
 async fn a_reload_is_recorded_for_each_tenant_that_it_concerns_and_shows_none_to_another() {
     let settings = |network: &str, title: usize| {
         format!(
-            "limits: {{title: {title}}}\ntenants: {{acme: }}\napi_keys:\n  {ADMIN}: {{roles: [admin]}}\n  \
-             {ACME}: {{roles: [admin], tenant: acme, networks: [127.0.0.0/8, {network}]}}\n"
+            "limits: {{title: {title}}}\ntenants: {{default-eu: }}\napi_keys:\n  {ADMIN}: {{roles: [admin]}}\n  \
+             {ACME}: {{roles: [admin], tenant: default-eu, networks: [127.0.0.0/8, {network}]}}\n  \
+             another-key-of-the-tenant-default-eu-01: {{tenant: default-eu}}\n"
         )
     };
     let gateway = Gateway::start(&settings("192.0.2.0/24", 99));
@@ -199,15 +200,34 @@ async fn a_reload_is_recorded_for_each_tenant_that_it_concerns_and_shows_none_to
         "{changes}"
     );
 
-    let broken = settings("x", 1).replace("{acme: }", "{acme: {ursers: 1}}");
+    let broken = settings("x", 1).replace("{default-eu: }", "{default-eu: {ursers: 1}}");
     fs::write(gateway.path("bellboard.yaml"), broken).expect("written");
     gateway_refuses(&gateway).await;
     let refused = soon(&home, "/audit?action=config.refused", 1).await;
     let problems = refused[0]["detail"]["problems"].to_string();
-    assert!(problems.contains("a problem of another tenant") && !problems.contains("acme"), "{problems}");
+    assert!(
+        problems.contains("a problem of the site or another tenant") && !problems.contains("default-eu"),
+        "{problems}"
+    );
     let reloaded = home.get("/audit?action=config.reloaded").await.expect(200).json();
     assert_eq!(reloaded["records"], json!([]), "{reloaded}");
+
+    // A key that goes to another tenant is gone from the one and new in the other, and neither sees more.
+    let moved = settings("203.0.113.0/24", 88).replacen("tenant: default-eu", "tenant: default", 1);
+    fs::write(gateway.path("bellboard.yaml"), moved).expect("written");
+    gateway_reloads(&gateway, 3).await;
+    let reloaded = soon(&home, "/audit?action=config.reloaded", 1).await;
+    let changes = reloaded[0]["detail"]["changes"].to_string();
+    assert!(changes.contains("added") && !changes.contains("198.51.100.0/24"), "{changes}");
     gateway.stop();
+}
+
+async fn gateway_reloads(gateway: &Gateway, generation: u64) {
+    crate::support::gateway::until_async("reloaded", async || {
+        let changes = gateway.admin_api().get_at("/config/changes").await.expect(200).json();
+        changes["generation"] == generation
+    })
+    .await;
 }
 
 async fn gateway_refuses(gateway: &Gateway) {

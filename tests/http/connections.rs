@@ -203,6 +203,52 @@ fn what_authenticated_nobody_makes_room_for_others() {
     }
 }
 
+/// Otherwise some connections that ask for ever, and prove nobody, would hold the listener.
+#[test]
+fn requests_without_a_credential_hold_no_connection() {
+    let gateway = Gateway::start(&LASTING.replace(
+        "max_connections: 8, max_connections_per_client: 3",
+        "max_connections: 3, max_connections_per_client: 8",
+    ));
+    let mut anonymous: Vec<_> = (0..3).map(|_| open(&gateway.public, b"")).collect();
+    let known = format!("GET /crm/notification/types HTTP/1.1\r\nHost: x\r\n{KEY}\r\n\r\n");
+    let mut honest = open(&gateway.public, known.as_bytes());
+    honest.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+    let mut answer = [0; 12];
+    until("answered", || {
+        for stream in &mut anonymous {
+            let _ = stream.write_all(b"GET /crm/notification/types HTTP/1.1\r\nHost: x\r\n\r\n");
+        }
+        honest.read_exact(&mut answer).is_ok()
+    });
+    assert_eq!(&answer[9..], b"200");
+}
+
+/// What an honest request waits for is not held against it.
+#[test]
+fn a_request_that_is_authenticated_is_left_alone_however_long_it_takes() {
+    let gateway = Gateway::start(&LASTING.replace(
+        "max_connections: 8, max_connections_per_client: 3",
+        "max_connections: 2, max_connections_per_client: 8",
+    ));
+    let body = r#"{"user_id": 1, "type": "custom", "title": "t"}"#;
+    let length = body.len();
+    let head = format!(
+        "POST /crm/notification/send HTTP/1.1\r\nHost: x\r\n{KEY}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    );
+    let mut slow = [(); 2].map(|()| open(&gateway.public, head.as_bytes()));
+    let waits = open(&gateway.public, b"GET /crm/notification/types HTTP/1.1\r\nHost: x\r\n\r\n");
+    waits.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    // Longer than any connection is left alone that authenticated nobody.
+    assert!((&waits).read_exact(&mut [0; 12]).is_err(), "no connection made room");
+    for stream in &mut slow {
+        stream.write_all(body.as_bytes()).expect("sent");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer[9..], b"404");
+    }
+}
+
 #[test]
 fn a_head_is_bounded_in_all() {
     let gateway = Gateway::start(LASTING);

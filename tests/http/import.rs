@@ -137,3 +137,35 @@ async fn each_line_costs_one_request_of_the_rate_limit() {
     assert!(start.elapsed().as_secs() >= 1, "what is beyond the burst waits");
     gateway.stop();
 }
+
+#[tokio::test]
+async fn an_import_that_the_rate_limit_slows_down_leaves_memory_to_its_tenant() {
+    use tokio::{io::AsyncReadExt, net::TcpStream};
+    let gateway = Gateway::start(
+        "{server: {request_timeout: 60s, max_body_memory: 16777216}, tenants: {default: {users: open}}, api_keys: {\
+         import-key-000000000000000000000000000001: {roles: [admin], rate_limit: {per_second: 1, burst: 1}}, \
+         sender-key-000000000000000000000000000001: {roles: [admin]}}}",
+    );
+    let mut import = TcpStream::connect(&gateway.public["http://".len()..]).await.expect("it listens");
+    let lines =
+        (1..=10_000).map(|id| format!("{{\"user_id\":{id},\"display_name\":\"{}\"}}\n", "x".repeat(60)));
+    let lines: String = lines.collect();
+    let head = format!(
+        "POST /crm/notification/users/import HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n\
+         X-API-KEY: import-key-000000000000000000000000000001\r\nContent-Length: {}\r\n\r\n",
+        lines.len()
+    );
+    import.write_all(head.as_bytes()).await.expect("sent");
+    import.write_all(&lines.as_bytes()[..100_000]).await.expect("sent");
+    let mut start = [0; 12];
+    timeout(std::time::Duration::from_secs(60), import.read_exact(&mut start))
+        .await
+        .expect("in time")
+        .expect("read");
+    assert_eq!(&start, b"HTTP/1.1 200");
+    // Half of the 16 MiB is what the results of an import may come to.
+    let large = json!({"user_id": 1, "type": "custom", "title": "t", "message": "x".repeat(9_000)});
+    gateway.api().key("sender-key-000000000000000000000000000001").send(&large).await.expect(201);
+    drop(import);
+    gateway.stop();
+}

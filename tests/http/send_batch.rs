@@ -259,3 +259,52 @@ async fn each_item_costs_a_request_of_the_rate_limit() {
     let after = room.get("/types").await.expect(200);
     assert!(after.header("ratelimit").starts_with(r#""tenant""#), "{}", after.header("ratelimit"));
 }
+
+#[tokio::test]
+async fn the_largest_batch_fits_the_least_memory() {
+    const KEY: &str = "whole-key-000000000000000000000000000001";
+    let gateway = Gateway::start(&format!(
+        "server: {{max_body_memory: 16777216}}\ntenants: {{default: {{seed: [1]}}}}\n\
+         api_keys: {{{KEY}: {{rate_limit: {{per_second: 1, burst: 3000}}}}}}"
+    ));
+    let key = gateway.api().key(KEY);
+    // Nearly the 4 MiB that a batch may have, and with all items a batch may have.
+    let long = json!({"user_id": 1, "type": "custom", "title": "t", "message": "x".repeat(4_120)});
+    let items = vec![long; 1_000];
+    let length = json!({"items": items}).to_string().len();
+    assert!((4_150_000..=4_194_304).contains(&length), "{length}");
+    assert_eq!(batch(&key, &items).await.expect(200).json()["sent"], 1_000);
+    let many =
+        json!({"user_ids": vec![1; 1_000], "type": "custom", "title": "t", "message": "x".repeat(4_100)});
+    assert_eq!(key.post_json("/send-batch", &many).await.expect(200).json()["sent"], 1_000);
+    gateway.stop();
+}
+
+#[tokio::test]
+async fn a_batch_that_finds_no_memory_costs_one_request() {
+    use tokio::io::AsyncWriteExt;
+    const KEY: &str = "costs-key-000000000000000000000000000001";
+    let gateway = Gateway::start(&format!(
+        "server: {{max_body_memory: 16777216}}\ntenants: {{default: {{seed: [1]}}}}\n\
+         api_keys: {{{KEY}: {{rate_limit: {{per_second: 1, burst: 2000}}}}}}"
+    ));
+    // A body that is held back leaves memory for another batch's body, but not for its answer.
+    let mut held =
+        tokio::net::TcpStream::connect(&gateway.public["http://".len()..]).await.expect("it listens");
+    let head = format!(
+        "POST /crm/notification/send-batch HTTP/1.1\r\nHost: x\r\nX-API-KEY: {KEY}\r\n\
+         Content-Type: application/json\r\nContent-Length: 4000000\r\n\r\n"
+    );
+    held.write_all(head.as_bytes()).await.expect("sent");
+    held.write_all(&vec![b' '; 3_900_000]).await.expect("sent");
+    // Until all of it is read.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let long = json!({"user_id": 1, "type": "custom", "title": "t", "message": "x".repeat(4_000)});
+    let busy = batch(&gateway.api().key(KEY), &vec![long; 800]).await;
+    assert_eq!(busy.status, 503, "{}", busy.text);
+    // Two requests were made.
+    let left: u32 = left(&busy).rsplit("r=").next().and_then(|left| left.parse().ok()).expect("a number");
+    assert!(left >= 1_990, "{left}");
+    drop(held);
+    gateway.stop();
+}

@@ -251,6 +251,25 @@ async fn a_delivery_costs_what_it_comes_to_and_the_rest_is_summarized() {
 }
 
 #[tokio::test]
+async fn control_characters_leave_a_title_and_one_that_nobody_sees_is_none() {
+    let user = fresh_id();
+    let event = |title: &str| json!({"user_id": user, "title": title});
+    post("anything", &event("Disk \u{1b}[31mfull\u{7}")).await.body(200, &received(1, 0, 0, 0));
+    assert_eq!(titles(&inbox(user).await), ["Disk [31mfull"]);
+    assert_eq!(post("anything", &event("\u{200b}\u{3164}")).await.status, 400);
+}
+
+#[tokio::test]
+async fn more_unknown_recipients_than_the_burst_go_to_the_fallback() {
+    let alerts: Vec<_> =
+        (0..15).map(|n| alert(if n < 3 { n + 1 } else { 1_000_000 + n }, "C", "firing")).collect();
+    let told = post("few", &group(&alerts)).await.expect(200).json();
+    assert_eq!((&told["unknown_recipients"], &told["stored"]), (&json!(12), &json!(10)), "{told}");
+    // Of user 1 there are thirteen, of the others one each.
+    assert_eq!(told["summarized"], 6, "{told}");
+}
+
+#[tokio::test]
 async fn each_recipient_of_an_event_counts() {
     let user = fresh_id();
     let alerts: Vec<_> = (0..10).map(|n| alert(user, &format!("B{n}"), "firing")).collect();

@@ -47,6 +47,7 @@ tenants:
     hooks:
       known: {mapping: generic, secrets: [{secret: TOKEN}], fallback: [1, 2]}
       strict: {mapping: generic, secrets: [{secret: TOKEN}]}
+      few: {mapping: alertmanager, secrets: [{secret: TOKEN}], fallback: 1, rate_limit: {per_second: 1, burst: 10}}
 api_keys:
   admin-key-of-the-default-tenant-000001: {roles: [admin]}
 "#;
