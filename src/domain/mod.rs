@@ -11,6 +11,7 @@ mod notification;
 mod permission;
 mod principal;
 mod spelling;
+mod text;
 mod timestamp;
 mod user;
 
@@ -26,5 +27,6 @@ pub use notification::{Content, Notification, Sealed};
 pub use permission::{Permission, Permissions};
 pub use principal::{Principal, PrincipalKind};
 pub use spelling::closest;
+pub use text::{is_blank, is_control};
 pub use timestamp::Timestamp;
 pub use user::{Head, Profile, User};

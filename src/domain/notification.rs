@@ -4,7 +4,7 @@ use bellboard_sdk::{Draft, Problem};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Limits, NotificationId, ProblemCode, Severity, Timestamp, UserId};
+use super::{Limits, NotificationId, ProblemCode, Severity, Timestamp, UserId, is_blank, is_control};
 
 /// A draft that holds to the core's limits. Only this can be stored.
 #[derive(Debug, Clone)]
@@ -164,8 +164,11 @@ fn faults(draft: &Draft, limits: &Limits) -> Vec<Problem> {
     bound("link", draft.link.as_deref(), limits.link);
     bound("icon", draft.icon.as_deref(), 64);
     bound("collapse_key", draft.collapse_key.as_deref(), 255);
-    if draft.title.trim().is_empty() {
+    if is_blank(&draft.title) {
         problems.push(Problem::new("title", "is required").coded(ProblemCode::Required));
+    }
+    if draft.title.chars().any(is_control) {
+        problems.push(Problem::new("title", "must not contain control characters"));
     }
     problems.extend(draft.link_problem());
     if draft.metadata.as_ref().is_some_and(|m| m.text().len() > limits.metadata_bytes) {

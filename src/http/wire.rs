@@ -18,7 +18,7 @@ pub struct SendRequest {
     /// The notification's type, one of those that `GET /crm/notification/types` lists.
     #[oai(rename = "type", validator(min_length = 1, max_length = 64))]
     pub kind: String,
-    /// One line for the reader, in characters; white space alone does not count.
+    /// One line for the reader, in characters; it must have something that can be seen.
     #[oai(validator(min_length = 1, max_length = 255))]
     pub title: String,
     /// More text, in characters.

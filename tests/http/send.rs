@@ -141,6 +141,25 @@ async fn a_key_sends_only_the_types_it_may() {
 }
 
 #[tokio::test]
+async fn a_title_can_be_seen_and_has_no_control_characters() {
+    let (user, api) = (fresh_user().await, with_key(SENDER));
+    let send =
+        async |title: &str| api.send(&json!({"user_id": user, "type": "custom", "title": title})).await;
+    for title in ["\u{200b}", "\u{3164}", "\u{2800} \u{ad}", "\u{fe0f}\u{e0041}\u{2060}", "\u{202e}\u{2066}"]
+    {
+        send(title).await.failed(400, "title is required");
+    }
+    for title in ["a\u{1b}[31m", "\u{7}", "b\u{7f}", "c\u{9b}"] {
+        send(title).await.failed(400, "title must not contain control characters");
+    }
+    for title in ["one\ttwo\r\nthree", "👩\u{200d}💻 \u{202e}abc\u{202c}", "क्\u{200d}ष", "x\u{200b}"]
+    {
+        let sent = send(title).await.expect(201).json();
+        assert_eq!(sent["notification"]["title"], title, "as it was sent");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_user_is_the_last_thing_told() {
     let body = json!({"user_id": 999, "type": "custom", "title": "t"});
     with_key(SENDER).send(&body).await.failed(404, "User 999 not found");

@@ -5,7 +5,7 @@ use bellboard_sdk::check_link;
 use serde_json::{Map, Value};
 
 use super::manifest::RuleText;
-use crate::domain::{Draft, Limits, Metadata, Problem};
+use crate::domain::{Draft, Limits, Metadata, Problem, is_blank, is_control};
 
 /// The values that templates read.
 pub(super) const NAMES: [&str; 5] = ["event", "item", "headers", "digest", "settings"];
@@ -94,7 +94,10 @@ impl Rule {
     /// Makes a draft of the event. The error names what the event should have had.
     pub fn apply(&self, data: &Data, limits: &Limits) -> Result<Ruled, Problem> {
         let text = |template: &Option<DataTemplate>| template.as_ref().and_then(|t| t.render(data));
-        let line = |template: &DataTemplate| template.render(data).map(|text| text.trim().to_owned());
+        let line = |template: &DataTemplate| {
+            let text: String = template.render(data)?.chars().filter(|c| !is_control(*c)).collect();
+            Some(text.trim().to_owned()).filter(|text| !is_blank(text))
+        };
         let nothing =
             |field: &str| Problem::new(field, "came to nothing: the event lacks what it is made from");
         let metadata = Made::object(&self.metadata, data);
