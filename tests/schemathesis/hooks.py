@@ -17,6 +17,10 @@ RULES = [
     r"Give either items or user_ids|type, title and so on stand in each of items",
     # Any object may be an event, but a mapping needs something to make a title from.
     r"title came to nothing: the event lacks what it is made from",
+    # A closed list of fields would close what clients generate: the document leaves it open.
+    r"(?s).* is unknown; (known: .*|did you mean .*\?)",
+    # The document says so in words.
+    r"title must not contain control characters",
     # One key, two bodies.
     r"Idempotency-Key was used before with another body",
 ]
