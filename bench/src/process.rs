@@ -47,7 +47,7 @@ impl Process {
 
     /// Waits until a GET of the path answers with this status; gives how long that took from the start.
     pub async fn ready(&mut self, address: SocketAddr, path: &str, status: u16) -> Result<Duration> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let end = Instant::now() + READY_WITHIN;
         while Instant::now() < end {
             if let Some(exit) = self.child.try_wait()? {
