@@ -41,9 +41,6 @@ pub struct Inbox {
     unread: Arc<UnreadCache>,
 }
 
-/// How long an unread count is remembered that includes notifications which could not be expired.
-const EXPIRY_RETRY_SECONDS: i64 = 1;
-
 const EMPTY: Head = Head { epoch: 0, rev: 0, unread: 0, next_expiry: None, erased_up_to: None };
 
 impl Inbox {
@@ -66,19 +63,10 @@ impl Inbox {
         }
     }
 
-    /// The head, which says how many notifications are unread. Where expiring failed, its next expiry is when that is
-    /// tried again.
+    /// The head, which says how many notifications are unread.
     pub async fn unread_count(&self, owner: Owner<'_>) -> Result<Head> {
-        let now = self.store.expiry_time();
-        let load = async {
-            let mut head = self.store.head(owner.tenant, owner.user).await?;
-            if head.expiry_due(now) {
-                // Expiring failed, as on a full disk or a standby: were it due at once, no count would be remembered.
-                head.next_expiry = Some(now.plus_seconds(EXPIRY_RETRY_SECONDS));
-            }
-            Ok(head)
-        };
-        match self.unread.count(owner.tenant, owner.user, now, load).await {
+        let load = self.store.head(owner.tenant, owner.user);
+        match self.unread.count(owner.tenant, owner.user, self.store.expiry_time(), load).await {
             Err(Error::UserNotFound(_)) if owner.users == UserMode::Open => self.nobody(owner.tenant).await,
             head => head,
         }

@@ -62,7 +62,7 @@ impl Store {
         loop {
             let raw = self.0.reads.of(tenant).await?.events(&inbox, after.rev).await?;
             let head = raw.head.ok_or(Error::UserNotFound(user))?;
-            if !head.expiry_due(now) || !self.expire(&inbox, now).await {
+            if let Some(head) = self.without_due(&inbox, head, now).await {
                 return Ok(Followed { head, since: since(after, head, raw.forgotten, raw.rows) });
             }
         }

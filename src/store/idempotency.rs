@@ -107,8 +107,8 @@ impl<'a> Keyed<'a> {
         Name { tenant: self.tenant, principal: &self.by.principal, key: &self.by.key }
     }
 
-    /// Returns the time to store with an answer of now. An answer counts until [`ANSWER_LIFETIME`] after it, so one that is kept
-    /// for longer is dated ahead.
+    /// Returns the time to store with an answer of now. An answer counts until [`ANSWER_LIFETIME`] after it, so one that
+    /// is kept for longer is dated ahead.
     pub fn dated(&self, now: Timestamp) -> Timestamp {
         let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         Timestamp(now.0.saturating_add(micros(self.by.keep) - micros(ANSWER_LIFETIME)))

@@ -140,6 +140,9 @@ impl Drop for Inner {
     }
 }
 
+/// When expiring is tried again that failed, for the same inbox.
+const EXPIRY_RETRY_SECONDS: i64 = 1;
+
 impl Store {
     /// Opens the database at `sqlite://PATH` or `postgres://…`, creates or migrates it, and starts the writers.
     pub async fn open(
@@ -273,19 +276,23 @@ impl Store {
         let now = self.0.time.for_expiry();
         loop {
             let head = self.0.reads.head(&inbox).await?.ok_or(Error::UserNotFound(user))?;
-            if !head.expiry_due(now) || !self.expire(&inbox, now).await {
+            if let Some(head) = self.without_due(&inbox, head, now).await {
                 return Ok(head);
             }
         }
     }
 
-    /// Takes out what is due; whether that could be done. A read goes on without it, as on a full disk or a standby: it
-    /// answers the state before, in which list, count and stream agree.
-    async fn expire(&self, inbox: &InboxKey, now: Timestamp) -> bool {
+    /// Expires what is due in an inbox, after which its head is to be read again: then gives none. Where expiring fails,
+    /// as on a full disk or a standby, a read goes on with the state before, in which list, count and stream agree; the
+    /// head that this gives says when to try again.
+    async fn without_due(&self, inbox: &InboxKey, head: Head, now: Timestamp) -> Option<Head> {
+        if !head.expiry_due(now) {
+            return Some(head);
+        }
         let expired = self.submit(Command::Expire(inbox.clone(), now)).await;
-        expired
-            .inspect_err(|error| tracing::debug!(%error, "what has expired could not be taken out"))
-            .is_ok()
+        let error = expired.err()?;
+        tracing::debug!(%error, "what has expired could not be taken out");
+        Some(Head { next_expiry: Some(now.plus_seconds(EXPIRY_RETRY_SECONDS)), ..head })
     }
 
     /// One user.

@@ -140,7 +140,7 @@ pub fn is_shared(url: &str) -> bool {
 pub fn shown(url: &str) -> String {
     if check_store_url(url).is_err() {
         // A password may stand anywhere in it.
-        let scheme = ["sqlite", "postgres", "postgresql"].into_iter().find(|scheme| url.starts_with(*scheme));
+        let scheme = ["sqlite", "postgres"].into_iter().find(|scheme| url.starts_with(*scheme));
         return format!("{}://…", scheme.unwrap_or(""));
     }
     let Some(Scheme::Postgres) = scheme(url) else { return url.to_owned() };

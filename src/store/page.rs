@@ -132,8 +132,8 @@ impl Store {
             if head.is_some_and(|head| head.event_id() != page.head.event_id()) {
                 // Another state: all of the page is read anew, by one statement.
                 (filling, head, step.before) = (Filling::in_one_step(query.limit), None, query.before);
-            } else if !page.head.expiry_due(now) || !self.expire(&inbox, now).await {
-                head = Some(page.head);
+            } else if let Some(read) = self.without_due(&inbox, page.head, now).await {
+                head = Some(read);
                 filling.add((page.notifications, page.next.map(NotificationId::get)));
                 step.before = filling.next().and_then(|id| NotificationId::new(id).ok());
             }

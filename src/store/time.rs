@@ -62,14 +62,7 @@ impl Time {
 
     /// The time now, for stamps; never less than before.
     pub fn now(&self) -> Timestamp {
-        let (wall, believed) = self.look();
-        let now = if (wall - believed).abs() <= self.leeway {
-            self.offset.store(wall - self.clock.monotonic(), Relaxed);
-            wall
-        } else {
-            believed
-        };
-        Timestamp(self.last.fetch_max(now, Relaxed).max(now))
+        self.for_batch().now
     }
 
     /// How far the wall clock is ahead, where it is not believed: then nothing is deleted by age.
@@ -82,21 +75,28 @@ impl Time {
     /// Returns by how much the wall clock is behind the stamps, where that is more than the leeway: then nothing is
     /// deleted by age, as either may be wrong.
     pub fn behind(&self) -> Option<Duration> {
-        let behind = self.now().0 - self.look().0;
+        let BatchTime { now, expiry } = self.for_batch();
+        let behind = now.0 - expiry.0;
         (behind > self.leeway).then(|| Duration::from_micros(behind.unsigned_abs()))
     }
 
     /// Returns the time by which it is decided what has expired and what is too old to be kept: the earlier one where
     /// clocks differ.
     pub fn for_expiry(&self) -> Timestamp {
-        let now = self.now();
-        Timestamp(self.look().0.min(now.0))
+        self.for_batch().expiry
     }
 
-    /// Returns the times to apply a batch with.
+    /// Returns both times of one moment.
     pub fn for_batch(&self) -> BatchTime {
-        let now = self.now();
-        BatchTime { now, expiry: Timestamp(self.look().0.min(now.0)) }
+        let (wall, believed) = self.look();
+        let now = if (wall - believed).abs() <= self.leeway {
+            self.offset.store(wall - self.clock.monotonic(), Relaxed);
+            wall
+        } else {
+            believed
+        };
+        let now = self.last.fetch_max(now, Relaxed).max(now);
+        BatchTime { now: Timestamp(now), expiry: Timestamp(wall.min(now)) }
     }
 
     /// Takes a new reading of the server's clock.

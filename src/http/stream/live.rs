@@ -116,10 +116,8 @@ pub struct Live {
     has_more: bool,
     /// Until when it does not read again.
     rests_until: Instant,
-    /// When something in the inbox expires next, by the store's time.
+    /// When something in the inbox expires next, by the store's time, which the wall clock may be ahead of.
     next_expiry: Option<Timestamp>,
-    /// Until when it does not read because of that: the last read left due what could not be expired.
-    expiry_rests_until: Instant,
     settings: Streams,
     /// When a comment is due.
     beat: Instant,
@@ -132,9 +130,6 @@ pub struct Live {
 
 /// How long a stream rests that has told all: what happens to an inbox again and again is read together.
 const REST: Duration = Duration::from_millis(10);
-
-/// How long a stream waits before it reads again for what the store could not expire, as on a full disk or a standby.
-const EXPIRY_RETRY: Duration = Duration::from_secs(1);
 
 /// What a stream was woken by.
 enum Woken {
@@ -154,7 +149,6 @@ impl Live {
             has_more: false,
             rests_until: Instant::now(),
             next_expiry: None,
-            expiry_rests_until: Instant::now(),
             settings,
             pass,
             beat: Instant::now(),
@@ -227,7 +221,8 @@ impl Live {
                 Woken::Swapped => self.check()?,
                 Woken::Time => {
                     self.check()?;
-                    self.has_more |= self.is_expiry_due() && self.expiry_rests_until <= Instant::now();
+                    let now = self.services.inbox.expiry_time();
+                    self.has_more |= self.next_expiry.is_some_and(|at| at <= now);
                     if !self.has_more && self.beat <= Instant::now() {
                         self.beat = Instant::now() + self.settings.heartbeat;
                         return Ok(frames::BEAT.to_owned());
@@ -250,13 +245,7 @@ impl Live {
         };
         let ends = in_time(self.pass.ends, self.services.clock.now());
         let expiry = self.next_expiry.map(|at| in_time(at, self.services.inbox.expiry_time()));
-        let expiry = expiry.map_or(self.beat, |at| at.max(self.expiry_rests_until));
-        self.beat.min(ends).min(expiry)
-    }
-
-    /// Whether something in the inbox has expired by the store's time, which the wall clock may be ahead of.
-    fn is_expiry_due(&self) -> bool {
-        self.next_expiry.is_some_and(|at| at <= self.services.inbox.expiry_time())
+        self.beat.min(ends).min(expiry.unwrap_or(self.beat))
     }
 
     /// Reads what is new, and appends it.
@@ -289,9 +278,6 @@ impl Live {
             self.rests_until = Instant::now() + REST;
         }
         self.next_expiry = step.next_expiry();
-        if self.is_expiry_due() {
-            self.expiry_rests_until = Instant::now() + EXPIRY_RETRY;
-        }
         if told > 0 {
             self.beat = Instant::now() + self.settings.heartbeat;
         }
