@@ -111,12 +111,13 @@ impl Decoder<'_> {
         api_keys.extend(foreign.iter().filter_map(|d| self.foreign_keys(d)));
         let keys = keys::decode(&api_keys, &roles, &per_key);
         let plugins = self.plugins(main);
+        let limits = limits::read(main);
         Some(Config {
-            server: server::read(self, main),
+            server: server::read(self, main, &limits),
             store: self.store(main),
             log: log(main),
             plugins: plugins.as_ref().map(|(path, _)| path.clone()),
-            limits: limits::read(main),
+            limits,
             failed_auth: quota("failed_auth").unwrap_or_default(),
             streams: streams::streams(main),
             audit_retention: audit_retention(main),

@@ -230,12 +230,12 @@ pub enum UnknownFields {
 }
 
 impl UnknownFields {
+    /// Each with its name in the files.
+    pub const NAMES: &'static [(&'static str, Self)] = &[("report", Self::Report), ("refuse", Self::Refuse)];
+
     /// Its name in the files.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Report => "report",
-            Self::Refuse => "refuse",
-        }
+        Self::NAMES.iter().find(|(_, action)| *action == self).map_or("", |(name, _)| name)
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     inputs::{Answer, Ask},
     value,
 };
+use crate::domain::is_control;
 
 impl Config {
     /// Returns the secret files that every user of this machine can read. Asks the disk.
@@ -79,7 +80,7 @@ fn checked(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     if text.contains(['\n', '\r']) && !text.starts_with("-----BEGIN ") {
         return Err("holds more than one line: a secret must stand alone, on one line".into());
     }
-    if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+    if text.contains(is_control) {
         return Err("holds a control character: is it the right file, and text?".into());
     }
     Ok(text.as_bytes().to_vec())

@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::{Server, decode::Decoder, field::Section, limits, secret, value};
+use super::{Server, decode::Decoder, field::Section, secret, value};
+use crate::domain::Limits;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -28,7 +29,7 @@ const FIELDS: &[&str] = &[
     "max_body_memory",
 ];
 
-pub(super) fn read(decoder: &Decoder<'_>, main: &Section<'_>) -> Server {
+pub(super) fn read(decoder: &Decoder<'_>, main: &Section<'_>, limits: &Limits) -> Server {
     let default = Server::default();
     let Some(s) = main.section("server", FIELDS) else { return default };
     let token = |names| {
@@ -62,7 +63,7 @@ pub(super) fn read(decoder: &Decoder<'_>, main: &Section<'_>) -> Server {
         max_connections_per_client: s
             .integer("max_connections_per_client", 1..=1_000_000)
             .and_then(|n| usize::try_from(n).ok()),
-        max_body_memory: max_body_memory(&s, main).unwrap_or(default.max_body_memory),
+        max_body_memory: max_body_memory(&s, limits).unwrap_or(default.max_body_memory),
     }
 }
 
@@ -71,11 +72,10 @@ pub(super) fn read(decoder: &Decoder<'_>, main: &Section<'_>) -> Server {
 const BYTES_PER_BATCH_BYTE: usize = 4;
 
 /// Reads `max_body_memory`. Its least and its default have room for the largest body of anything but a batch.
-fn max_body_memory(server: &Section<'_>, main: &Section<'_>) -> Option<usize> {
+fn max_body_memory(server: &Section<'_>, limits: &Limits) -> Option<usize> {
     let field = server.get("max_body_memory")?;
     let bytes = field.integer(16 << 20..=64 << 30).and_then(|bytes| usize::try_from(bytes).ok())?;
-    // A problem of the limits that is found here and again later is reported once.
-    let batch_bytes = limits::read(main).batch_bytes;
+    let batch_bytes = limits.batch_bytes;
     let needed = BYTES_PER_BATCH_BYTE * batch_bytes;
     if bytes < needed {
         field.fail(format!(

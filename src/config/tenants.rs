@@ -108,8 +108,8 @@ impl Decoder<'_> {
         tenant.ceiling = quota("tenant").or(quotas.ceiling);
         tenant.user_quota = quota("per_user").unwrap_or(quotas.per_user);
         tenant.strict_types = s.list("strict_types", value::glob);
-        let actions = value::one_of(&[("report", UnknownFields::Report), ("refuse", UnknownFields::Refuse)]);
-        tenant.unknown_fields = s.read("unknown_fields", actions).unwrap_or_default();
+        tenant.unknown_fields =
+            s.read("unknown_fields", value::one_of(UnknownFields::NAMES)).unwrap_or_default();
         if let Some(retention) = s.section("retention", &["read", "unread", "newest"]) {
             let age = |name| retention.duration(name, DAY..=HUNDRED_YEARS);
             let newest = retention.integer("newest", 1..=1_000_000_000).and_then(|n| u64::try_from(n).ok());

@@ -184,7 +184,7 @@ async fn with_keys(
 ) -> Result<admit::Admitted, Refusal> {
     let (client, limiters) = (client(context, presented), &context.snapshot().limiters);
     if limiters.is_suspect(client) {
-        // There are so many places to wait in: not for who fills them with tokens that no key verifies.
+        // The number of waiting requests is bounded: a client over the limit of failed authentications takes none.
         return verdict;
     }
     let deadline = Instant::now() + KEYS_WAIT;

@@ -117,7 +117,7 @@ impl Drop for PendingFailure<'_> {
     }
 }
 
-/// By when the next bytes must come of a body that is to authenticate its sender: a server sends it at once.
+/// Returns how long after its start the next bytes of a body must arrive that is to authenticate its sender.
 fn in_time(received: usize) -> Duration {
     AT_ONCE + Duration::from_millis(received as u64 * 1_000 / SLOWEST)
 }
@@ -164,7 +164,7 @@ async fn read(
     };
     if is_too_long {
         drop((bytes, reservation));
-        // As long as any body may take, but for one that was still to authenticate its sender.
+        // An authenticated sender has the time of any body; the request's own timeout ends it.
         let time = if is_pending { BREATH } else { Duration::MAX };
         let _ = timeout(time, pass_over(body)).await;
         return Err(ReadBodyError::PayloadTooLarge.into());

@@ -50,13 +50,13 @@ const BYTES: &str = "application/octet-stream";
 const LINE_MAX: u64 = 16 * 1024;
 /// How many results wait for a client that sends before it reads, some 8 MiB of them.
 const RESULTS_WAITING: usize = 65_536;
-/// What they may come to, and what the results of one byte of a body may: an import begins where there is memory for
-/// the less.
+/// Maximum number of bytes of those results, and of the results of one byte of a body: an import starts only if there
+/// is memory for the smaller.
 const RESULTS_BYTES: usize = 8 << 20;
 const RESULTS_A_BYTE: u64 = 64;
 /// How many lines are on their way to the store at once; they share its commits.
 const AT_ONCE: usize = 64;
-/// What those lines may come to. An import holds as much all the time.
+/// Maximum number of bytes of those lines, which an import reserves until it ends.
 const LINES_BYTES: usize = AT_ONCE * LINE_MAX as usize;
 /// How often a result looks for memory, when there is none.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);

@@ -300,7 +300,7 @@ pub fn wrong_type(name: &str, fault: &str) -> Problem {
     Problem::new(name, fault).coded(ProblemCode::WrongType)
 }
 
-/// Whether the value is a string of which nothing is seen.
+/// Whether the value is a string in which nothing can be seen.
 pub fn is_blank(value: &RawValue) -> bool {
     serde_json::from_str::<Cow<'_, str>>(value.get()).is_ok_and(|text| crate::domain::is_blank(&text))
 }

@@ -46,7 +46,7 @@ pub enum Share {
     Hook(Arc<str>),
     /// Those among them from one client, by its [`client_key`](crate::limit::client_key).
     Client(IpAddr),
-    /// The same of a client that is over the limit of failed authentications.
+    /// Those among them from one client that is over the limit of failed authentications.
     Suspect(IpAddr),
 }
 
@@ -118,7 +118,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Whether each of these shares has so many bytes more.
+    /// Returns whether each of these shares has room for more bytes.
     fn fits(&self, used: &Used, shares: &[Option<Share>], more: usize) -> bool {
         shares.iter().flatten().all(|share| {
             let most = share.most(self.budget.total).max(self.least);

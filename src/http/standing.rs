@@ -150,9 +150,8 @@ impl Open {
         Some(Place { open: Arc::clone(self), id, client, standing })
     }
 
-    /// Closes the oldest idle connection of those that authenticated nobody, but for this one; else the oldest one on which
-    /// a request is being answered. Returns whether there is one: not while another is
-    /// on its way out.
+    /// Closes the oldest idle connection that authenticated nobody, except this one; else the oldest on which a request
+    /// is being answered. Returns whether it closed one: none while another is still closing.
     pub fn close_idle(&self, but: &Place) -> bool {
         let connections = self.connections();
         if connections.standings.values().any(|standing| standing.0.closing.load(Relaxed)) {

@@ -48,11 +48,12 @@ impl Sending {
         read: &ReadDraft,
     ) -> Result<&'s NotificationType> {
         let ReadDraft { draft, problems, unknown } = read;
-        let refused = match snapshot.tenant(&principal.tenant)?.unknown_fields {
-            UnknownFields::Report => &[],
-            UnknownFields::Refuse => unknown.as_slice(),
+        let refused = match unknown.as_slice() {
+            [] => &[],
+            all if snapshot.tenant(&principal.tenant)?.unknown_fields == UnknownFields::Refuse => all,
+            _ => &[],
         };
-        let problems = [problems, refused].concat();
+        let mut problems = [problems, refused].concat();
         let kind = snapshot.registry.find(&principal.tenant, &draft.kind);
         if let Some(kind) = kind.filter(|_| problems.is_empty()) {
             if principal.may_send_type(&kind.name) {
@@ -62,7 +63,6 @@ impl Sending {
             return Err(Error::TypeNotAllowed(kind.name.clone()));
         }
         self.count_refusal(if problems.is_empty() { "unknown_type" } else { "malformed" });
-        let mut problems = problems;
         if kind.is_none() && !problems.iter().any(|problem| problem.field == "type") {
             let known: Vec<_> =
                 snapshot.registry.for_tenant(&principal.tenant).map(|t| t.name.as_str()).collect();

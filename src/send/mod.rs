@@ -167,12 +167,13 @@ impl Sending {
     ) -> Result<Passed> {
         let read = read.inspect_err(|_| self.count_refusal("malformed"))?;
         let kind = self.check_fields(snapshot, principal, &read)?;
-        let ReadDraft { draft, unknown, .. } = read;
-        for _ in &unknown {
+        let ReadDraft { draft, unknown: mut all, .. } = read;
+        for _ in &all {
             self.metrics.warnings.with_label_values(&[kind.name.as_str(), CORE]).inc();
         }
         let Passed { sealed, warnings } = self.seal(snapshot, principal, kind, draft, now)?;
-        Ok(Passed { sealed, warnings: [unknown, warnings].concat() })
+        all.extend(warnings);
+        Ok(Passed { sealed, warnings: all })
     }
 
     fn seal(

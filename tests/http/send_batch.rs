@@ -260,13 +260,17 @@ async fn each_item_costs_a_request_of_the_rate_limit() {
     assert!(after.header("ratelimit").starts_with(r#""tenant""#), "{}", after.header("ratelimit"));
 }
 
+fn with_least_memory(key: &str, burst: u32) -> Gateway {
+    Gateway::start(&format!(
+        "server: {{max_body_memory: 16777216}}\ntenants: {{default: {{seed: [1]}}}}\n\
+         api_keys: {{{key}: {{rate_limit: {{per_second: 1, burst: {burst}}}}}}}"
+    ))
+}
+
 #[tokio::test]
 async fn the_largest_batch_fits_the_least_memory() {
     const KEY: &str = "whole-key-000000000000000000000000000001";
-    let gateway = Gateway::start(&format!(
-        "server: {{max_body_memory: 16777216}}\ntenants: {{default: {{seed: [1]}}}}\n\
-         api_keys: {{{KEY}: {{rate_limit: {{per_second: 1, burst: 3000}}}}}}"
-    ));
+    let gateway = with_least_memory(KEY, 3_000);
     let key = gateway.api().key(KEY);
     // Nearly the 4 MiB that a batch may have, and with all items a batch may have.
     let long = json!({"user_id": 1, "type": "custom", "title": "t", "message": "x".repeat(4_120)});
@@ -284,10 +288,7 @@ async fn the_largest_batch_fits_the_least_memory() {
 async fn a_batch_that_finds_no_memory_costs_one_request() {
     use tokio::io::AsyncWriteExt;
     const KEY: &str = "costs-key-000000000000000000000000000001";
-    let gateway = Gateway::start(&format!(
-        "server: {{max_body_memory: 16777216}}\ntenants: {{default: {{seed: [1]}}}}\n\
-         api_keys: {{{KEY}: {{rate_limit: {{per_second: 1, burst: 2000}}}}}}"
-    ));
+    let gateway = with_least_memory(KEY, 2_000);
     // A body that is held back leaves memory for another batch's body, but not for its answer.
     let mut held =
         tokio::net::TcpStream::connect(&gateway.public["http://".len()..]).await.expect("it listens");
